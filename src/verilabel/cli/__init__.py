@@ -1,0 +1,118 @@
+"""The command line: one file a noun, found here by name and imported only when it is used.
+
+A noun module has `SUMMARY` (one line), `configure(parser)` and `run(args) -> ExitStatus`; it prints through
+`cli.console`. Errors of the package's tree become one message on standard error and their exit status.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+from verilabel import __version__
+from verilabel.errors import ExitStatus, UsageError, VerilabelError
+
+NOUNS: dict[str, str] = {
+    "demo": "the whole chain on a built-in simulated model: plan, run, label, sign, verify, report",
+    "plan": "what a label would cost and what each row could decide, before anything runs",
+    "label": "run, score, decide, seal: a signed label from a model and suites",
+    "run": "ask the model and keep the evidence (step 3 alone)",
+    "score": "score kept answers with detectors (step 4 alone)",
+    "decide": "decide a label from kept scores (steps 5 and 6 alone)",
+    "verify": "check a bundle offline and recompute its label",
+    "show": "read a bundle: the label, its rows, its evidence; --html writes a report",
+    "gate": "exit 0 or 1: does this bundle's label meet what you require?",
+    "suites": "list, show, pull and lint suites",
+    "detectors": "list detectors with their measured errors; measure one against people",
+    "rubric": "list, lint, show and explain rubrics",
+    "keys": "make and show signing keys",
+    "log": "the local transparency log: show, prove, check",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose mistakes join the error tree (exit status 2)."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise UsageError(message, hint=f"{self.prog} --help")
+
+
+def _overview() -> str:
+    width = max(map(len, NOUNS))
+    lines = "\n".join(f"  {name:<{width}}  {summary}" for name, summary in NOUNS.items())
+    return (
+        "Safety labels for AI models that anyone can check.\n\n"
+        f"usage: verilabel COMMAND [options]\n\ncommands:\n{lines}\n\n"
+        "  --version   print the version\n"
+        "  COMMAND --help shows its options and examples; --json prints results for programs.\n\n"
+        "examples:\n  verilabel demo\n"
+        "  verilabel label --model ollama/llama3.2 --suite core/harm-direct --rubric core --out out.bundle\n"
+        "  verilabel verify out.bundle\n\n"
+        "exit statuses: 0 ok, 1 a check says no, 2 usage, 3 malformed input, 4 signature or digest or log,\n"
+        "               5 model or provider, 6 sandbox, 7 policy, 8 undetermined"
+    )
+
+
+def _noun(name: str) -> ModuleType:
+    if name not in NOUNS:
+        import difflib
+
+        near = difflib.get_close_matches(name, NOUNS, n=1)
+        raise UsageError(
+            f"no command {name!r}", hint=f"did you mean {near[0]!r}?" if near else "verilabel --help lists them"
+        )
+    return importlib.import_module(f"verilabel.cli.{name}")
+
+
+def parser_for(name: str) -> argparse.ArgumentParser:
+    """The parser of one command, for running it and for writing its documentation."""
+    module = _noun(name)
+    parser = _Parser(
+        prog=f"verilabel {name}",
+        description=(module.__doc__ or module.SUMMARY).strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.configure(parser)
+    return parser
+
+
+def run(arguments: Sequence[str]) -> ExitStatus:
+    """Run one command line and return its exit status; errors of the package's tree are raised."""
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return ExitStatus.OK if arguments else ExitStatus.USAGE
+    if arguments[0] == "--version":
+        print(f"verilabel {__version__}")
+        return ExitStatus.OK
+    parser = parser_for(arguments[0])
+    parsed = parser.parse_args(arguments[1:])
+    status: ExitStatus = _noun(arguments[0]).run(parsed)
+    return status
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the `verilabel` program: never a traceback for an error the package knows."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        status = int(run(given))
+        sys.stdout.flush()
+        return status
+    except VerilabelError as error:
+        from verilabel.cli.console import report_error
+
+        return report_error(error, as_json="--json" in given)
+    except KeyboardInterrupt:
+        print("interrupted; what was written is kept, and the same command continues", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitStatus.OK)
+    except OSError as error:
+        from verilabel.cli.console import report_os_error
+
+        return report_os_error(error, as_json="--json" in given)

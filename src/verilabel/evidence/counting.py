@@ -1,0 +1,317 @@
+"""From evidence lines to counts: the one place where answers become numbers, for the engine and every verifier.
+
+The rules (label-semantics sections 4 and 5, statistics.md section 1.3):
+1. answers are counted in the plan's committed order; what is counted is always a prefix of it;
+2. an answer that is missing, or that the detector could not score, stays in the denominator as missing;
+3. repeated epochs collapse to the item (any or all, as the plan says) before counting;
+4. a family counts when all of its planned answers are in; its answers are never counted as independent items.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from verilabel.errors import MalformedInput, SealError
+from verilabel.evidence.layout import EVIDENCE
+from verilabel.evidence.lines import EvidenceLine
+from verilabel.records.attempt import Attempt
+from verilabel.records.plan import MeasurePlan, Plan, StreamPlan, ordered_ids
+from verilabel.records.sample import SampleEntry
+from verilabel.records.score import DetectorCard, ErrorCounts, Scored, Unscored
+from verilabel.records.tally import Clusters, Tally
+
+Index = Mapping[str, SampleEntry]
+"""Sample id to its entry, for one suite."""
+
+
+def matches(entry: SampleEntry, where: Mapping[str, tuple[str, ...]]) -> bool:
+    """True if every tag of the filter has one of its values."""
+    return all(entry.tags.get(tag) in values for tag, values in where.items())
+
+
+class MeasureCounter:
+    """Counts one measure, answer by answer, in the committed order."""
+
+    def __init__(
+        self, measure: MeasurePlan, stream: StreamPlan, order: Sequence[str], index: Index, card: DetectorCard, *, fixed: bool
+    ) -> None:
+        self.measure = measure
+        self.detector = measure.detector
+        self._epochs = stream.epochs
+        self._counted_ids = {i for i in index if matches(index[i], measure.where)}
+        planned = [i for i in order[: stream.limit] if i in self._counted_ids]
+        self._n_planned = len(planned)
+        self._exact = card.exact
+        self._errors = _errors_as_counted(card, negate=measure.negate)
+        clustered = measure.unit == "family"
+        if clustered:
+            self._family_size = Counter(index[i].unit for i in order if i in self._counted_ids)
+            whole = Counter(index[i].unit for i in planned)
+            self._n_planned = sum(n for unit, n in whole.items() if n == self._family_size[unit])
+        self._pool = len(self._counted_ids) if fixed and measure.population == "items_fixed" and not clustered else None
+        self._epoch_findings: list[bool | None] = []
+        self._open: dict[str, list[bool | None]] = {}
+        self._clusters: Counter[tuple[int, int, int]] = Counter()
+        self.n = self.events = self.missing = 0
+
+    def counts(self, sample: str) -> bool:
+        """True if the measure counts this sample."""
+        return sample in self._counted_ids
+
+    def add(self, entry: SampleEntry, value: bool | None) -> None:
+        """Count one answer; `value` is the detector's finding, None where it is missing."""
+        event = None if value is None else value is not self.measure.negate
+        if self.measure.unit == "trial":
+            self._count(event)
+            return
+        self._epoch_findings.append(event)
+        if len(self._epoch_findings) < self._epochs:
+            return
+        item = _collapse(self._epoch_findings, self.measure.collapse)
+        self._epoch_findings = []
+        if self.measure.unit == "item":
+            self._count(item)
+            return
+        members = self._open.setdefault(entry.unit, [])
+        members.append(item)
+        if len(members) == self._family_size[entry.unit]:
+            del self._open[entry.unit]
+            events, missing = members.count(True), members.count(None)
+            self._clusters[events, missing, len(members)] += 1
+            self.n += len(members)
+            self.events += events
+            self.missing += missing
+
+    def _count(self, event: bool | None) -> None:
+        self.n += 1
+        if event is None:
+            self.missing += 1
+        elif event:
+            self.events += 1
+
+    def tally(self) -> Tally:
+        """The counts so far."""
+        return Tally(
+            measure=self.measure.id,
+            n=self.n,
+            events=self.events,
+            missing=self.missing,
+            unit=self.measure.unit,
+            population=self.measure.population,
+            clusters=tuple(Clusters(*key, count) for key, count in sorted(self._clusters.items())),
+            pool=self._pool,
+            exact=self._exact,
+            errors=self._errors,
+            complement=self.measure.negate,
+            n_planned=self._n_planned,
+        )
+
+
+def _collapse(findings: Sequence[bool | None], how: str) -> bool | None:
+    decisive = how == "any"
+    if decisive in findings:
+        return decisive
+    return None if None in findings else not decisive
+
+
+def _errors_as_counted(card: DetectorCard, *, negate: bool) -> ErrorCounts | None:
+    errors = card.pooled()
+    if errors is None or not negate:
+        return errors
+    return ErrorCounts(
+        true_positives=errors.true_negatives,
+        positives=errors.negatives,
+        true_negatives=errors.true_positives,
+        negatives=errors.positives,
+        dataset=errors.dataset,
+        dataset_sha256=errors.dataset_sha256,
+        language=errors.language,
+        method=errors.method,
+    )
+
+
+class StreamCounter:
+    """One stream's committed order, how far it has been consumed, and the measures that count it."""
+
+    def __init__(self, plan: Plan, stream: StreamPlan, entries: Iterable[SampleEntry]) -> None:
+        self.stream = stream
+        self.index: dict[str, SampleEntry] = {entry.id: entry for entry in entries}
+        self.order: list[str] = ordered_ids(plan.seed, stream.suite, self.index.values(), stream.strata)
+        self.measures = [
+            MeasureCounter(
+                m, stream, self.order, self.index, plan.detector(m.detector), fixed=plan.fixed_outcomes
+            )
+            for m in plan.measures
+            if m.suite == stream.suite
+        ]
+        self.consumed = 0
+        self.length = min(stream.limit, len(self.order)) * stream.epochs
+        """Answers the plan allows."""
+
+    def expected(self) -> tuple[str, int] | None:
+        """Sample id and epoch of the next answer in the committed order; None when the plan allows no more."""
+        return self.at(self.consumed) if self.consumed < self.length else None
+
+    def at(self, position: int) -> tuple[str, int]:
+        """Sample id and epoch at a position of the committed order."""
+        item, epoch = divmod(position, self.stream.epochs)
+        return self.order[item], epoch + 1
+
+    def consume(self, findings: Mapping[str, bool | None]) -> None:
+        """Count the next answer; `findings` maps `id@version` of a detector to its finding."""
+        sample, _ = self.at(self.consumed)
+        self.consumed += 1
+        for measure in self.measures:
+            if measure.counts(sample):
+                measure.add(self.index[sample], findings.get(measure.detector))
+
+
+@dataclass
+class Recount:
+    """What a walk over evidence found."""
+
+    streams: list[StreamCounter]
+    requests: int = 0
+    judge_requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    served: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(served model, fingerprint) to answers."""
+
+    def tallies(self) -> dict[str, Tally]:
+        """Measure id to its counts."""
+        return {m.measure.id: m.tally() for stream in self.streams for m in stream.measures}
+
+    def note_attempt(self, attempt: Attempt) -> None:
+        """Add one attempt to the totals."""
+        if attempt.judge is None:
+            self.requests += 1
+            if attempt.output is not None:
+                self.served[attempt.served_model or "", attempt.fingerprint or ""] += 1
+        else:
+            self.judge_requests += 1
+        if attempt.usage is not None:
+            self.input_tokens += attempt.usage.input_tokens
+            self.output_tokens += attempt.usage.output_tokens
+        if attempt.failure is not None:
+            self.failures[attempt.failure.kind] += 1
+
+
+def open_recount(plan: Plan, indexes: Mapping[str, Sequence[SampleEntry]]) -> Recount:
+    """A recount with nothing counted yet. `indexes` maps a suite's `id@version` to its entries."""
+    return Recount([StreamCounter(plan, stream, indexes[stream.suite]) for stream in plan.streams])
+
+
+def recount(plan: Plan, indexes: Mapping[str, Sequence[SampleEntry]], lines: Iterable[EvidenceLine]) -> Recount:
+    """Walk evidence lines, check that they are the plan's committed prefix in order, and count them.
+
+    Raises SealError naming the line where the evidence leaves the plan.
+    """
+    result = open_recount(plan, indexes)
+    cursor = _Cursor(iter(lines))
+    for stream in result.streams:
+        while cursor.line is not None and cursor.line.suite == stream.stream.suite:
+            _consume_answer(cursor, stream, result)
+    if cursor.line is not None:
+        raise SealError(
+            f"a record of suite {cursor.line.suite!r} stands where the plan's order has none", where=cursor.where
+        )
+    return result
+
+
+class _Cursor:
+    """One line of look-ahead over evidence lines, with the line's number for messages."""
+
+    def __init__(self, lines: Iterator[EvidenceLine]) -> None:
+        self._lines = lines
+        self.number = 0
+        self.line: EvidenceLine | None = None
+        self.advance()
+
+    def advance(self) -> None:
+        self.line = next(self._lines, None)
+        self.number += 1
+
+    @property
+    def where(self) -> str:
+        return f"{EVIDENCE}:{self.number}"
+
+
+def _consume_answer(cursor: _Cursor, stream: StreamCounter, result: Recount) -> None:
+    expected = stream.expected()
+    line = cursor.line
+    if expected is None:
+        raise SealError(f"more answers of {stream.stream.suite} than the plan allows", where=cursor.where)
+    if line is None or (line.sample, line.epoch) != expected:
+        raise SealError(
+            f"the committed order has sample {expected[0]!r} epoch {expected[1]} here, the evidence has "
+            f"{getattr(line, 'sample', None)!r}",
+            where=cursor.where,
+        )
+    last = _consume_attempts(cursor, expected, None, result)
+    if last is None:
+        raise SealError(f"sample {expected[0]!r} has a score and no attempt", where=cursor.where)
+    findings: dict[str, bool | None] = {}
+    if last.output is not None:
+        for detector in stream.stream.detectors:
+            findings[detector] = _consume_score(cursor, expected, detector, result)
+    stream.consume(findings)
+
+
+def _consume_attempts(
+    cursor: _Cursor, expected: tuple[str, int], judge: str | None, result: Recount
+) -> Attempt | None:
+    last: Attempt | None = None
+    while isinstance(line := cursor.line, Attempt) and (line.sample, line.epoch) == expected and line.judge == judge:
+        if line.attempt != (1 if last is None else last.attempt + 1):
+            raise SealError(f"attempt {line.attempt} of sample {line.sample!r} is out of order", where=cursor.where)
+        if last is not None and last.output is not None and judge is None:
+            raise SealError(f"sample {line.sample!r} was asked again after it was answered", where=cursor.where)
+        if (line.output is None) == (line.failure is None):
+            raise SealError("an attempt has either an output or a failure", where=cursor.where)
+        result.note_attempt(line)
+        last = line
+        cursor.advance()
+    return last
+
+
+def _consume_score(cursor: _Cursor, expected: tuple[str, int], detector: str, result: Recount) -> bool | None:
+    _consume_attempts(cursor, expected, detector, result)
+    line = cursor.line
+    if not isinstance(line, Scored | Unscored) or (line.sample, line.epoch, line.detector) != (*expected, detector):
+        raise SealError(f"sample {expected[0]!r} has no score of {detector} here", where=cursor.where)
+    cursor.advance()
+    return line.value if isinstance(line, Scored) else None
+
+
+def parse_index(data: bytes, where: str) -> list[SampleEntry]:
+    """The entries of a suite index file. Raises MalformedInput for broken lines and duplicate ids."""
+    decoder = msgspec.json.Decoder(SampleEntry)
+    encoder = msgspec.json.Encoder()
+    entries: list[SampleEntry] = []
+    seen: set[str] = set()
+    for number, line in enumerate(data.split(b"\n")[:-1], 1):
+        try:
+            entry = decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise MalformedInput(f"not a sample entry: {error}", where=f"{where}:{number}") from error
+        if encoder.encode(entry) != line:
+            raise MalformedInput("the entry is not in canonical form", where=f"{where}:{number}")
+        if entry.id in seen:
+            raise MalformedInput(f"sample id {entry.id!r} stands twice", where=f"{where}:{number}")
+        seen.add(entry.id)
+        entries.append(entry)
+    if not data.endswith(b"\n") or not entries:
+        raise MalformedInput("the index is empty or its last line is cut", where=where)
+    return entries
+
+
+def encode_index(entries: Iterable[SampleEntry]) -> bytes:
+    """A suite index as canonical lines."""
+    encoder = msgspec.json.Encoder()
+    return b"".join(encoder.encode(entry) + b"\n" for entry in entries)

@@ -1,0 +1,1 @@
+"""Frozen, versioned nouns and their canonical bytes. No I/O, no clock, no opinion."""

@@ -1,0 +1,248 @@
+"""Loading a suite: find its file, check its digests, read its samples.
+
+1. resolve the reference: a bundled id (`xstest`, `core/factual@1`), a folder, or a suite file
+2. read `suite.yaml`; its exact bytes make the suite's digest
+3. find the data: beside the file, in the mirror, in the cache, and only if allowed on the network
+4. check the data's SHA-256 against the one the suite pins
+5. read rows and map them to samples
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from verilabel.errors import LimitExceeded, MalformedInput, UsageError
+from verilabel.records.canonical import digest, jcs
+from verilabel.records.sample import Sample, SampleEntry
+from verilabel.records.strict_yaml import load_strict_yaml
+from verilabel.suites.cache import Cache, check_digest
+from verilabel.suites.download import download_data
+from verilabel.suites.format import Manifest, parse_manifest
+from verilabel.suites.mapping import build_samples
+from verilabel.suites.readers import MAX_DATA_BYTES, read_table
+
+SUITE_FILE = "suite.yaml"
+BUNDLED = Path(__file__).parent / "data"
+OWN_PREFIX = "core/"
+MAX_SUITE_FILE_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteFile:
+    """A suite file without its data: the manifest, the digest of the exact bytes, and where it was read."""
+
+    manifest: Manifest
+    digest: str
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """`id@version`."""
+        return self.manifest.name
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A loaded suite: its samples in the order of the data, under one digest."""
+
+    manifest: Manifest
+    digest: str
+    """`sha256:` over the exact bytes of `suite.yaml`, which pins the data."""
+    samples: tuple[Sample, ...]
+    path: Path
+    """The suite file that was read."""
+    content: bytes
+    """The exact bytes of the suite file."""
+
+    @property
+    def name(self) -> str:
+        """`id@version`."""
+        return self.manifest.name
+
+    @property
+    def data_digest(self) -> str:
+        """The pinned digest of the data file."""
+        return f"sha256:{self.manifest.data.sha256}"
+
+    @property
+    def strata(self) -> dict[str, str]:
+        """Stratum to weight (a decimal string), where the suite has strata."""
+        return self.manifest.strata
+
+    def entries(self) -> list[SampleEntry]:
+        """The suite's index for a bundle: facts for counting, and a digest instead of each text."""
+        return [entry_of(sample) for sample in self.samples]
+
+
+def sample_digest(sample: Sample) -> str:
+    """The digest of a sample's canonical bytes: RFC 8785 over its record without default values."""
+    return digest(jcs(msgspec.to_builtins(sample)))
+
+
+def entry_of(sample: Sample) -> SampleEntry:
+    """A sample's line in a suite index."""
+    return SampleEntry(
+        id=sample.id,
+        sha256=sample_digest(sample),
+        family=sample.family,
+        stratum=sample.stratum,
+        tags=sample.tags,
+    )
+
+
+def load_suite(
+    reference: str | Path,
+    *,
+    cache: Cache | Path | None = None,
+    mirror: Path | None = None,
+    allow_network: bool = False,
+) -> Suite:
+    """Load a suite by bundled id (`xstest`, `core/factual@1`), folder or suite file.
+
+    `cache` is where pulled data lies (default: the user's). `mirror` is a folder that is searched for the
+    suite's `path`. Without `allow_network` nothing is fetched. Raises UsageError if the suite or its data
+    cannot be found, MalformedInput if a file is not what it must be, SealError if a digest does not hold.
+    """
+    path = resolve_reference(reference)
+    content, manifest = _read_suite_file(path)
+    _check_version(reference, manifest)
+    kept = cache if isinstance(cache, Cache) else Cache.of_user() if cache is None else Cache(cache)
+    data, origin = _find_data(manifest, path, kept, mirror, allow_network)
+    table = read_table(
+        data, manifest.data.format, where=origin, records=manifest.data.records, layout=manifest.data.layout
+    )
+    samples = build_samples(manifest, table, where=origin)
+    return Suite(manifest, digest(content), samples, path, content)
+
+
+def read_suite_file(reference: str | Path) -> SuiteFile:
+    """Read and check a suite file alone, without looking for its data. Raises as `load_suite`."""
+    path = resolve_reference(reference)
+    content, manifest = _read_suite_file(path)
+    _check_version(reference, manifest)
+    return SuiteFile(manifest, digest(content), path)
+
+
+def bundled_ids() -> list[str]:
+    """The ids of the suites that come with the package, own suites first."""
+    own = sorted(OWN_PREFIX + path.parent.name for path in BUNDLED.glob(f"*/{SUITE_FILE}"))
+    return own + sorted(path.stem for path in (BUNDLED / "adapters").glob("*.yaml"))
+
+
+def bundled_files() -> Iterator[SuiteFile]:
+    """Every suite file that comes with the package."""
+    for suite_id in bundled_ids():
+        yield read_suite_file(suite_id)
+
+
+def resolve_reference(reference: str | Path) -> Path:
+    """The suite file a reference means.
+
+    A bundled id wins over a folder of the same name; `./name` or a Path always means the folder. Raises
+    UsageError with the nearest bundled id.
+    """
+    if isinstance(reference, Path):
+        return _file_of_path(reference)
+    name = reference.partition("@")[0]
+    bundled = _bundled_file(name)
+    if bundled is not None:
+        return bundled
+    path = Path(reference).expanduser()
+    if path.exists() or reference.startswith((".", "/", "~")) or path.suffix in (".yaml", ".yml"):
+        return _file_of_path(path)
+    known = bundled_ids()
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    raise UsageError(
+        f"no suite {reference!r}: neither a bundled id nor a folder",
+        hint=f"did you mean {near[0]!r}?" if near else "'verilabel suites list' shows the bundled ones",
+    )
+
+
+def _bundled_file(name: str) -> Path | None:
+    if name not in bundled_ids():
+        return None
+    if name.startswith(OWN_PREFIX):
+        return BUNDLED / name.removeprefix(OWN_PREFIX) / SUITE_FILE
+    return BUNDLED / "adapters" / f"{name}.yaml"
+
+
+def _file_of_path(path: Path) -> Path:
+    path = path.expanduser()
+    if path.is_dir():
+        if not (path / SUITE_FILE).is_file():
+            raise UsageError(f"the folder holds no {SUITE_FILE}", where=str(path), hint=_HOW_TO_MAKE)
+        return path / SUITE_FILE
+    if not path.is_file():
+        raise UsageError("no such file or folder", where=str(path))
+    if path.suffix not in (".yaml", ".yml"):
+        raise UsageError("a plain data file is not a suite", where=str(path), hint=_HOW_TO_MAKE)
+    return path
+
+
+_HOW_TO_MAKE = f"'verilabel suites new FILE' writes a {SUITE_FILE} for a data file, with its digest"
+
+
+def _read_suite_file(path: Path) -> tuple[bytes, Manifest]:
+    if path.stat().st_size > MAX_SUITE_FILE_BYTES:
+        raise LimitExceeded(f"a suite file is at most {MAX_SUITE_FILE_BYTES} bytes", where=str(path))
+    content = path.read_bytes()
+    document = load_strict_yaml(content, where=str(path), max_bytes=MAX_SUITE_FILE_BYTES)
+    return content, parse_manifest(document, where=str(path))
+
+
+def _check_version(reference: str | Path, manifest: Manifest) -> None:
+    """`@1` asks for any 1.x.y, `@1.2.3` for exactly that."""
+    wanted = str(reference).partition("@")[2] if isinstance(reference, str) else ""
+    if wanted and manifest.version != wanted and not manifest.version.startswith(f"{wanted}."):
+        if Path(str(reference)).exists():  # a folder whose name has an @
+            return
+        raise UsageError(f"version {wanted} of {manifest.id} is not here", hint=f"this is {manifest.name}")
+
+
+def _find_data(
+    manifest: Manifest, path: Path, cache: Cache, mirror: Path | None, allow_network: bool
+) -> tuple[bytes, str]:
+    """The data's checked bytes and where they came from, for messages."""
+    source = manifest.data
+    if source.file:
+        return _checked_file(path.parent / source.file, source.sha256)
+    if mirror is not None and source.path and (mirror / source.path).is_file():
+        return _checked_file(mirror / source.path, source.sha256)
+    data = cache.find(source.sha256)
+    if data is not None:
+        return data, str(cache.path_of(source.sha256))
+    if allow_network and (source.url or source.hf):
+        data = download_data(source)
+        return data, str(cache.keep(data, source.sha256, where=source.url or manifest.id))
+    raise _absent_data(manifest, mirror)
+
+
+def _checked_file(file: Path, sha256: str) -> tuple[bytes, str]:
+    try:
+        size = file.stat().st_size
+    except FileNotFoundError:
+        raise MalformedInput("the suite's data file is missing", where=str(file)) from None
+    if size > MAX_DATA_BYTES:
+        raise LimitExceeded(f"{size} bytes of data, the limit is {MAX_DATA_BYTES}", where=str(file))
+    data = file.read_bytes()
+    check_digest(data, sha256, where=str(file))
+    return data, str(file)
+
+
+def _absent_data(manifest: Manifest, mirror: Path | None) -> UsageError:
+    source = manifest.data
+    ways = []
+    if source.url or source.hf:
+        ways.append(f"'verilabel suites pull {manifest.id}' downloads it")
+    if source.path:
+        ways.append(f"--mirror DIR takes it from DIR/{source.path}")
+    return UsageError(
+        f"the data of {manifest.name} is not on this machine",
+        where=None if mirror is None else str(mirror / source.path),
+        hint=" and ".join(ways),
+    )
