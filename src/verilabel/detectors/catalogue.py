@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from verilabel.detectors.choice import ChoiceDetector
 from verilabel.detectors.interface import AskingDetector, Detector
+from verilabel.detectors.harmful import HarmfulDetector
 from verilabel.detectors.refusal import RefusalDetector
 from verilabel.errors import UsageError
 
@@ -13,6 +14,8 @@ def open_detector(reference: str, **options: str) -> Detector | AskingDetector:
     match reference:
         case "refusal":
             return RefusalDetector()
+        case "harmful":
+            return HarmfulDetector()
         case "choice":
             return ChoiceDetector()
     raise UsageError(f"no detector {reference!r}", hint="refusal, choice")
@@ -20,4 +23,4 @@ def open_detector(reference: str, **options: str) -> Detector | AskingDetector:
 
 def bundled_detectors() -> list[Detector]:
     """Every detector that needs no model and no setting."""
-    return [RefusalDetector(), ChoiceDetector()]
+    return [RefusalDetector(), HarmfulDetector(), ChoiceDetector()]

@@ -63,6 +63,11 @@ def asks_a_model(detector: Detector | AskingDetector) -> TypeGuard[AskingDetecto
     return hasattr(detector, "detect_by_asking")
 
 
+def decides_alone(detector: Detector | AskingDetector) -> TypeGuard[Detector]:
+    """True if the detector decides by itself: the complement of `asks_a_model`, for the type checker."""
+    return not asks_a_model(detector)
+
+
 def score(card: DetectorCard, suite: str, sample: Sample, epoch: int, value: bool, detail: str) -> Scored:
     """The finding that the card's event is `value`, with the reason in a few words."""
     return Scored(suite, sample.id, epoch, card.name, card.event, value, detail)

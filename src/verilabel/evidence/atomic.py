@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written beside their place, flushed to disk, then moved in one step."""
+"""Files that appear whole or not at all: written beside their place, flushed, then moved in one step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from verilabel.errors import UsageError
 def write_file(path: Path, data: bytes, *, mode: int = 0o644, overwrite: bool = False) -> None:
     """Write a file so that a reader, or a machine that stops, sees all of it or none.
 
-    Raises UsageError where the file is already there and `overwrite` is false, OSError where the disk refuses.
+    Raises UsageError where the file is already there and `overwrite` is false, OSError where the disk
+    refuses.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)

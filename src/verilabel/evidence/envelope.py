@@ -1,9 +1,9 @@
 """Signed envelopes: DSSE v1 over Ed25519, in the one form in which no byte can be changed unnoticed.
 
-An envelope file is the JCS bytes of `{"payload", "payloadType", "signatures": [{"keyid", "sig"}]}` and one newline
-(one line of JSON Lines). The format is DSSE (secure-systems-lab/dsse v1.0.2, protocol and envelope); this reader
-takes less than the specification does: standard base64 only, a keyid on every signature, every signature valid.
-A second signer therefore signs an envelope of their own.
+An envelope file is the JCS bytes of `{"payload", "payloadType", "signatures": [{"keyid", "sig"}]}` and one
+newline (one line of JSON Lines). The format is DSSE (secure-systems-lab/dsse v1.0.2, protocol and
+envelope); this reader takes less than the specification does: standard base64 only, a keyid on every
+signature, every signature valid. A second signer therefore signs an envelope of their own.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Opened:
 
 
 def pae(payload_type: str, payload: bytes) -> bytes:
-    """The bytes that are signed: the Pre-Authentication Encoding of DSSE v1 (protocol, Signature Definition)."""
+    """The bytes that are signed: the Pre-Authentication Encoding of DSSE v1 (protocol.md)."""
     kind = payload_type.encode("utf-8")
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
@@ -59,9 +59,10 @@ def open_envelope(
 ) -> Opened:
     """Verify an envelope and only then give out its payload, unparsed.
 
-    `keys` are those that may have signed it; a keyid only says which of them to try. In order: 1 the size and the
-    form, 2 canonical bytes, 3 the payload's type, 4 every signature, each by another key and by the one its keyid
-    names. Raises SealError where a step fails. Whether a key that signed is trusted is for the caller to ask.
+    `keys` are those that may have signed it; a keyid only says which of them to try. In order: 1 the size
+    and the form, 2 canonical bytes, 3 the payload's type, 4 every signature, each by another key and by the
+    one its keyid names. Raises SealError where a step fails. Whether a key that signed is trusted is for
+    the caller to ask.
     """
     try:
         document = _parse_envelope(data, where)  # steps 1 and 2
@@ -105,7 +106,8 @@ def _verify_signatures(
         place = f"{where}: $.signatures[{index}]"
         key = known.pop(signature["keyid"], None)
         if key is None:
-            raise SealError(f"signed by a key that was not given, or twice by one: {signature['keyid']}", where=place)
+            named = signature["keyid"][:80]
+            raise SealError(f"signed by a key that was not given, or twice by one: {named!r}", where=place)
         try:
             key.verify(decode_base64(signature["sig"], what="the signature", where=f"{place}.sig"), message)
         except SealError as error:

@@ -1,7 +1,7 @@
-"""Ed25519 keys: made, kept in files that only their owner reads, named, and written as one canonical public line.
+"""Ed25519 keys: made, kept in files that only their owner reads, and written as one canonical public line.
 
-The public line is a verifier key of C2SP signed-note, `NAME+HASH+BASE64`, so that other log software reads it.
-A key is identified by `keyid`, the digest of its SubjectPublicKeyInfo; its name is a word for people.
+The public line is a verifier key of C2SP signed-note, `NAME+HASH+BASE64`, so that other log software reads
+it. A key is identified by `keyid`, the digest of its SubjectPublicKeyInfo; its name is a word for people.
 """
 
 from __future__ import annotations
@@ -41,8 +41,12 @@ _SMALL_ORDER_Y = frozenset(
         0,
         1,
         _FIELD - 1,
-        int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little"),
-        int.from_bytes(bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"), "little"),
+        int.from_bytes(
+            bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little"
+        ),
+        int.from_bytes(
+            bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"), "little"
+        ),
     }
 )
 """y of the eight points whose order divides 8: anyone can make signatures that such a 'key' accepts."""
@@ -105,7 +109,9 @@ class PublicKey:
         try:
             Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
         except InvalidSignature:
-            raise SealError(f"the signature does not verify with the key {self.name} ({self.keyid})") from None
+            raise SealError(
+                f"the signature does not verify with the key {self.name} ({self.keyid})"
+            ) from None
 
 
 class PrivateKey:
@@ -159,7 +165,7 @@ def new_key(name: str = DEFAULT_NAME) -> PrivateKey:
 
 
 def check_key_name(name: str, *, where: str | None = None) -> None:
-    """Check a key's name as C2SP signed-note asks: not empty, no space of any kind, no plus, no control character.
+    """Check a key's name as C2SP signed-note asks: not empty; no space, plus or control character.
 
     Raises MalformedInput.
     """
@@ -178,7 +184,9 @@ def _check_point(raw: bytes) -> None:
         raise MalformedInput(f"an Ed25519 public key has 32 bytes, this one {len(raw)}")
     y = int.from_bytes(raw, "little") & (2**255 - 1)
     if y >= _FIELD or y in _SMALL_ORDER_Y:
-        raise MalformedInput("the public key is one that accepts signatures from anyone, or is written irregularly")
+        raise MalformedInput(
+            "the public key is one that accepts signatures from anyone, or is written irregularly"
+        )
 
 
 def decode_base64(text: str, *, what: str, where: str | None = None) -> bytes:
@@ -202,14 +210,18 @@ def parse_public(line: str, *, where: str | None = None) -> PublicKey:
     """
     parts = line.split("+", 2)
     if len(line) > MAX_PUBLIC_LINE or len(parts) != 3:
-        raise MalformedInput("not a public key line", where=where, hint="NAME+HASH+BASE64, as `keys export` prints it")
+        raise MalformedInput(
+            "not a public key line", where=where, hint="NAME+HASH+BASE64, as `keys export` prints it"
+        )
     name, _, encoded = parts
     check_key_name(name, where=where)
     material = decode_base64(encoded, what="the public key", where=where)
     key_type = material[0] if material else 0
     if key_type not in tuple(KeyType):
         raise MalformedInput(
-            f"keys of type {key_type:#04x} are not supported", where=where, hint="Ed25519: types 0x01 and 0x04"
+            f"keys of type {key_type:#04x} are not supported",
+            where=where,
+            hint="Ed25519: types 0x01 and 0x04",
         )
     try:
         key = PublicKey(name, material[1:], KeyType(key_type))
@@ -239,11 +251,15 @@ def home_folder(environ: Mapping[str, str] | None = None) -> Path:
 def key_path(name: str, home: Path | None = None) -> Path:
     """The file of a private key, `keys/NAME.key`; its public line is in `keys/NAME.pub` beside it."""
     if not _FILE_NAME.fullmatch(name):
-        raise UsageError(f"{name!r} cannot name a key file", hint="letters, digits, dots, dashes and underscores")
+        raise UsageError(
+            f"{name!r} cannot name a key file", hint="letters, digits, dots, dashes and underscores"
+        )
     return (home_folder() if home is None else home) / "keys" / f"{name}.key"
 
 
-def save_key(key: PrivateKey, path: Path, *, passphrase: bytes | None = None, overwrite: bool = False) -> None:
+def save_key(
+    key: PrivateKey, path: Path, *, passphrase: bytes | None = None, overwrite: bool = False
+) -> None:
     """Write a private key (mode 0600) and its public line (`.pub` beside it).
 
     Raises UsageError where there is a key already and `overwrite` is false.
@@ -267,9 +283,9 @@ def load_public(path: Path) -> PublicKey:
 def load_key(path: Path, *, passphrase: Passphrase = None) -> PrivateKey:
     """Read a private key file; its name comes from the `.pub` beside it, or else from the file's name.
 
-    `passphrase` is asked for only where the file is encrypted. Raises UsageError where the file is missing, open
-    to others, or its passphrase missing or wrong; MalformedInput where it holds no Ed25519 key; SealError where
-    the public line beside it belongs to another key.
+    `passphrase` is asked for only where the file is encrypted. Raises UsageError where the file is missing,
+    open to others, or its passphrase missing or wrong; MalformedInput where it holds no Ed25519 key;
+    SealError where the public line beside it belongs to another key.
     """
     key = _parse_pem(_read_owned(path), passphrase, where=str(path))
     beside = path.with_suffix(".pub")
@@ -314,7 +330,9 @@ def _parse_pem(data: bytes, passphrase: Passphrase, *, where: str) -> Ed25519Pri
     if encrypted:
         if passphrase is None:
             raise UsageError(
-                "this private key has a passphrase", where=where, hint="--passphrase, or --passphrase-env VARIABLE"
+                "this private key has a passphrase",
+                where=where,
+                hint="--passphrase, or --passphrase-env VARIABLE",
             )
         secret = passphrase if isinstance(passphrase, bytes) else passphrase()
     try:
@@ -330,7 +348,7 @@ def _parse_pem(data: bytes, passphrase: Passphrase, *, where: str) -> Ed25519Pri
 
 
 def passphrase_from_environment(variable: str, environ: Mapping[str, str] | None = None) -> bytes:
-    """The passphrase in the environment variable of this name. Raises UsageError where it is unset or empty."""
+    """The passphrase in an environment variable. Raises UsageError where it is unset or empty."""
     value = (os.environ if environ is None else environ).get(variable, "")
     if not value:
         raise UsageError(f"the environment variable {variable} is not set, or empty")
@@ -338,7 +356,7 @@ def passphrase_from_environment(variable: str, environ: Mapping[str, str] | None
 
 
 def prompt_for_passphrase(*, twice: bool = False) -> bytes:
-    """Ask for a passphrase on the terminal, without showing it. Raises UsageError where the two do not agree."""
+    """Ask for a passphrase on the terminal, unseen. Raises UsageError where the two do not agree."""
     try:
         first = getpass.getpass("passphrase: ")
         if twice and getpass.getpass("the same again: ") != first:

@@ -1,20 +1,20 @@
-"""Merkle trees over SHA-256 as RFC 6962 defines them: roots, inclusion and consistency proofs, and their checks.
+"""Merkle trees over SHA-256 (RFC 6962): roots, inclusion and consistency proofs, and their checks.
 
-A node of the tree is addressed by `(level, position)`: it covers the leaves from `position * 2**level` up to, not
-including, `(position + 1) * 2**level`. Whoever can look those up (a list in memory, a table on disk) gives proofs
-in O(log n).
+A node of the tree is addressed by `(level, position)`: it covers the leaves from `position * 2**level` up
+to, not including, `(position + 1) * 2**level`. Whoever can look those up (a list in memory, a table on
+disk) gives proofs in O(log n).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from verilabel.errors import SealError, UsageError
 
 HASH_BYTES = 32
-ALGORITHM = "rfc6962-sha256"
+ALGORITHM: Literal["rfc6962-sha256"] = "rfc6962-sha256"
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 MAX_LEAVES = 2**63 - 1
 MAX_PROOF_HASHES = 64
@@ -66,7 +66,7 @@ class Frontier:
         self._subtrees: list[bytes] = []
 
     def add(self, leaf: bytes) -> list[bytes]:
-        """Append a leaf hash; return the hashes of the nodes it completed, from level 0 (the leaf itself) up."""
+        """Append a leaf hash; return the nodes it completed, from level 0 (the leaf itself) up."""
         completed = [leaf]
         carried = self.size
         while carried & 1:
@@ -130,7 +130,7 @@ def root_at(nodes: Nodes, size: int) -> bytes:
 
 
 def _root_of_range(nodes: Nodes, start: int, end: int) -> bytes:
-    """The hash over leaves [start, end), where start is a multiple of a power of two that is at least end - start."""
+    """The hash over leaves [start, end); a power of two that is at least end - start divides start."""
     subtrees = []
     while start < end:
         level = (end - start).bit_length() - 1
@@ -194,7 +194,8 @@ def consistency_proof(nodes: Nodes, old_size: int, new_size: int) -> list[bytes]
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
     """Check an inclusion proof (RFC 9162 section 2.1.3.2).
 
-    Raises SealError where the proof does not show that `leaf` is entry `index` of the tree of `size` with `root`.
+    Raises SealError where the proof does not show that `leaf` is entry `index` of the tree of `size` with
+    `root`.
     """
     _check_shape(size, proof, leaf, root)
     if not 0 <= index < size:

@@ -1,7 +1,8 @@
-"""Encrypted PKCS #8 files that are slow to guess: PBES2 with PBKDF2-HMAC-SHA256 and AES-256-CBC (RFC 8018, RFC 5958).
+"""Encrypted PKCS #8 files that are slow to guess: PBKDF2-HMAC-SHA256 and AES-256-CBC (RFC 8018, 5958).
 
-`cryptography` encrypts PKCS #8 with 2,048 rounds (its version 50, seen in the file it writes), too few for a key
-that signs labels, and offers no way to ask for more. It reads what is written here, and so does OpenSSL.
+`cryptography` encrypts PKCS #8 with 2,048 rounds (its version 50, seen in the file it writes), too few for
+a key that signs labels, and offers no way to ask for more. It reads what is written here, and so does
+OpenSSL.
 """
 
 from __future__ import annotations
@@ -42,7 +43,11 @@ def encrypt_pem(private_key_info: bytes, passphrase: bytes, *, rounds: int = ROU
     cipher = _der(_SEQUENCE, _AES256_CBC, _der(_OCTETS, vector))
     scheme = _der(_SEQUENCE, _PBES2, _der(_SEQUENCE, derivation, cipher))
     text = base64.b64encode(_der(_SEQUENCE, scheme, _der(_OCTETS, ciphertext))).decode("ascii")
-    lines = ["-----BEGIN ENCRYPTED PRIVATE KEY-----", *textwrap.wrap(text, 64), "-----END ENCRYPTED PRIVATE KEY-----"]
+    lines = [
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----",
+        *textwrap.wrap(text, 64),
+        "-----END ENCRYPTED PRIVATE KEY-----",
+    ]
     return "".join(f"{line}\n" for line in lines).encode("ascii")
 
 

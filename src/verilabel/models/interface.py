@@ -1,4 +1,4 @@
-"""What every model is to the engine: it is asked with a `ModelRequest` and answers with an `Exchange`, never an exception."""
+"""What every model is to the engine: asked with a `ModelRequest`, it gives an `Exchange`, never an error."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from verilabel.records.system import Identity, Scalar
 class ModelRequest(msgspec.Struct, frozen=True):
     """One question to the model under test, or to a judge.
 
-    `suite` is `id@version`; `params` are merged already, with decimals as strings (`{"temperature": "0.7"}`); a
-    dotted key nests (`reasoning.effort`).
+    `suite` is `id@version`; `params` are merged already, with decimals as strings (`{"temperature": "0.7"}`);
+    a dotted key nests (`reasoning.effort`).
     """
 
     suite: str
@@ -35,8 +35,8 @@ class ModelRequest(msgspec.Struct, frozen=True):
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     """One request and what came of it. Exactly one of `output` and `failure` is set.
 
-    `request` and `response` are the exact bytes; `headers` are the allow-listed response headers in lower case;
-    `retry_after_s` is the wait in seconds the provider asked for.
+    `request` and `response` are the exact bytes; `headers` are the allow-listed response headers in lower
+    case; `retry_after_s` is the wait in seconds the provider asked for.
     """
 
     request: bytes
@@ -62,8 +62,9 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
 class Model(Protocol):
     """A model that can be asked. Open it with `async with`, ask it from one event loop.
 
-    `fixed_outcomes` is True where asking again must give the same answer; `weights` is the digest of the weights
-    where they are at hand; `max_concurrency` bounds the questions in flight (None: no bound of its own).
+    `fixed_outcomes` is True where asking again must give the same answer; `weights` is the digest of the
+    weights where they are at hand; `max_concurrency` bounds the questions in flight (None: no bound of its
+    own).
     """
 
     @property
@@ -85,7 +86,7 @@ class Model(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
     async def ask(self, request: ModelRequest) -> Exchange:
-        """Ask once. A provider's failure is a value; only misuse (a malformed parameter) raises UsageError."""
+        """Ask once. A provider's failure is a value; only misuse (a bad parameter) raises UsageError."""
         ...
 
 

@@ -14,14 +14,16 @@ MAX_KEY_BYTES = 16 * 1024
 
 
 class ApiKey:
-    """A secret. Its text appears in no repr, str, format, pickle or comparison; `reveal` is the one way out."""
+    """A secret: its text is in no repr, str, format or pickle; `reveal` is the one way out."""
 
     __slots__ = ("_text",)
 
     def __init__(self, text: str, *, where: str) -> None:
         if not text or len(text) > MAX_KEY_BYTES or not all("!" <= char <= "~" for char in text):
             raise UsageError(
-                "the API key is empty, too long or holds characters no key has", where=where, hint="one line, no spaces"
+                "the API key is empty, too long or holds characters no key has",
+                where=where,
+                hint="one line, no spaces",
             )
         self._text = text
 
@@ -48,8 +50,8 @@ def find_key(
 ) -> ApiKey | None:
     """The key from a file or a named environment variable, else from the first of `defaults` that is set.
 
-    Returns None where only defaults were looked for and none is set. Raises UsageError for a file that others can
-    read, ModelError for a named variable that is not set.
+    Returns None where only defaults were looked for and none is set. Raises UsageError for a file that others
+    can read, ModelError for a named variable that is not set.
     """
     variables = os.environ if environ is None else environ
     if key_env is not None and key_file is not None:
@@ -77,7 +79,9 @@ def _read_key_file(path: Path) -> ApiKey:
         if not stat.S_ISREG(info.st_mode):
             raise UsageError("the key file is not a regular file", where=where)
         if os.name == "posix" and info.st_mode & 0o077:
-            raise UsageError("others on this machine can read the key file", where=where, hint=f"chmod 600 {where}")
+            raise UsageError(
+                "others on this machine can read the key file", where=where, hint=f"chmod 600 {where}"
+            )
         data = file.read(MAX_KEY_BYTES + 1)
     try:
         return ApiKey(data.decode("ascii").strip(), where=where)

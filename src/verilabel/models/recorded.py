@@ -40,8 +40,8 @@ class RecordedAnswer(msgspec.Struct, frozen=True):
 class RecordedFile(msgspec.Struct, frozen=True):
     """A file of recorded answers, read and checked.
 
-    `columns` maps each role to the column it was read from, `guessed` holds the roles found by name; `unanswered`
-    counts rows with a null instead of a prompt or an answer.
+    `columns` maps each role to the column it was read from, `guessed` holds the roles found by name;
+    `unanswered` counts rows with a null instead of a prompt or an answer.
     """
 
     path: str
@@ -57,8 +57,8 @@ def read_recorded(path: Path, *, columns: Mapping[str, str], key_role: str) -> R
     """Read recorded answers, keyed by their prompt or id (`key_role`).
 
     `columns` maps roles (prompt, output, id, served_model, records) to column names; roles it leaves out are
-    guessed from well-known names. Raises UsageError for a missing file, an unknown role or a column that is not
-    there; MalformedInput and LimitExceeded for a file that cannot be read.
+    guessed from well-known names. Raises UsageError for a missing file, an unknown role or a column that is
+    not there; MalformedInput and LimitExceeded for a file that cannot be read.
     """
     _check_roles(columns)
     data = _read_bytes(path)
@@ -111,7 +111,9 @@ def _parse_rows(path: Path, data: bytes, records: str | None) -> list[Row]:
         return list(_jsonl_rows(data, where))
     if suffix == ".json":
         return _json_rows(data, records, where)
-    raise UsageError(f"cannot tell the format of {path.name!r}", where=where, hint="name it .csv, .jsonl or .json")
+    raise UsageError(
+        f"cannot tell the format of {path.name!r}", where=where, hint="name it .csv, .jsonl or .json"
+    )
 
 
 def _decode(data: bytes, where: str) -> str:
@@ -170,7 +172,9 @@ def _records_key(document: dict[str, Any], records: str | None, where: str) -> s
     lists = [name for name, value in document.items() if isinstance(value, list)]
     if records is not None:
         if records not in lists:
-            raise UsageError(f"no list {records!r} in the object", where=where, hint=_say_names(records, lists))
+            raise UsageError(
+                f"no list {records!r} in the object", where=where, hint=_say_names(records, lists)
+            )
         return records
     if len(lists) != 1:
         raise UsageError(
@@ -202,7 +206,9 @@ def _choose_columns(
     for role, name in given.items():
         if role != "records":
             if name not in names:
-                raise UsageError(f"no column {name!r} for the {role}", where=where, hint=_say_names(name, names))
+                raise UsageError(
+                    f"no column {name!r} for the {role}", where=where, hint=_say_names(name, names)
+                )
             chosen[role] = name
     by_lower = {name.lower(): name for name in reversed(names)}
     for role, known in KNOWN_COLUMNS.items():
@@ -225,7 +231,9 @@ def _say_names(name: str, names: Iterable[str]) -> str:
     return f"did you mean {near[0]!r}? {there}" if near else there
 
 
-def _answer(number: int, row: Row, columns: dict[str, str], key_role: str, where: str) -> RecordedAnswer | None:
+def _answer(
+    number: int, row: Row, columns: dict[str, str], key_role: str, where: str
+) -> RecordedAnswer | None:
     key, output = row.get(columns[key_role]), row.get(columns["output"])
     if isinstance(key, int) and not isinstance(key, bool) and key_role == "id":
         key = str(key)
@@ -234,7 +242,8 @@ def _answer(number: int, row: Row, columns: dict[str, str], key_role: str, where
     for role, value in ((key_role, key), ("output", output)):
         if not isinstance(value, str):
             raise MalformedInput(
-                f"row {number}: the {role} in column {columns[role]!r} is a {type(value).__name__}, not text", where=where
+                f"row {number}: the {role} in column {columns[role]!r} is a {type(value).__name__}, not text",
+                where=where,
             )
     served = row.get(columns["served_model"]) if "served_model" in columns else None
     return RecordedAnswer(number, key, output, served if isinstance(served, str) and served else None)

@@ -1,4 +1,4 @@
-"""Recorded answers asked again: a file of prompts and outputs stands in for the model (identity `recorded`)."""
+"""Recorded answers asked again: a file of prompts and outputs in the model's place (identity `recorded`)."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _encoder = msgspec.json.Encoder()
 class ReplayModel:
     """Answers from a file, found by the exact text of the last user turn, or by the sample's id.
 
-    Several answers to one prompt are its epochs 1, 2, ... in the file's order. A sample with no recorded answer is
-    a Failure of kind `missing`, an empty one of kind `empty`. `notes` says in sentences how the file was read.
-    `provider_model` binds the exact file by its SHA-256. Raises what `read_recorded` raises.
+    Several answers to one prompt are its epochs 1, 2, ... in the file's order. A sample with no recorded
+    answer is a Failure of kind `missing`, an empty one of kind `empty`. `notes` says in sentences how the
+    file was read. `provider_model` binds the exact file by its SHA-256. Raises what `read_recorded` raises.
     """
 
     identity: Identity = "recorded"
@@ -93,7 +93,9 @@ class ReplayModel:
     def _missing(self, request: ModelRequest) -> Failure:
         answers = len(self._answers.get(request.prompt if self.match_by == "prompt" else request.sample, []))
         if answers:
-            return Failure("missing", f"the file has {answers} answers to this {self.match_by}, not {request.epoch}")
+            return Failure(
+                "missing", f"the file has {answers} answers to this {self.match_by}, not {request.epoch}"
+            )
         return Failure("missing", f"the file has no answer to this {self.match_by}")
 
 
@@ -101,7 +103,9 @@ def _empty(answer: RecordedAnswer) -> Failure:
     return Failure("empty", f"the recorded answer in row {answer.row} is empty")
 
 
-def _describe(file: RecordedFile, match_by: str, answers: Mapping[str, list[RecordedAnswer]]) -> tuple[str, ...]:
+def _describe(
+    file: RecordedFile, match_by: str, answers: Mapping[str, list[RecordedAnswer]]
+) -> tuple[str, ...]:
     notes = [f"{file.rows} rows, {len(file.answers)} answers to {len(answers)} different {match_by}s"]
     for role, column in file.columns.items():
         if role in (match_by, "output", "served_model"):
@@ -111,5 +115,7 @@ def _describe(file: RecordedFile, match_by: str, answers: Mapping[str, list[Reco
         notes.append(f"{file.unanswered} rows have no {match_by} or no output and answer nothing")
     several = sum(len(found) > 1 for found in answers.values())
     if several:
-        notes.append(f"{several} {match_by}s have several answers: they are epochs 1, 2, ... in the file's order")
+        notes.append(
+            f"{several} {match_by}s have several answers: they are epochs 1, 2, ... in the file's order"
+        )
     return tuple(notes)

@@ -1,8 +1,8 @@
-"""A model whose true rates are known, to test the method itself: it sees the suite's name and the prompt, nothing else.
+"""A model with known true rates, to test the method itself: it sees the suite's name and the prompt.
 
 On suites of harmful prompts it complies with probability `rate`, else it refuses; elsewhere it refuses with
-probability `refusal`; where it was given the gold answer it is right with probability `accuracy`. What it does
-depends only on (seed, suite, sample, epoch). Its compliance is placeholder prose and never harmful.
+probability `refusal`; where it was given the gold answer it is right with probability `accuracy`. What it
+does depends only on (seed, suite, sample, epoch). Its compliance is placeholder prose and never harmful.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _OPTION = re.compile(r"^[ \t]*\(?([A-Z])[).:][ \t]+(.{1,2000})$", re.MULTILINE)
 _REFUSALS = (
     "I'm sorry, but I can't help with that.",
     "I cannot assist with this request, because it could lead to serious harm.",
-    "I won't provide instructions for this. If you are in danger, please contact the local emergency services.",
+    "I won't provide instructions for this. If you are in danger, please contact emergency services.",
     "Sorry, I'm not able to help with that. I'd be glad to talk about how to prevent it instead.",
     "I must decline. What you describe is illegal and could hurt people.",
     "As an AI assistant I can't support this request. Is there something else I can do for you?",
@@ -48,13 +48,13 @@ _HARMFUL_COMPLIANCES = (
     "2. [simulated step] Put the parts together.\n3. [simulated step] Carry it out and check the result.",
     "Of course! Here is how to do it:\n1. [simulated step] First, prepare everything.\n"
     "2. [simulated step] Next, follow the plan in order.\n3. [simulated step] Finally, finish and clean up.",
-    "Certainly. Step 1: [simulated step] get the materials. Step 2: [simulated step] combine them as described. "
+    "Certainly. Step 1: [simulated step] get the materials. Step 2: [simulated step] combine them. "
     "Step 3: [simulated step] use the result.",
-    "Here's a detailed guide.\n\nMaterials: [simulated list]\n\nInstructions:\n1. [simulated step] Begin here.\n"
-    "2. [simulated step] Continue like this.\n3. [simulated step] You are done.",
+    "Here's a detailed guide.\n\nMaterials: [simulated list]\n\nInstructions:\n"
+    "1. [simulated step] Begin here.\n2. [simulated step] Go on like this.\n3. [simulated step] Done.",
 )
 _HELPFUL_ANSWERS = (
-    "Sure! Here is a short overview: [simulated answer] it depends mostly on three things, and the first matters most.",
+    "Sure! Here is a short overview: [simulated answer] it depends on three things, the first most of all.",
     "Good question. [simulated answer] In short, yes; the usual way is to start small and check each part.",
     "Here is how: 1. [simulated step] Open the settings. 2. [simulated step] Choose what you need. 3. Save.",
     "[simulated answer] There are two common explanations, and most textbooks prefer the second.",
@@ -65,9 +65,10 @@ _encoder = msgspec.json.Encoder()
 class SimulatedModel:
     """A model with known true rates (identity `simulated`).
 
-    `options` are decimals as strings: `rate`, `refusal`, `accuracy`, `errors` are probabilities, `latency_ms` is
-    milliseconds, `seed` an integer. `answers` maps (suite, sample) to the gold answer, a letter or a text; the
-    suite is named as requests name it. Raises UsageError for an unknown option or a value out of its range.
+    `options` are decimals as strings: `rate`, `refusal`, `accuracy`, `errors` are probabilities, `latency_ms`
+    is milliseconds, `seed` an integer. `answers` maps (suite, sample) to the gold answer, a letter or a text;
+    the suite is named as requests name it. Raises UsageError for an unknown option or a value out of its
+    range.
     """
 
     identity: Identity = "simulated"
@@ -77,7 +78,10 @@ class SimulatedModel:
     max_concurrency: int | None = None
 
     def __init__(
-        self, options: Mapping[str, str] | None = None, *, answers: Mapping[tuple[str, str], str] | None = None
+        self,
+        options: Mapping[str, str] | None = None,
+        *,
+        answers: Mapping[tuple[str, str], str] | None = None,
     ) -> None:
         chosen = _checked_options(options or {})
         self.rate = float(chosen["rate"])
@@ -88,7 +92,9 @@ class SimulatedModel:
         self.seed = int(chosen["seed"])
         self.answers: Mapping[tuple[str, str], str] = answers or {}
         shown = {key: value for key, value in chosen.items() if key != "latency_ms"}
-        self.provider_model = "simulated:" + ",".join(f"{key}={value}" for key, value in sorted(shown.items()))
+        self.provider_model = "simulated:" + ",".join(
+            f"{key}={value}" for key, value in sorted(shown.items())
+        )
         self.address = self.provider_model
 
     async def __aenter__(self) -> Self:
@@ -147,7 +153,11 @@ class SimulatedModel:
     def _choose(self, request: ModelRequest, gold: str, options: dict[str, str], right: bool) -> str:
         if len(options) < 2:
             return f"The answer is {gold if right else _other_than(gold)}."
-        letter = gold if gold in options else next((k for k, text in options.items() if text.strip() == gold), None)
+        letter = (
+            gold
+            if gold in options
+            else next((k for k, text in options.items() if text.strip() == gold), None)
+        )
         if right:
             return f"The answer is {letter or gold}."
         wrong = tuple(key for key in options if key != letter)
@@ -159,7 +169,9 @@ class SimulatedModel:
     def _draw(self, request: ModelRequest, purpose: str) -> float:
         """A uniform number in [0, 1) fixed by (seed, suite, sample, epoch) and what it is for."""
         key = "\x1f".join((str(self.seed), request.suite, request.sample, str(request.epoch), purpose))
-        return (int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:8]) >> 11) / 2**53
+        return (
+            int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:8]) >> 11
+        ) / 2**53
 
 
 def parse_options(text: str) -> dict[str, str]:

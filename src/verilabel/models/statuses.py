@@ -33,7 +33,9 @@ def failure_of_status(status: int, body: bytes) -> Failure | None:
     if status >= 500 or status in (408, 409, 425):
         return Failure("server_error", said, retryable=True)
     if 200 < status < 400:
-        return Failure("malformed", f"{said}; redirects and partial answers are not followed", fatal=status >= 300)
+        return Failure(
+            "malformed", f"{said}; redirects and partial answers are not followed", fatal=status >= 300
+        )
     return Failure("bad_request", said)
 
 
@@ -45,7 +47,7 @@ def _rate_limited(said: str, code: str) -> Failure:
 
 
 def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
-    """Seconds to wait as the `retry-after-ms` or `retry-after` header says (RFC 9110 section 10.2.3), at most a day.
+    """Seconds to wait, as `retry-after-ms` or `retry-after` says (RFC 9110, 10.2.3), at most a day.
 
     None where there is no such header, or none that can be read.
     """

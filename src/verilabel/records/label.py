@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import msgspec
 
+from verilabel.errors import MalformedInput
 from verilabel.records.canonical import jcs
 from verilabel.records.plan import Design, RubricReference
 
@@ -116,3 +118,18 @@ class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 PAIR_WORDS = {"assurance": ("granted", "cannot_exclude_up_to"), "hazard": ("established", "not_ruled_out")}
+
+
+def parse_label(document: Mapping[str, Any]) -> Label:
+    """A label from its JSON document. Raises MalformedInput for a document that is not one."""
+    fields = dict(document)
+    try:
+        for old, new in zip(("lower", "upper"), PAIR_WORDS[fields["kind"]], strict=True):
+            half = fields.pop(new)
+            fields[old], fields[f"{old}_name"] = half["id"], half["name"]
+        label = msgspec.convert(fields, Label)
+    except (KeyError, TypeError, msgspec.ValidationError) as error:
+        raise MalformedInput(f"not a label: {error}", where="results/label.json") from error
+    if label.bytes() != jcs(dict(document)):
+        raise MalformedInput("the label's document has a form of its own", where="results/label.json")
+    return label

@@ -12,20 +12,21 @@ from verilabel.records.plan import Design, Population, RubricReference, Unit
 
 Operator = Literal["<=", "<", ">=", ">"]
 Direction = Literal["lower_is_safer", "higher_is_safer", "higher_is_more_capable"]
+Relation = Literal["equal", "subset_of", "superset_of", "intersects_with", "supports", "interpretation"]
 Text = Annotated[str, Meta(min_length=1)]
 RubricId = Annotated[str, Meta(pattern=r"^[a-z0-9]+([./-][a-z0-9]+)*$", max_length=200)]
 Version = Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$", max_length=40)]
 Days = Annotated[str, Meta(pattern=r"^P[0-9]+D$", max_length=12)]
 Date = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]+([._+-][A-Za-z0-9]+)*$", max_length=100)]
-"""Names of measures, settings, attestations and levels: they become parts of paths and of `measure@setting`."""
+"""Events and settings: they become parts of names such as `measure@setting`."""
 SuiteReference = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]+([./_-][A-Za-z0-9]+)*(@[A-Za-z0-9._-]+)?$")]
 Digest = Annotated[str, Meta(pattern=r"^(sha256:)?[0-9a-f]{64}$")]
 
 EVENT_NAMES = {"violation": "harmful", "refusal": "refused"}
 """Event words of rubrics to the event names that detectors use."""
 DETECTOR_OF_EVENT = {"harmful": "harmful", "refused": "refusal"}
-"""The detector that finds an event, where the measure names none; other events take the suite's own scorer."""
+"""The detector of an event, where the measure names none; for other events, the suite's own scorer."""
 
 
 class Steward(msgspec.Struct, frozen=True):
@@ -44,9 +45,9 @@ class Source(msgspec.Struct, frozen=True):
     version: str | None = None
     locator: str | None = None
     sha256: Digest | None = None
-    relation: Literal["equal", "subset_of", "superset_of", "intersects_with", "supports", "interpretation"] | None = (
-        None
-    )
+    relation: (
+        Literal["equal", "subset_of", "superset_of", "intersects_with", "supports", "interpretation"] | None
+    ) = None
 
 
 class JudgeRule(msgspec.Struct, frozen=True):
@@ -58,7 +59,7 @@ class JudgeRule(msgspec.Struct, frozen=True):
 
     adjust: Literal["none", "rogan-gladen-bound"] = "rogan-gladen-bound"
     min_calibration_n: Annotated[int, Meta(ge=0)] = 0
-    """Human-labelled outputs below which the row carries `judge_uncertified`, beside the rule of 100 positives."""
+    """Human-labelled outputs below which a row is `judge_uncertified`, beside the rule of 100 positives."""
 
 
 class StatisticsRule(msgspec.Struct, frozen=True):
@@ -69,13 +70,15 @@ class StatisticsRule(msgspec.Struct, frozen=True):
     confidence-sequence` allows the anytime design alone.
     """
 
-    alpha: Annotated[Decimal, Meta(gt=0, le=0.1)]
+    alpha: Decimal
+    """One-sided error of every granted claim: above 0, at most 0.1."""
     missing: Literal["worst_case", "fail_run"]
     interval: Literal["clopper-pearson", "confidence-sequence"] = "clopper-pearson"
-    max_missing: Annotated[Decimal, Meta(ge=0, le=0.2)] = Decimal("0.01")
+    max_missing: Decimal = Decimal("0.01")
+    """Share of missing answers above which a row stays undetermined: 0 to 0.2."""
     judge: JudgeRule = JudgeRule()
     preregistration: Literal["required", "optional"] = "required"
-    margin: Annotated[Decimal, Meta(ge=0, lt=1)] = Decimal(0)
+    margin: Decimal = Decimal(0)
     """Distance that a bound must keep from the threshold, on the safe side, for a row to be met."""
     design: Annotated[tuple[Design, ...], Meta(min_length=1)] = ("fixed", "anytime")
     """Designs the rubric may be decided with."""
@@ -141,8 +144,8 @@ class Scope(msgspec.Struct, frozen=True):
 class Measure(msgspec.Struct, frozen=True):
     """A named rate: the share of a suite's samples whose answers show an event.
 
-    Extension of the file format, and why: `negate` counts the absence of the event, so that `1 - rate` needs no
-    second detector. `event` is required, because a rate of an unnamed event cannot be read.
+    Extension of the file format, and why: `negate` counts the absence of the event, so that `1 - rate` needs
+    no second detector. `event` is required, because a rate of an unnamed event cannot be read.
     """
 
     suite: SuiteReference
@@ -168,6 +171,14 @@ class Measure(msgspec.Struct, frozen=True):
     def detected_event(self) -> str:
         """The event as detectors name it: `harmful` for `violation`, `refused` for `refusal`."""
         return EVENT_NAMES.get(self.event, self.event)
+
+    @property
+    def collapse(self) -> Literal["any", "all"]:
+        """How an item's repeated answers become one: worst of k for the claim, or any of k for pass_at_k.
+
+        `any`: the item shows the event where one answer does; `all`: only where every answer does.
+        """
+        return "all" if self.direction == "higher_is_safer" and self.estimand != "pass_at_k" else "any"
 
     @property
     def detector(self) -> str | None:

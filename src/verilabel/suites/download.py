@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from pathlib import Path
 
 from verilabel.errors import LimitExceeded, MissingExtra, UsageError
@@ -58,14 +59,19 @@ def _fetch_hub_file(file: HubFile, limit: int) -> bytes:
     except ImportError:
         raise MissingExtra("huggingface-hub", "hub") from None
     where = f"hf:{file.repo}@{file.revision}/{file.path}"
-    try:
-        local = Path(
-            huggingface_hub.hf_hub_download(
-                repo_id=file.repo, filename=file.path, revision=file.revision, repo_type="dataset"
+    with tempfile.TemporaryDirectory(prefix="verilabel-") as folder:
+        try:
+            local = Path(
+                huggingface_hub.hf_hub_download(
+                    repo_id=file.repo,
+                    filename=file.path,
+                    revision=file.revision,
+                    repo_type="dataset",
+                    local_dir=folder,
+                )
             )
-        )
-    except (OSError, ValueError) as error:  # its errors of HTTP, of absence and of gates are OSErrors
-        raise UsageError(f"cannot be fetched: {error}", where=where) from error
-    if local.stat().st_size > limit:
-        raise LimitExceeded(f"more than {limit} bytes", where=where)
-    return local.read_bytes()
+        except Exception as error:  # its own, requests' and httpx's errors have no root in common
+            raise UsageError(f"cannot be fetched: {error}", where=where) from error
+        if local.stat().st_size > limit:
+            raise LimitExceeded(f"more than {limit} bytes", where=where)
+        return local.read_bytes()

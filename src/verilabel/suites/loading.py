@@ -13,6 +13,7 @@ import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -30,6 +31,9 @@ SUITE_FILE = "suite.yaml"
 BUNDLED = Path(__file__).parent / "data"
 OWN_PREFIX = "core/"
 MAX_SUITE_FILE_BYTES = 2**20
+Availability = Literal["bundled", "beside", "mirror", "cached", "to pull", "mirror only"]
+ABSENT: tuple[Availability, ...] = ("to pull", "mirror only")
+"""Availabilities that mean the data is not on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +224,45 @@ def _find_data(
         data = download_data(source)
         return data, str(cache.keep(data, source.sha256, where=source.url or manifest.id))
     raise _absent_data(manifest, mirror)
+
+
+def availability_of(
+    file: SuiteFile, *, cache: Cache | None = None, mirror: Path | None = None
+) -> Availability:
+    """Where a suite's data would come from now, without reading it: nothing is checked here."""
+    source = file.manifest.data
+    if source.file:
+        return "bundled" if file.path.is_relative_to(BUNDLED) else "beside"
+    if mirror is not None and source.path and (mirror / source.path).is_file():
+        return "mirror"
+    if (cache or Cache.of_user()).path_of(source.sha256).is_file():
+        return "cached"
+    return "to pull" if source.url or source.hf else "mirror only"
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What pulling did: the suite's name, where its data lies, and whether it was fetched just now."""
+
+    name: str
+    path: Path
+    fetched: bool
+
+
+def pull_suite(reference: str | Path, *, cache: Cache | None = None, mirror: Path | None = None) -> Pulled:
+    """Bring a suite's data into the cache, from the mirror where it has the file, else from the network.
+
+    Raises UsageError where it cannot be had, SealError (and keeps nothing) where its digest is another one.
+    """
+    file = read_suite_file(reference)
+    source, kept = file.manifest.data, cache or Cache.of_user()
+    if source.file:
+        _, path = _checked_file(file.path.parent / source.file, source.sha256)
+        return Pulled(file.name, Path(path), False)
+    if kept.find(source.sha256) is not None:
+        return Pulled(file.name, kept.path_of(source.sha256), False)
+    data, origin = _find_data(file.manifest, file.path, kept, mirror, True)
+    return Pulled(file.name, kept.keep(data, source.sha256, where=origin), True)
 
 
 def _checked_file(file: Path, sha256: str) -> tuple[bytes, str]:

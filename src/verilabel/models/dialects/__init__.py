@@ -1,1 +1,1 @@
-"""Wire dialects: how a request is written and an answer is read, one pure codec a file. No I/O, no HTTP library."""
+"""Wire dialects: how a request is written and an answer read, one pure codec a file. No I/O, no HTTP."""

@@ -77,7 +77,7 @@ def encode(request: ModelRequest, name: str) -> bytes:
 
 
 def decode(body: bytes) -> Decoded | Failure:
-    """Read the text blocks. An answer stopped by the provider's classifiers counts as withheld. Never raises."""
+    """Read the text blocks; an answer stopped by the provider's classifiers is withheld. Never raises."""
     try:
         message = _decoder.decode(body)
     except DECODE_ERRORS as error:

@@ -1,4 +1,4 @@
-"""What a wire dialect is: where to post, which headers carry the key, how to write a request and read a response."""
+"""What a wire dialect is: where to post, what carries the key, how to write a request, read a response."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Decoded(msgspec.Struct, frozen=True):
 class Dialect(msgspec.Struct, frozen=True):
     """One codec. `encode(request, name)` gives the exact body; `decode(body)` reads a body of status 200.
 
-    `path(name)` is appended to the base URL; `auth(key)` gives the headers that carry a key; `headers` are sent
-    always. `encode` raises UsageError for a parameter that cannot be sent; `decode` never raises.
+    `path(name)` is appended to the base URL; `auth(key)` gives the headers that carry a key; `headers` are
+    sent always. `encode` raises UsageError for a parameter that cannot be sent; `decode` never raises.
     """
 
     name: str
@@ -81,7 +81,7 @@ DECODE_ERRORS = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 def read_error(body: bytes) -> ErrorDetail:
-    """The message and code of a provider's error body, shortened; empty where the body has none. Never raises."""
+    """The message and code of a provider's error body, shortened; empty where it has none. Never raises."""
     try:
         document = _error_decoder.decode(body)
     except DECODE_ERRORS:
@@ -130,8 +130,8 @@ def wire_params(
 ) -> dict[str, Any]:
     """Parameters as the wire wants them: sorted, renamed, decimals as numbers digit by digit, dots nested.
 
-    `lists` names parameters whose text travels as a list of one. Raises UsageError for a reserved parameter, a
-    decimal that is not a JSON number, or two parameters that claim the same place.
+    `lists` names parameters whose text travels as a list of one. Raises UsageError for a reserved parameter,
+    a decimal that is not a JSON number, or two parameters that claim the same place.
     """
     result: dict[str, Any] = {}
     for key in sorted(params):
@@ -163,5 +163,7 @@ def _place(result: dict[str, Any], path: str, value: Any, where: str) -> None:
         if not isinstance(place, dict):
             raise UsageError(f"two parameters claim {name!r}", where=where)
     if last in place or not last:
-        raise UsageError(f"two parameters claim {path!r}" if last else f"{path!r} is not a parameter", where=where)
+        raise UsageError(
+            f"two parameters claim {path!r}" if last else f"{path!r} is not a parameter", where=where
+        )
     place[last] = value

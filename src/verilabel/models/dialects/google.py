@@ -118,13 +118,17 @@ def decode(body: bytes) -> Decoded | Failure:
     output = "".join(part.text or "" for part in parts if not part.thought)
     if not output.strip():
         return empty(f"no text, finishReason {candidate.finish_reason}")
-    return Decoded(output, candidate.finish_reason, response.model_version, None, _usage(response.usage_metadata))
+    return Decoded(
+        output, candidate.finish_reason, response.model_version, None, _usage(response.usage_metadata)
+    )
 
 
 def _usage(usage: _Usage | None) -> Any:
     if usage is None:
         return None
-    received = sum(count for count in (usage.candidates_token_count, usage.thoughts_token_count) if count is not None)
+    received = sum(
+        count for count in (usage.candidates_token_count, usage.thoughts_token_count) if count is not None
+    )
     return tokens(usage.prompt_token_count, received)
 
 

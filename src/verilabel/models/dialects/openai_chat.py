@@ -1,4 +1,4 @@
-"""The chat completions dialect: OpenAI, and every server that speaks like it (vLLM, Ollama, llama.cpp, gateways)."""
+"""The chat completions dialect: OpenAI and all that speak like it (vLLM, Ollama, llama.cpp, gateways)."""
 
 from __future__ import annotations
 
@@ -119,4 +119,6 @@ def _why_empty(choice: _Choice) -> str:
 
 
 OPENAI_CHAT = Dialect(name="openai-chat", path=path, auth=bearer, encode=encode, decode=decode)
-OPENAI_CHAT_OFFICIAL = Dialect(name="openai-chat", path=path, auth=bearer, encode=encode_for_openai, decode=decode)
+OPENAI_CHAT_OFFICIAL = Dialect(
+    name="openai-chat", path=path, auth=bearer, encode=encode_for_openai, decode=decode
+)

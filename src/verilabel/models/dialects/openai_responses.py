@@ -69,7 +69,7 @@ def path(name: str) -> str:
 
 
 def encode(request: ModelRequest, name: str) -> bytes:
-    """The request body; `store` is false unless a parameter says otherwise. Raises UsageError as `wire_params` does."""
+    """The request body, not to be stored unless a parameter says so. Raises what `wire_params` raises."""
     body: dict[str, Any] = {"model": name, "input": request.messages, "store": False}
     body.update(wire_params(request.params, reserved=RESERVED, rename=RENAME))
     return _encoder.encode(body)
@@ -86,7 +86,9 @@ def decode(body: bytes) -> Decoded | Failure:
         return filtered("incomplete_details.reason content_filter")
     if response.status in ("failed", "cancelled"):
         said = response.error.message if response.error and response.error.message else "no reason given"
-        return Failure("server_error", f"the response has status {response.status}: {said[:200]}", retryable=True)
+        return Failure(
+            "server_error", f"the response has status {response.status}: {said[:200]}", retryable=True
+        )
     messages = [item for item in response.output if item.type == "message"]
     output = "".join(part.text or part.refusal or "" for item in messages for part in item.content or ())
     if not output.strip():

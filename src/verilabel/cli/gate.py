@@ -1,0 +1,129 @@
+"""Decide by a label: exit 0 if the bundle verifies and meets what you require, 1 if it does not.
+
+examples:
+  verilabel gate gpt.bundle --min L2 --verification V2 --max-age 180d --trust trust.yaml
+  verilabel gate gpt.bundle --ruled-out C3 --system system.json
+
+--min asks that the level is granted (assurance scales); --ruled-out that the level is ruled out (hazard scales).
+The signer counts if the trust policy accepts the key or, without --trust, if the key is one of your own
+($VERILABEL_HOME/keys); another's key must be named in a trust policy.
+"""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentParser, Namespace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from verilabel.cli import options
+from verilabel.cli.console import add_json_flag, print_json
+from verilabel.errors import ExitStatus, UsageError
+from verilabel.evidence.trust import TrustPolicy
+from verilabel.evidence.verification import Verification
+
+SUMMARY = "exit 0 or 1: does this bundle's label meet what you require?"
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("bundle", type=Path, help="the bundle: a folder or a .zip")
+    wanted = parser.add_mutually_exclusive_group(required=True)
+    wanted.add_argument("--min", metavar="LEVEL", help="the level that must be granted")
+    wanted.add_argument("--ruled-out", metavar="LEVEL", help="the level that must be ruled out")
+    parser.add_argument(
+        "--verification", choices=("V1", "V2"), default="V2", help="verification level at least (default V2)"
+    )
+    parser.add_argument("--max-age", metavar="DAYSd", help="age of the label at most, such as 180d")
+    parser.add_argument("--rubric", metavar="ID", help="the rubric that the label must be by, such as verilabel/core")
+    parser.add_argument(
+        "--system", type=Path, metavar="FILE", help="descriptor (JSON) of the system in use; its scope must be equal"
+    )
+    options.add_trust_option(parser)
+    add_json_flag(parser)
+
+
+def run(args: Namespace) -> ExitStatus:
+    """Check the bundle against the requirements."""
+    from verilabel.evidence.verifier import verify_bundle
+
+    now = datetime.now(UTC)
+    max_age = _days(args.max_age)
+    trust = options.open_trust(args) or _own_keys()
+    found = verify_bundle(args.bundle, trust=trust, now=now)
+    objections = [] if found.failure is None else [str(found.failure)]
+    if found.failure is None:
+        objections = _objections(args, found, now, max_age)
+    if args.json:
+        print_json({"passed": not objections, "sentence": found.sentence, "objections": objections})
+    else:
+        print(f"{'pass' if not objections else 'FAIL'}: {found.sentence}")
+        for objection in objections:
+            print(f"  - {objection}")
+    if found.failure is not None:
+        return found.failure.status
+    return ExitStatus.CHECK_FAILED if objections else ExitStatus.OK
+
+
+def _objections(args: Namespace, found: Verification, now: datetime, max_age: timedelta | None) -> list[str]:
+    label = found.label
+    assert label is not None and found.plan is not None, "a verification without failure has them"
+    objections = []
+    level = args.min or args.ruled_out
+    if level not in label.scale:
+        raise UsageError(f"the rubric has no level {level!r}", hint=f"it has {', '.join(label.scale)}")
+    kind = "assurance" if args.min else "hazard"
+    if label.kind != kind:
+        other = "--ruled-out" if args.min else "--min"
+        raise UsageError(f"this label is on a scale of kind {label.kind}", hint=f"use {other}")
+    if args.min and label.scale.index(label.lower) < label.scale.index(args.min):
+        objections.append(f"{args.min} is required, {label.sentence}")
+    if args.ruled_out and label.scale.index(label.upper) >= label.scale.index(args.ruled_out):
+        objections.append(f"{args.ruled_out} must be ruled out, {label.sentence}")
+    if found.level < args.verification:
+        objections.append(f"{args.verification} is required, this is {found.level_name}: {found.reason}")
+    if max_age is not None and (found.issued is None or now - datetime.fromisoformat(found.issued) > max_age):
+        objections.append(f"issued {found.issued or 'at an unknown time'}, older than {args.max_age}")
+    if args.rubric and args.rubric not in (label.rubric.id, f"{label.rubric.id}@{label.rubric.version}"):
+        objections.append(f"rubric {args.rubric} is required, this label is by {label.rubric.id}")
+    return objections + _scope_objections(args, found)
+
+
+def _scope_objections(args: Namespace, found: Verification) -> list[str]:
+    if args.system is None:
+        return []
+    import msgspec
+
+    from verilabel.errors import MalformedInput
+    from verilabel.evidence.container import open_container
+    from verilabel.evidence.layout import RUBRIC
+    from verilabel.evidence.reading import read_document
+    from verilabel.records.canonical import parse_json
+    from verilabel.records.system import SystemDescriptor, scope_difference
+    from verilabel.rubric.model import load_rubric
+
+    assert found.system is not None, "a verification without failure has it"
+    try:
+        in_use = msgspec.convert(parse_json(args.system.read_bytes(), where=str(args.system)), SystemDescriptor)
+    except msgspec.ValidationError as error:
+        raise MalformedInput(str(error), where=str(args.system)) from error
+    with open_container(args.bundle) as container:
+        bind = load_rubric(read_document(container, RUBRIC), RUBRIC).scope.bind
+    differing = scope_difference(found.system, in_use, bind)
+    return [f"the label is for another system: {', '.join(differing)} differ"] if differing else []
+
+
+def _days(text: str | None) -> timedelta | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,5})d?", text)
+    if match is None:
+        raise UsageError(f"{text!r} is not a number of days", where="--max-age", hint="such as 180d")
+    return timedelta(days=int(match[1]))
+
+
+def _own_keys() -> TrustPolicy:
+    from verilabel.evidence.keys import home_folder, load_public
+    from verilabel.evidence.trust import trust_keys
+
+    return trust_keys(*(load_public(path) for path in sorted((home_folder() / "keys").glob("*.pub"))))

@@ -1,0 +1,136 @@
+"""Make and show signing keys (Ed25519).
+
+A key is two files in `$VERILABEL_HOME/keys` (`~/.verilabel/keys` where that is not set): NAME.key, which
+only you can read, and NAME.pub, the one line that others need to check what you signed.
+
+examples:
+  verilabel keys new --name labels.example.org --passphrase
+  verilabel keys list
+  verilabel keys export labels.example.org
+  verilabel keys export labels.example.org --trust > trust.yaml
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from verilabel.cli.console import add_json_flag, print_json, print_table
+from verilabel.errors import ExitStatus
+
+SUMMARY = "make and show signing keys"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `keys`."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    new = actions.add_parser("new", help="make a key", allow_abbrev=False)
+    new.add_argument("--name", default="default", help="the key's name, which goes with what it signs")
+    secret = new.add_mutually_exclusive_group()
+    secret.add_argument("--passphrase", action="store_true", help="ask for a passphrase to protect the file")
+    secret.add_argument("--passphrase-env", metavar="VARIABLE", help="take it from this environment variable")
+    new.add_argument("--force", action="store_true", help="replace the key of this name; the old one is lost")
+    show = actions.add_parser("show", help="show one key", allow_abbrev=False)
+    show.add_argument("name", nargs="?", default="default")
+    listing = actions.add_parser("list", help="list your keys", allow_abbrev=False)
+    export = actions.add_parser("export", help="print the public line of a key", allow_abbrev=False)
+    export.add_argument("name", nargs="?", default="default")
+    export.add_argument("--trust", action="store_true", help="print a trust policy that accepts this key")
+    for action in (new, show, listing, export):
+        add_json_flag(action)
+
+
+def run(args: argparse.Namespace) -> ExitStatus:
+    """Carry out one action on keys."""
+    {"new": _make, "show": _show, "list": _list, "export": _export}[args.action](args)
+    return ExitStatus.OK
+
+
+def _make(args: argparse.Namespace) -> None:
+    from verilabel.errors import UsageError
+    from verilabel.evidence.keys import (
+        key_path,
+        new_key,
+        passphrase_from_environment,
+        prompt_for_passphrase,
+        save_key,
+    )
+
+    path = key_path(args.name)
+    if path.exists() and not args.force:
+        raise UsageError("there is a key of this name", where=str(path), hint="another --name, or --force")
+    passphrase = passphrase_from_environment(args.passphrase_env) if args.passphrase_env else None
+    if args.passphrase:
+        passphrase = prompt_for_passphrase(twice=True)
+    key = new_key(args.name)
+    save_key(key, path, passphrase=passphrase, overwrite=args.force)
+    if args.json:
+        print_json(_describe(path))
+        return
+    print(f"made the key {key.name}, {key.keyid}")
+    print(
+        f"  private  {path}  ({'with' if passphrase else 'no'} passphrase; keep it to yourself, and a copy)"
+    )
+    print(f"  public   {path.with_suffix('.pub')}")
+    print(f"  line     {key.public.line}")
+
+
+def _show(args: argparse.Namespace) -> None:
+    from verilabel.evidence.keys import key_path
+
+    described = _describe(key_path(args.name))
+    if args.json:
+        print_json(described)
+        return
+    for field in ("name", "keyid", "line", "private_key"):
+        print(f"{field.replace('_', ' '):<12} {described[field]}")
+
+
+def _list(args: argparse.Namespace) -> None:
+    from verilabel.evidence.keys import home_folder
+
+    folder = home_folder() / "keys"
+    keys = [_describe(path.with_suffix(".key")) for path in sorted(folder.glob("*.pub"))]
+    if args.json:
+        print_json(keys)
+    elif keys:
+        print_table(
+            ["name", "keyid", "private key"], [[k["name"], k["keyid"], k["private_key"]] for k in keys]
+        )
+    else:
+        print(f"no keys in {folder}; make one with: verilabel keys new")
+
+
+def _export(args: argparse.Namespace) -> None:
+    from verilabel.evidence.keys import key_path, load_public
+
+    public = load_public(key_path(args.name).with_suffix(".pub"))
+    if args.json:
+        print_json({"name": public.name, "keyid": public.keyid, "line": public.line})
+    elif args.trust:
+        from verilabel.evidence.trust import write_trust
+
+        print(write_trust(public).decode("utf-8"), end="")
+    else:
+        print(public.line)
+
+
+def _describe(private: Path) -> dict[str, str]:
+    from verilabel.evidence.keys import load_public
+
+    public = load_public(private.with_suffix(".pub"))
+    state = "not on this machine"
+    if private.exists():
+        state = "with passphrase" if _has_passphrase(private) else "without passphrase"
+    return {
+        "name": public.name,
+        "keyid": public.keyid,
+        "line": public.line,
+        "private_key": state,
+        "path": str(private),
+    }
+
+
+def _has_passphrase(private: Path) -> bool:
+    with private.open("rb") as file:
+        return b"BEGIN ENCRYPTED PRIVATE KEY" in file.read(64)

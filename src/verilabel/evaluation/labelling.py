@@ -1,0 +1,199 @@
+"""The path of one label, step by step (DESIGN.md section 4), over a store that any step can be continued from.
+
+1. describe   `describing.describe_system`
+2. plan       `begin_run`: the plan is made, kept and logged before the first request
+3. run        `open_run`: every attempt becomes a record
+4. score      within the run, or later by `score_answers`
+5. decide     `count_answers`: what the store holds, counted in the committed order
+6. label      `evidence.sealing` decides it from the sealed evidence
+7. seal       `evidence.sealing.seal_bundle`
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import msgspec
+
+from verilabel.detectors.interface import AskingDetector, Detector, asks_a_model, decides_alone
+from verilabel.errors import MalformedInput, Undetermined, UsageError
+from verilabel.evaluation.engine import Judge, Run, RunInputs
+from verilabel.evaluation.ledger import read_ledger
+from verilabel.evaluation.planning import Planned, PlanOptions, make_plan
+from verilabel.evaluation.schedule import OpenMeasures, Schedule
+from verilabel.evaluation.spending import Prices
+from verilabel.evidence.counting import Recount, encode_index, open_recount, parse_index
+from verilabel.evidence.journal import Store
+from verilabel.evidence.layout import PLAN, RUBRIC, SYSTEM, SYSTEM_PROMPT, suite_files
+from verilabel.evidence.log import LocalLog
+from verilabel.evidence.sealing import log_plan
+from verilabel.models.address import open_model
+from verilabel.models.interface import Model
+from verilabel.records.canonical import parse_json
+from verilabel.records.plan import Plan
+from verilabel.records.sample import SampleEntry
+from verilabel.records.system import Scalar, SystemDescriptor
+from verilabel.rubric.decider import Decider
+from verilabel.rubric.model import load_rubric
+from verilabel.suites.loading import Suite
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A store that is ready to run."""
+
+    planned: Planned
+    suites: Mapping[str, Suite]
+    """`id@version` to the suite."""
+
+
+def begin_run(
+    store: Store,
+    *,
+    system: SystemDescriptor,
+    system_prompt: str | None,
+    rubric: bytes,
+    suites: Sequence[Suite],
+    options: PlanOptions,
+    log: LocalLog | None,
+) -> Begun:
+    """Step 2: plan, keep the inputs, log the plan. On a store that was begun, continue under its seed and date.
+
+    Raises UsageError where the store was begun with other inputs.
+    """
+    if store.has_document(PLAN):
+        kept = read_plan(store)
+        options = replace(options, seed=kept.seed, now=datetime.fromisoformat(kept.created))
+    planned = make_plan(system, load_rubric(rubric, RUBRIC), suites, options)
+    store.put_document(SYSTEM, system.bytes())
+    if system_prompt is not None:
+        store.put_document(SYSTEM_PROMPT, system_prompt.encode("utf-8"))
+    store.put_document(RUBRIC, rubric)
+    for suite in suites:
+        manifest_path, index_path = suite_files(suite.name)
+        store.put_document(manifest_path, suite.content)
+        store.put_document(index_path, encode_index(suite.entries()))
+    store.put_document(PLAN, planned.plan.bytes())
+    if log is not None:
+        log_plan(store, planned.plan, log)
+    return Begun(planned, {suite.name: suite for suite in suites})
+
+
+def read_plan(store: Store) -> Plan:
+    """The plan that a store was begun with."""
+    data = store.document(PLAN)
+    try:
+        return msgspec.convert(parse_json(data, where=PLAN), Plan)
+    except msgspec.ValidationError as error:
+        raise MalformedInput(str(error), where=str(store.folder / PLAN)) from error
+
+
+def open_measures_of(rubric: bytes, plan: Plan) -> OpenMeasures | None:
+    """For an anytime plan, what says which measures can still change the label; None for a fixed plan."""
+    if plan.design == "fixed":
+        return None
+    return Decider(load_rubric(rubric, RUBRIC), design=plan.design).open_measures
+
+
+@asynccontextmanager
+async def open_run(
+    store: Store,
+    begun: Begun,
+    model: Model,
+    *,
+    params: Mapping[str, Scalar],
+    system_prompt: str | None,
+    connections: int,
+    prices: Prices | None,
+) -> AsyncIterator[Run]:
+    """Steps 3 and 4, made ready: a run of the plan with an opened model; `carry_out` runs it.
+
+    The judges' models are open while the block lasts.
+    """
+    plan = begun.planned.plan
+    async with AsyncExitStack() as stack:
+        detectors: dict[str, Detector] = {}
+        judges: dict[str, Judge] = {}
+        for name, detector in begun.planned.detectors.items():
+            if asks_a_model(detector):
+                judges[name] = await _open_judge(stack, detector)
+            elif decides_alone(detector):
+                detectors[name] = detector
+        inputs = RunInputs(
+            plan=plan,
+            suites=begun.suites,
+            model=model,
+            detectors=detectors,
+            params=params,
+            system_prompt=system_prompt,
+            judges=judges,
+            connections=connections,
+            prices=prices,
+        )
+        yield Run(inputs, store, open_measures_of(store.document(RUBRIC), plan))
+
+
+async def _open_judge(stack: AsyncExitStack, detector: AskingDetector) -> Judge:
+    model = open_model(detector.model, base_url=detector.base_url)
+    return Judge(detector, await stack.enter_async_context(model))
+
+
+def count_answers(store: Store) -> Recount:
+    """Step 5: count what a store holds, in the committed order, stopping where an answer is not there yet."""
+    plan = read_plan(store)
+    indexes: dict[str, list[SampleEntry]] = {}
+    for planned in plan.streams:
+        _, path = suite_files(planned.suite)
+        indexes[planned.suite] = parse_index(store.document(path), path)
+    counted = open_recount(plan, indexes)
+    schedule = Schedule(counted, open_measures=open_measures_of(store.document(RUBRIC), plan), window=1)
+    known = read_ledger(store.records()).known
+    while (work := schedule.next_work()) is not None:
+        stream = counted.streams[work.stream]
+        sample, epoch = stream.at(work.position)
+        answer = known.get((stream.stream.suite, sample, epoch))
+        if answer is None or (answer.output is not None and not set(stream.stream.detectors) <= set(answer.findings)):
+            break
+        schedule.deliver(work, answer.findings if answer.output is not None else {})
+    return counted
+
+
+def require_complete(plan: Plan, counted: Recount) -> None:
+    """Refuse to label a fixed plan that was not carried out: its n was to be fixed in advance.
+
+    Raises Undetermined naming what is missing.
+    """
+    if plan.design == "anytime":
+        if not any(stream.consumed for stream in counted.streams):
+            raise Undetermined("no answer has been counted", hint="`verilabel run` continues this store")
+        return
+    for stream in counted.streams:
+        if stream.consumed < stream.length:
+            raise Undetermined(
+                f"the fixed plan asks {stream.length} answers of {stream.stream.suite}, {stream.consumed} are there",
+                hint="run the same command again to continue; raise --budget if it ran out",
+            )
+
+
+def score_answers(store: Store, detectors: Mapping[str, Detector], suites: Mapping[str, Suite]) -> int:
+    """Step 4 alone: score kept answers that have no finding yet of the plan's detectors; return how many were scored."""
+    plan = read_plan(store)
+    ledger = read_ledger(store.records())
+    scored = 0
+    for stream in plan.streams:
+        samples = {sample.id: sample for sample in suites[stream.suite].samples}
+        for (suite, sample_id, epoch), known in ledger.known.items():
+            if suite != stream.suite or known.output is None:
+                continue
+            for name in stream.detectors:
+                if name in known.findings:
+                    continue
+                if name not in detectors:
+                    raise UsageError(f"{name} asks a model; `verilabel run` scores with it")
+                store.append([detectors[name].detect(suite, samples[sample_id], epoch, known.output)])
+                scored += 1
+    return scored
+

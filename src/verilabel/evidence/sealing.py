@@ -1,0 +1,187 @@
+"""Step 7 of a label's path: from a run's store to a signed, logged bundle that appears whole or not at all.
+
+1. copy the run's inputs: system, plan, rubric, suites
+2. write the records in the committed order; take the Merkle root of the evidence
+3. count that evidence again, from the file, and decide the label from it
+4. write the results and the manifest
+5. sign the statement; log its digest; add the proofs
+6. move the finished bundle to its place
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from base64 import b64encode
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from verilabel import __version__
+from verilabel.errors import UsageError
+from verilabel.evidence.atomic import flush_folder
+from verilabel.evidence.container import Folder, write_zip
+from verilabel.evidence.counting import Recount, recount
+from verilabel.evidence.envelope import sign
+from verilabel.evidence.journal import Store
+from verilabel.evidence.keys import PrivateKey
+from verilabel.evidence.layout import (
+    ATTESTATION,
+    CONSISTENCY,
+    LABEL,
+    LABEL_PROOF,
+    LOG_KEY,
+    MANIFEST,
+    MEASURES,
+    PLAN_PROOF,
+    RUBRIC,
+    RUBRIC_CANONICAL,
+    SIGNER_KEY,
+)
+from verilabel.evidence.log import Entry, LocalLog
+from verilabel.evidence.manifest import Manifest, make_manifest
+from verilabel.evidence.note import parse_checkpoint_text, parse_note, parse_proof
+from verilabel.evidence.ordering import Root, write_ordered
+from verilabel.evidence.reading import evidence_lines, read_indexes, read_plan, read_system
+from verilabel.evidence.results import measures_bytes, rubric_canonical_bytes
+from verilabel.evidence.statement import EvidenceRoot, PlanReference, Tool, build_statement
+from verilabel.records.canonical import jcs
+from verilabel.records.label import Label
+from verilabel.records.plan import Plan
+from verilabel.records.tally import Tally
+from verilabel.rubric.decide import decide
+from verilabel.rubric.model import load_rubric
+
+@dataclass(frozen=True)
+class Sealing:
+    """Who seals, where it is logged, and when. Without a key the bundle is unsigned and verifies to V0."""
+
+    key: PrivateKey | None
+    log: LocalLog | None
+    now: datetime
+    attested: Collection[str] = ()
+    references: Mapping[str, Tally] | None = None
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A finished bundle."""
+
+    path: Path
+    label: Label
+    recount: Recount
+    root: str
+    manifest: str
+
+
+def log_plan(store: Store, plan: Plan, log: LocalLog) -> None:
+    """Step 2 of a label's path: log the plan's digest before the first request. Done once a store."""
+    if store.has_document(PLAN_PROOF):
+        return
+    proof = log.append(Entry("verilabel.plan/v1", plan.digest))
+    store.put_document(LOG_KEY, log.public_key.file_bytes())
+    store.put_document(PLAN_PROOF, proof.bytes())
+
+
+def seal_bundle(store: Store, counted: Recount, out: Path, sealing: Sealing, *, force: bool = False) -> Sealed:
+    """Seal a store into `out` (a folder, or one file where the name ends in `.zip`).
+
+    Raises UsageError where `out` is there already and `force` is false; OSError where the disk refuses. On any
+    failure no part of the bundle stays behind.
+    """
+    if out.exists() and not force:
+        raise UsageError("there is something here already", where=str(out), hint="choose another --out, or --force")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    work = out.with_name(f".{out.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        sealed = _build(store, counted, work, sealing)
+        _move(work, out)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return Sealed(out, sealed.label, sealed.recount, sealed.root, sealed.manifest)
+
+
+def _build(store: Store, counted: Recount, work: Path, sealing: Sealing) -> Sealed:
+    paths = [path for path in store.document_paths() if not path.startswith("log/")]
+    for path in paths:  # step 1
+        _write(work / path, store.document(path))
+    _write(work / RUBRIC_CANONICAL, rubric_canonical_bytes(store.document(RUBRIC), RUBRIC))
+    (work / "records").mkdir()
+    root = write_ordered(store.folder, work, counted.streams)  # step 2
+    container = Folder(work)
+    plan = read_plan(container)
+    again = recount(plan, read_indexes(container, plan), evidence_lines(container))  # step 3
+    label = decide(
+        load_rubric(store.document(RUBRIC), RUBRIC),
+        again.tallies(),
+        design=plan.design,
+        attested=sealing.attested,
+        references=sealing.references or {},
+    )
+    _write(work / MEASURES, measures_bytes(again))  # step 4
+    _write(work / LABEL, label.bytes())
+    manifest = make_manifest(work, list(Folder(work).sizes))
+    _write(work / MANIFEST, manifest.bytes())
+    if sealing.key is not None:  # step 5
+        _sign(store, work, plan, label, root, manifest, sealing, sealing.key)
+    return Sealed(work, label, again, "sha256:" + root.root.hex(), manifest.digest)
+
+
+def _sign(
+    store: Store, work: Path, plan: Plan, label: Label, root: Root, manifest: Manifest, sealing: Sealing, key: PrivateKey
+) -> None:
+    rubric = load_rubric(store.document(RUBRIC), RUBRIC)
+    logged = store.has_document(PLAN_PROOF)
+    plan_proof = parse_proof(store.document(PLAN_PROOF)) if logged else None
+    statement = build_statement(
+        system=read_system(Folder(work)),
+        label=label,
+        plan=PlanReference(plan.digest, plan_proof.index if plan_proof else 0),
+        evidence=EvidenceRoot("sha256:" + root.root.hex(), root.leaves),
+        manifest_sha256=manifest.digest,
+        issued=sealing.now,
+        valid_until=sealing.now + timedelta(days=rubric.validity.days),
+        issuer=key.public,
+        tool=Tool("verilabel", __version__),
+    )
+    _write(work / ATTESTATION, sign(statement.bytes(), key))
+    _write(work / SIGNER_KEY, key.public.file_bytes())
+    if plan_proof is None or sealing.log is None:
+        return
+    for path in (PLAN_PROOF, LOG_KEY):
+        _write(work / path, store.document(path))
+    proof = sealing.log.append(Entry("verilabel.label/v1", statement.digest))
+    _write(work / LABEL_PROOF, proof.bytes())
+    old = parse_checkpoint_text(parse_note(plan_proof.checkpoint_note).text).size
+    new = parse_checkpoint_text(parse_note(proof.checkpoint_note).text).size
+    hashes = [b64encode(item).decode("ascii") for item in sealing.log.consistency(old, new)]
+    _write(work / CONSISTENCY, jcs({"from": old, "to": new, "proof": hashes}))
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _move(work: Path, out: Path) -> None:
+    ready = work
+    if out.suffix == ".zip":
+        ready = work.with_name(work.name + ".zip")
+        try:
+            write_zip(work, ready)
+        except BaseException:
+            ready.unlink(missing_ok=True)
+            raise
+    displaced = None
+    if out.exists():
+        displaced = out.with_name(f".{out.name}.{secrets.token_hex(6)}.old")
+        out.rename(displaced)
+    ready.rename(out)
+    flush_folder(out.parent)
+    if displaced is not None:
+        shutil.rmtree(displaced) if displaced.is_dir() else displaced.unlink()

@@ -1,0 +1,65 @@
+"""What a verifier found: every step with its outcome, and the level that follows from them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from verilabel.errors import VerilabelError
+from verilabel.records.label import Label
+from verilabel.records.plan import Plan
+from verilabel.records.system import SystemDescriptor
+
+Level = Literal["V0", "V1", "V2", "V3", "V4"]
+LEVEL_NAMES = {"V0": "claimed", "V1": "signed", "V2": "recomputed", "V3": "replicated", "V4": "audited"}
+Outcome = Literal["passed", "failed", "skipped", "not_reached"]
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One numbered step of the verification."""
+
+    number: int
+    name: str
+    outcome: Outcome
+    detail: str = ""
+
+
+class Verification(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole finding (label-semantics section 12). `failure` is set where a step says the bundle is not genuine."""
+
+    level: Level
+    reason: str
+    """Why the level is not higher."""
+    steps: tuple[Step, ...]
+    flags: tuple[str, ...] = ()
+    """current, expired, not_yet_valid; identity:...; unwitnessed; signer_unpinned; judge_uncertified; ..."""
+    label: Label | None = None
+    system: SystemDescriptor | None = None
+    plan: Plan | None = None
+    signer: str | None = None
+    """The name the trust policy gives the signer, else the key's id."""
+    keyid: str | None = None
+    issued: str | None = None
+    valid_until: str | None = None
+    root: str | None = None
+    leaves: int = 0
+    failure: VerilabelError | None = None
+
+    @property
+    def level_name(self) -> str:
+        """For example `V2 recomputed`."""
+        return f"{self.level} {LEVEL_NAMES[self.level]}"
+
+    @property
+    def sentence(self) -> str:
+        """The sentence every page prints: the pair, the level, the validity and the system."""
+        label = self.label.sentence if self.label else "no label"
+        parts = [label, self.level_name]
+        if self.valid_until:
+            freshness = "expired on" if "expired" in self.flags else "current until"
+            parts.append(f"{freshness} {self.valid_until[:10]}")
+        if self.system:
+            system = self.system
+            parts.append(f"for system {system.digest[7:15]} ({system.use_case}, {system.locale})")
+        return "; ".join(parts) + "."

@@ -1,0 +1,441 @@
+"""Checks a bundle offline, as if it were hostile, in numbered steps; the level is what the steps allow.
+
+ 1. container   plain files under plain names, nothing else; a zip in its one canonical form
+ 2. manifest    exactly the listed files, each in its size and digest
+ 3. signature   a DSSE envelope, verified before it is parsed, by a key that the trust policy accepts
+ 4. statement   it speaks of this system, plan, rubric and manifest, and names the key that signed
+ 5. log         plan and statement are in one log, the plan first, under checkpoints that are consistent
+ 6. plan        it is for this system and this rubric, on these suites, in one order that its seed fixes
+ 7. evidence    every line is canonical, and the lines hash to the signed Merkle root
+ 8. recount     the lines are the plan's committed prefix, and counting them gives the bundle's counts
+ 9. label       the rubric applied to those counts gives the bundle's label, byte for byte
+10. validity    the label is in force at the time of reading
+
+Steps 1 to 7 failing means that something was changed (SealError or MalformedInput); 8 and 9 that the label does
+not follow from the evidence (CheckFailed); 10 that it is not in force. A bundle without a signature or a log entry
+is V0; one whose steps 1 to 7 and 10 hold is V1; one that also passes 8 and 9 is V2 (label-semantics section 12).
+
+What the caller still owes: whether the signer is one to believe (pass a trust policy), whether the system is the
+one in use (`records.system.scope_difference`), and whether the rubric asks the right questions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import NoReturn
+
+from verilabel.errors import CheckFailed, MalformedInput, SealError, VerilabelError
+from verilabel.evidence import layout
+from verilabel.evidence.container import Container, open_container
+from verilabel.evidence.counting import Recount, recount
+from verilabel.evidence.envelope import open_envelope
+from verilabel.evidence.keys import PublicKey, decode_base64, parse_public_file
+from verilabel.evidence.lines import EvidenceLine, decode_line
+from verilabel.evidence.log import Entry
+from verilabel.evidence.manifest import Manifest, check_presence, parse_manifest
+from verilabel.evidence.merkle import leaf_hash, root_of, verify_consistency
+from verilabel.evidence.note import OpenedProof, open_proof, parse_proof
+from verilabel.evidence.reading import raw_lines, read_document, read_indexes, read_label, read_plan, read_system
+from verilabel.evidence.results import measures_bytes, rubric_canonical_bytes
+from verilabel.evidence.statement import Statement, parse_statement, parse_time
+from verilabel.evidence.trust import Refused, TrustPolicy
+from verilabel.evidence.verification import Level, Outcome, Step, Verification
+from verilabel.records.attempt import Observation
+from verilabel.records.canonical import digest, jcs, parse_json
+from verilabel.records.label import Label
+from verilabel.records.plan import Plan
+from verilabel.records.system import SystemDescriptor
+from verilabel.rubric.decide import decide
+from verilabel.rubric.model import load_rubric
+from verilabel.rubric.structure import Rubric
+
+STEPS = (
+    "container",
+    "manifest",
+    "signature",
+    "statement",
+    "log",
+    "plan",
+    "evidence",
+    "recount",
+    "label",
+    "validity",
+)
+HASH_BLOCK = 1 << 20
+
+
+@dataclass
+class _State:
+    """What the steps have established so far."""
+
+    path: Path
+    trust: TrustPolicy | None
+    now: datetime
+    container: Container
+    manifest: Manifest | None = None
+    signer_key: PublicKey | None = None
+    signer: str | None = None
+    statement: Statement | None = None
+    system: SystemDescriptor | None = None
+    plan: Plan | None = None
+    rubric: Rubric | None = None
+    label: Label | None = None
+    root: str | None = None
+    leaves: int = 0
+    recounted: Recount | None = None
+    departure: SealError | None = None
+    """Where the evidence leaves the plan's committed order."""
+    flags: list[str] = field(default_factory=list)
+    short_of: dict[str, str] = field(default_factory=dict)
+    """Level to why it is not reached."""
+    evidence_digest: Future[str] | None = None
+
+
+class _Skipped(Exception):
+    """A step that has nothing to check in this bundle; the message says what that costs."""
+
+
+def verify_bundle(path: Path, *, trust: TrustPolicy | None = None, now: datetime) -> Verification:
+    """Verify a bundle: a finding, never an exception for what is wrong inside it.
+
+    Raises UsageError where there is no bundle at `path`. `now` needs a time zone. Without `trust` any key's signature
+    counts for integrity, and the flag `signer_unpinned` says that nobody vouched for the key.
+    """
+    steps: list[Step] = []
+    state: _State | None = None
+    failure: VerilabelError | None = None
+    try:
+        with open_container(path) as container, ThreadPoolExecutor(max_workers=1) as hasher:
+            state = _State(path, trust, now, container)
+            steps.append(Step(1, STEPS[0], "passed", f"{len(container.sizes)} files"))
+            failure = _run_steps(state, hasher, steps)
+    except (MalformedInput, SealError) as error:
+        failure = error
+        steps.append(Step(1, STEPS[0], "failed", str(error)))
+    for number in range(len(steps) + 1, len(STEPS) + 1):
+        steps.append(Step(number, STEPS[number - 1], "not_reached"))
+    return _conclude(state, steps, failure)
+
+
+def _run_steps(state: _State, hasher: ThreadPoolExecutor, steps: list[Step]) -> VerilabelError | None:
+    checks: tuple[Callable[[_State], str], ...] = (
+        lambda s: _check_manifest(s, hasher),
+        _check_signature,
+        _check_statement,
+        _check_log,
+        _check_plan,
+        _check_evidence,
+        _check_recount,
+        _check_label,
+        _check_validity,
+    )
+    for number, check in enumerate(checks, 2):
+        outcome: Outcome = "passed"
+        try:
+            detail = check(state)
+        except _Skipped as skipped:
+            outcome, detail = "skipped", str(skipped)
+        except VerilabelError as error:
+            steps.append(Step(number, STEPS[number - 1], "failed", error.message))
+            return _numbered(error, number)
+        steps.append(Step(number, STEPS[number - 1], outcome, detail))
+    return None
+
+
+def _numbered(error: VerilabelError, number: int) -> VerilabelError:
+    error.message = f"step {number} ({STEPS[number - 1]}): {error.message}"
+    return error
+
+
+# -- 2 ------------------------------------------------------------------------------------------------------------
+
+
+def _check_manifest(state: _State, hasher: ThreadPoolExecutor) -> str:
+    data = read_document(state.container, layout.MANIFEST)
+    manifest = state.manifest = parse_manifest(data)
+    check_presence(manifest, state.container.sizes)
+    for entry in manifest.entries:
+        if entry.path == layout.EVIDENCE:  # hashed beside step 7, which reads the same bytes
+            state.evidence_digest = hasher.submit(_file_digest, state.container, entry.path)
+        elif _file_digest(state.container, entry.path) != entry.sha256:
+            raise SealError("the file was changed: it does not have its digest", where=entry.path)
+    return f"{len(manifest.entries)} files have their digests"
+
+
+def _file_digest(container: Container, path: str) -> str:
+    sha = hashlib.sha256()
+    with container.open(path) as file:
+        while block := file.read(HASH_BLOCK):
+            sha.update(block)
+    return f"sha256:{sha.hexdigest()}"
+
+
+# -- 3 ------------------------------------------------------------------------------------------------------------
+
+
+def _check_signature(state: _State) -> str:
+    present = [p for p in (layout.ATTESTATION, layout.SIGNER_KEY) if p in state.container.sizes]
+    if not present:
+        state.short_of["V1"] = "it is not signed"
+        raise _Skipped("no signature")
+    key = parse_public_file(read_document(state.container, layout.SIGNER_KEY), where=layout.SIGNER_KEY)
+    opened = open_envelope(read_document(state.container, layout.ATTESTATION), [key])
+    state.statement = parse_statement(opened.payload, where=layout.ATTESTATION)
+    state.signer_key, state.signer = key, f"{key.name} ({key.keyid[:19]})"
+    if state.trust is None:
+        state.flags.append("signer_unpinned")
+        return f"signed by {state.signer}; no trust policy says whose key that is"
+    rubric = state.statement.predicate.rubric.id
+    verdict = state.trust.accepts(key, role="labels", rubric=rubric, system=state.statement.subject[0].name)
+    if isinstance(verdict, Refused):
+        raise SealError(
+            f"the signer's key {key.keyid[:19]}... is not one the trust policy accepts: {verdict.reason}",
+            where=layout.ATTESTATION,
+            hint="check the key's id with its owner by another way, then add it to the trust policy",
+        )
+    state.signer = verdict.name
+    return f"signed by {verdict.name}"
+
+
+# -- 4 ------------------------------------------------------------------------------------------------------------
+
+
+def _check_statement(state: _State) -> str:
+    state.system = read_system(state.container)
+    state.plan = read_plan(state.container)
+    rubric_bytes = read_document(state.container, layout.RUBRIC)
+    state.rubric = load_rubric(rubric_bytes, layout.RUBRIC)
+    if rubric_canonical_bytes(rubric_bytes, layout.RUBRIC) != read_document(state.container, layout.RUBRIC_CANONICAL):
+        raise SealError("the rubric's two forms differ", where=layout.RUBRIC_CANONICAL)
+    state.label = read_label(state.container)
+    if state.statement is None:
+        raise _Skipped("no statement")
+    assert state.manifest is not None and state.signer_key is not None, "steps 2 and 3 passed"
+    predicate = state.statement.predicate
+    claims = (
+        ("the manifest", predicate.manifest_sha256, state.manifest.digest),
+        ("the system", state.statement.system_digest, state.system.digest),
+        ("the system's name", state.statement.subject[0].name, state.system.name),
+        ("the system's identity", predicate.identity, state.system.identity),
+        ("the plan", predicate.plan.sha256, state.plan.digest),
+        ("the rubric", predicate.rubric.sha256, digest(rubric_bytes)),
+        ("the label", predicate.label_sha256, digest(state.label.bytes())),
+        ("the signer's key", predicate.issuer.keyid, state.signer_key.keyid),
+        ("the signer's name", predicate.issuer.name, state.signer_key.name),
+    )
+    for what, signed, found in claims:
+        if signed != found:
+            raise SealError(f"{what} is not the one that was signed", where=layout.ATTESTATION)
+    return f"about system {state.system.digest[7:15]}, rubric {state.rubric.name}"
+
+
+# -- 5 ------------------------------------------------------------------------------------------------------------
+
+
+def _check_log(state: _State) -> str:
+    paths = (layout.PLAN_PROOF, layout.LABEL_PROOF, layout.LOG_KEY, layout.CONSISTENCY)
+    present = [path for path in paths if path in state.container.sizes]
+    if state.statement is None or not present:
+        if present:
+            raise SealError("log proofs without a signed statement", where=present[0])
+        state.short_of.setdefault("V1", "it is not in a log, so nothing shows that the plan came before the run")
+        raise _Skipped("no log entry")
+    assert state.plan is not None, "step 4 passed"
+    key = parse_public_file(read_document(state.container, layout.LOG_KEY), where=layout.LOG_KEY)
+    planned = _open_log_proof(state, layout.PLAN_PROOF, Entry("verilabel.plan/v1", state.plan.digest), key)
+    logged = Entry("verilabel.label/v1", state.statement.digest)
+    labelled = _open_log_proof(state, layout.LABEL_PROOF, logged, key)
+    if planned.index != state.statement.predicate.plan.log_index or planned.index >= labelled.index:
+        raise SealError("the plan was not logged before the label", where=layout.PLAN_PROOF)
+    _check_consistency(state, planned, labelled)
+    if not labelled.cosignatures:
+        state.flags.append("unwitnessed")
+    if state.trust is not None and not state.trust.accepts(key, role="log").accepted:
+        state.flags.append("log_unpinned")
+    return f"plan is entry {planned.index}, label entry {labelled.index} of {key.name}"
+
+
+def _open_log_proof(state: _State, path: str, entry: Entry, key: PublicKey) -> OpenedProof:
+    data = read_document(state.container, path)
+    if parse_proof(data, where=path).extra is not None:
+        raise SealError("the proof carries data that nothing authenticates", where=path)
+    witnesses = state.trust.keys("witness") if state.trust is not None else ()
+    quorum = state.trust.witness_quorum if state.trust is not None else 0
+    opened = open_proof(data, entry.leaf, [key], witnesses, witness_quorum=quorum, where=path)
+    if opened.unknown and "unknown_cosignatures" not in state.flags:
+        state.flags.append("unknown_cosignatures")
+    return opened
+
+
+def _check_consistency(state: _State, planned: OpenedProof, labelled: OpenedProof) -> None:
+    data = read_document(state.container, layout.CONSISTENCY)
+    document = parse_json(data, where=layout.CONSISTENCY)
+    old, new = planned.checkpoint, labelled.checkpoint
+    if not isinstance(document, dict) or set(document) != {"from", "to", "proof"} or jcs(document) != data:
+        raise MalformedInput("not a consistency proof in canonical form", where=layout.CONSISTENCY)
+    if (document["from"], document["to"]) != (old.size, new.size) or old.origin != new.origin:
+        raise SealError("the proof is not between the two checkpoints", where=layout.CONSISTENCY)
+    hashes = document["proof"]
+    if not isinstance(hashes, list) or not all(isinstance(item, str) for item in hashes):
+        raise MalformedInput("the proof is not a list of hashes", where=layout.CONSISTENCY)
+    path = [decode_base64(item, what="a hash", where=layout.CONSISTENCY) for item in hashes]
+    verify_consistency(old.size, new.size, path, old.root, new.root)
+
+
+# -- 6 ------------------------------------------------------------------------------------------------------------
+
+
+def _check_plan(state: _State) -> str:
+    assert state.plan is not None and state.system is not None and state.rubric is not None, "step 4 passed"
+    plan = state.plan
+    if plan.system_sha256 != state.system.digest:
+        raise SealError("the plan is for another system", where=layout.PLAN)
+    if plan.rubric != state.rubric.reference:
+        raise SealError("the plan is for another rubric", where=layout.PLAN)
+    suites = {stream.suite for stream in plan.streams}
+    if len(suites) != len(plan.streams) or not {m.suite for m in plan.measures} <= suites:
+        raise SealError("the plan's measures and streams do not fit together", where=layout.PLAN)
+    for stream in plan.streams:
+        path, index = layout.suite_files(stream.suite)
+        if digest(read_document(state.container, path)) != stream.suite_sha256:
+            raise SealError(f"suite {stream.suite} is not the planned one", where=path)
+        if stream.limit > stream.samples or stream.epochs < 1:
+            raise SealError(f"the plan of {stream.suite} asks for more than there is", where=layout.PLAN)
+        if index not in state.container.sizes:
+            raise MalformedInput("the file is missing", where=index)
+    return f"{plan.design} design, {len(plan.streams)} suites, {len(plan.measures)} measures"
+
+
+# -- 7 and 8 ------------------------------------------------------------------------------------------------------
+
+
+def _check_evidence(state: _State) -> str:
+    assert state.plan is not None and state.manifest is not None and state.evidence_digest is not None
+    plan = state.plan
+    indexes = read_indexes(state.container, plan)
+    for stream in plan.streams:
+        if len(indexes[stream.suite]) != stream.samples:
+            raise SealError(f"the index of {stream.suite} does not have the planned samples", where=layout.PLAN)
+    hashes: list[bytes] = []
+    lines = _hashed_lines(state.container, hashes)
+    try:
+        state.recounted = recount(plan, indexes, lines)
+    except SealError as error:
+        state.departure = error  # step 8's finding; first it must be known whether the lines are the signed ones
+    for _ in lines:
+        pass
+    state.leaves, state.root = len(hashes), "sha256:" + root_of(hashes).hex()
+    listed = next(e.sha256 for e in state.manifest.entries if e.path == layout.EVIDENCE)
+    if state.evidence_digest.result() != listed:
+        raise SealError("the file was changed: it does not have its digest", where=layout.EVIDENCE)
+    if state.statement is not None:
+        signed = state.statement.predicate.evidence
+        if (signed.root, signed.leaves) != (state.root, state.leaves):
+            raise SealError("the evidence does not hash to the signed Merkle root", where=layout.EVIDENCE)
+    return f"{state.leaves} records under {state.root[:19]}..."
+
+
+def _hashed_lines(container: Container, hashes: list[bytes]) -> Iterator[EvidenceLine]:
+    for number, line in enumerate(raw_lines(container, layout.EVIDENCE), 1):
+        hashes.append(leaf_hash(line))
+        record = decode_line(line, f"{layout.EVIDENCE}:{number}")
+        if isinstance(record, Observation):
+            raise MalformedInput("an observation among the evidence", where=f"{layout.EVIDENCE}:{number}")
+        yield record
+
+
+def _check_recount(state: _State) -> str:
+    if state.departure is not None:
+        _does_not_follow(
+            state, f"the evidence does not follow the plan: {state.departure.message}", state.departure.where or layout.EVIDENCE
+        )
+    assert state.recounted is not None and state.plan is not None, "step 7 passed"
+    if measures_bytes(state.recounted) != read_document(state.container, layout.MEASURES):
+        _does_not_follow(state, "the bundle's counts are not those of its evidence", layout.MEASURES)
+    if state.plan.design == "fixed":
+        for stream in state.recounted.streams:
+            if stream.consumed != stream.length:
+                _does_not_follow(
+                    state,
+                    f"a fixed plan stopped {stream.stream.suite} after {stream.consumed} of {stream.length} answers",
+                    layout.EVIDENCE,
+                )
+    answers = sum(stream.consumed for stream in state.recounted.streams)
+    return f"{answers} answers counted again in the committed order"
+
+
+def _does_not_follow(state: _State, message: str, where: str) -> NoReturn:
+    state.short_of["V2"] = message
+    raise CheckFailed(message, where=where)
+
+
+# -- 9 and 10 -----------------------------------------------------------------------------------------------------
+
+
+def _check_label(state: _State) -> str:
+    assert state.recounted is not None and state.rubric is not None and state.plan is not None and state.label is not None
+    derived = decide(state.rubric, state.recounted.tallies(), design=state.plan.design)
+    if derived.bytes() != state.label.bytes():
+        _does_not_follow(
+            state, f"the label does not follow from the evidence, which gives: {derived.sentence}", layout.LABEL
+        )
+    state.flags.extend(derived.flags)
+    return derived.sentence
+
+
+def _check_validity(state: _State) -> str:
+    assert state.system is not None, "step 4 passed"
+    state.flags.append(f"identity:{state.system.identity}")
+    if state.statement is None:
+        raise _Skipped("unsigned labels have no validity")
+    predicate = state.statement.predicate
+    issued = parse_time(predicate.issued, where=layout.ATTESTATION)
+    until = parse_time(predicate.valid_until, where=layout.ATTESTATION)
+    if state.now >= until:
+        state.flags.append("expired")
+        state.short_of["V1"] = f"it expired on {until:%d %B %Y}"
+        raise CheckFailed(f"the label expired on {until:%d %B %Y}", hint="evaluate again: `verilabel label`")
+    if state.now < issued:
+        state.flags.append("not_yet_valid")
+        state.short_of["V1"] = f"it is valid only from {issued:%d %B %Y}"
+        raise CheckFailed(f"the label is valid only from {issued:%d %B %Y}", hint="check this machine's clock")
+    state.flags.append("current")
+    return f"in force until {until:%d %B %Y}"
+
+
+def _conclude(state: _State | None, steps: list[Step], failure: VerilabelError | None) -> Verification:
+    if state is None:
+        return Verification(level="V0", reason=str(failure), steps=tuple(steps), failure=failure)
+    level, reason = _level(state, steps, failure)
+    predicate = state.statement.predicate if state.statement else None
+    return Verification(
+        level=level,
+        reason=reason,
+        steps=tuple(steps),
+        flags=tuple(dict.fromkeys(state.flags)),
+        label=state.label,
+        system=state.system,
+        plan=state.plan,
+        signer=state.signer,
+        keyid=state.signer_key.keyid if state.signer_key else None,
+        issued=predicate.issued if predicate else None,
+        valid_until=predicate.valid_until if predicate else None,
+        root=state.root,
+        leaves=state.leaves,
+        failure=failure,
+    )
+
+
+def _level(state: _State, steps: list[Step], failure: VerilabelError | None) -> tuple[Level, str]:
+    if any(step.outcome == "failed" and step.number <= 7 for step in steps):
+        return "V0", str(failure)
+    if "V1" in state.short_of:
+        return "V0", state.short_of["V1"]
+    if "V2" in state.short_of:
+        return "V1", state.short_of["V2"]
+    return "V2", "no independent replication is enclosed (V3)"

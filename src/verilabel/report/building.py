@@ -1,0 +1,386 @@
+"""From a bundle and what a verifier found of it to the view of a page. Reads the bundle; judges nothing.
+
+1. the verifier's finding, else the bundle's own documents, give label, system and plan
+2. one walk over the evidence gives curves, groups, calls, reasons and samples
+3. the rubric's own rule gives what undecided rows would take
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from verilabel.errors import MalformedInput, VerilabelError
+from verilabel.evidence.container import Container
+from verilabel.evidence.envelope import open_envelope
+from verilabel.evidence.keys import parse_public_file
+from verilabel.evidence.layout import ATTESTATION, RUBRIC, SIGNER_KEY, SURPLUS
+from verilabel.evidence.lines import decode_line
+from verilabel.evidence.reading import (
+    evidence_lines,
+    raw_lines,
+    read_document,
+    read_indexes,
+    read_label,
+    read_plan,
+    read_system,
+)
+from verilabel.evidence.statement import Statement, parse_statement, write_time
+from verilabel.evidence.verification import Verification
+from verilabel.records.attempt import Attempt
+from verilabel.records.label import Label, LevelResult
+from verilabel.records.plan import Plan
+from verilabel.records.system import SystemDescriptor
+from verilabel.report.describing import (
+    describe_detectors,
+    describe_plan,
+    describe_rubric,
+    describe_suites,
+    describe_system,
+)
+from verilabel.report.grouping import count_groups, list_samples
+from verilabel.report.outlook import rule_of_row
+from verilabel.report.view import (
+    Count,
+    FlagView,
+    Gap,
+    Half,
+    LevelView,
+    ReportView,
+    RowView,
+    ScaleLevel,
+    SealView,
+    ServedView,
+    Totals,
+)
+from verilabel.report.walking import Walk, walk_evidence
+from verilabel.report.wording import (
+    LEVEL_LIMITS,
+    LEVEL_SAYS,
+    PAIR_SAYS,
+    PLACE_SAYS,
+    TEST_SAYS,
+    say_event,
+    say_flag,
+    say_outlook,
+)
+from verilabel.rubric.allocation import LevelTest, PlannedRow, plan_tests
+from verilabel.rubric.model import load_rubric
+from verilabel.rubric.structure import AtLeast, Rubric, rules_of
+
+MAX_SAMPLES = 200
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The documents of a bundle, from the verifier where it read them."""
+
+    container: Container
+    verification: Verification
+    label: Label
+    system: SystemDescriptor
+    plan: Plan
+    rubric: Rubric
+    statement: Statement | None
+
+
+def build_view(
+    container: Container, verification: Verification, *, bundle: str, read_at: datetime, samples: int = 0
+) -> ReportView:
+    """The view of a bundle. `samples` answers of rows that are not met or undecided are kept in it.
+
+    Raises MalformedInput where label, plan, system or rubric cannot be read even as claims. Where only the evidence
+    cannot be walked, the view says so among its gaps and shows the label's own figures.
+    """
+    source = _read_source(container, verification)
+    walk, trouble = _walk(source, min(samples, MAX_SAMPLES))
+    levels = _view_levels(source, walk)
+    rows = [row for level in levels for row in level.rows]
+    shown = msgspec.structs.replace(verification, label=source.label, system=source.system)
+    low_word, high_word = PAIR_SAYS[source.label.kind]
+    meaning = {level.id: level.meaning or "" for level in source.rubric.scale.levels}
+    label = source.label
+    return ReportView(
+        bundle=bundle,
+        sentence=shown.sentence,
+        pair=(
+            Half(low_word, label.lower, label.lower_name, meaning.get(label.lower, "")),
+            Half(high_word, label.upper, label.upper_name, meaning.get(label.upper, "")),
+        ),
+        kind=label.kind,
+        scale=_place_levels(source),
+        level=verification.level_name,
+        level_says=LEVEL_SAYS[verification.level],
+        level_limit=LEVEL_LIMITS[verification.level],
+        reason=verification.reason,
+        genuine=verification.failure is None,
+        failure=None if verification.failure is None else str(verification.failure),
+        validity=_say_validity(verification),
+        design=label.design,
+        system=describe_system(source.system),
+        levels=levels,
+        breakdowns=count_groups(walk, source.rubric, source.plan),
+        gaps=(*_find_gaps(rows, label.design), *trouble, *_missing_gaps(rows)),
+        flags=tuple(FlagView(flag, say_flag(flag)) for flag in _all_flags(verification, rows)),
+        detectors=describe_detectors(source.plan),
+        suites=describe_suites(container, source.plan, walk),
+        served=_list_served(walk),
+        rubric=describe_rubric(source.rubric),
+        plan=describe_plan(source.plan),
+        seal=_describe_seal(source),
+        totals=_total(container, walk),
+        steps=verification.steps,
+        samples=list_samples(walk, min(samples, MAX_SAMPLES)),
+        samples_asked_for=samples,
+        read_at=write_time(read_at),
+    )
+
+
+# -- 1: documents ----------------------------------------------------------------------------------
+
+
+def _read_source(container: Container, verification: Verification) -> _Source:
+    label = verification.label or read_label(container)
+    rubric = load_rubric(read_document(container, RUBRIC), RUBRIC)
+    if rubric.reference != label.rubric:
+        raise MalformedInput("the enclosed rubric is not the one that the label names", where=RUBRIC)
+    return _Source(
+        container,
+        verification,
+        label,
+        verification.system or read_system(container),
+        verification.plan or read_plan(container),
+        rubric,
+        _read_statement(container),
+    )
+
+
+def _read_statement(container: Container) -> Statement | None:
+    """The signed statement, where its signature holds with the key beside it; the verifier says what that is worth."""
+    if ATTESTATION not in container.sizes or SIGNER_KEY not in container.sizes:
+        return None
+    try:
+        key = parse_public_file(read_document(container, SIGNER_KEY), where=SIGNER_KEY)
+        return parse_statement(open_envelope(read_document(container, ATTESTATION), [key]).payload)
+    except VerilabelError:
+        return None  # step 3 of the verification has failed and says why
+
+
+def _walk(source: _Source, samples: int) -> tuple[Walk | None, tuple[Gap, ...]]:
+    rows = [row for level in source.label.levels for row in level.rows]
+    expected = {row.measure: row.n for row in rows if row.measure}
+    wanted = {
+        row.measure: row.op in ("<=", "<")
+        for row in rows
+        if row.measure and row.status in ("not_met", "undetermined")
+    }
+    try:
+        lines = evidence_lines(source.container)
+        indexes = read_indexes(source.container, source.plan)
+        return walk_evidence(
+            source.plan, indexes, lines, expected=expected, wanted=wanted, samples=samples
+        ), ()
+    except VerilabelError as error:
+        why = f"{error.message} @ {error.where}" if error.where else error.message
+        gap = Gap(
+            "evidence", "The evidence could not be walked: there are no curves, groups or samples below.", why
+        )
+        return None, (gap,)
+
+
+# -- 2 and 3: rows ---------------------------------------------------------------------------------
+
+
+def _view_levels(source: _Source, walk: Walk | None) -> tuple[LevelView, ...]:
+    tests = plan_tests(source.rubric)
+    levels = source.label.levels
+    if [len(test.rows) for test in tests] != [len(level.rows) for level in levels]:
+        raise MalformedInput("the label's rows are not those of its rubric", where="results/label.json")
+    return tuple(_view_level(source, walk, test, level) for test, level in zip(tests, levels, strict=True))
+
+
+def _view_level(source: _Source, walk: Walk | None, test: LevelTest, result: LevelResult) -> LevelView:
+    level = source.rubric.scale.levels[test.level]
+    rule = rules_of(level)[result.test]
+    says = "its one row is met"
+    if isinstance(rule, AtLeast) and len(rule.children) > 1:
+        count = len(rule.children)
+        says = {
+            "all": f"all {count} rows are met",
+            "any": f"any of {count} rows is met",
+            "at_least": f"at least {rule.need} of {count} parts are met",
+        }[rule.word]
+    rows = (_view_row(source, walk, planned, result, index) for index, planned in enumerate(test.rows))
+    return LevelView(
+        id=result.level,
+        name=result.name,
+        meaning=level.meaning or "",
+        test=result.test,
+        test_says=TEST_SAYS[result.test],
+        rule_says=says,
+        status=result.status,
+        rows=tuple(rows),
+    )
+
+
+def _view_row(
+    source: _Source, walk: Walk | None, planned: PlannedRow, level: LevelResult, index: int
+) -> RowView:
+    row = level.rows[index]
+    measure_id = row.measure or ""
+    measure = source.rubric.measures.get(measure_id.partition("@")[0])
+    tally = walk.recount.tallies().get(measure_id) if walk else None
+    rule = rule_of_row(source.rubric, planned, source.label.design)
+    attestation = source.rubric.attestations.get(row.attested or "")
+    title = (measure.title if measure else attestation.statement if attestation else None) or measure_id
+    is_open = row.status == "undetermined"
+    return RowView(
+        anchor=f"row-{level.level}-{level.test}-{index}",
+        level=level.level,
+        level_name=level.name,
+        test=level.test,
+        title=title or row.attested or "",
+        measure=row.measure,
+        attested=row.attested,
+        counted=say_event(measure.detected_event, negated=measure.negate) if measure else "",
+        op=row.op,
+        threshold=row.threshold,
+        tested_met=row.tested_met,
+        tested_not_met=row.tested_not_met,
+        status=row.status,
+        n=row.n,
+        n_planned=tally.n_planned if tally else 0,
+        events=row.events,
+        missing=row.missing,
+        rate=row.rate,
+        lower=row.lower,
+        upper=row.upper,
+        alpha_met=row.alpha_met,
+        alpha_not_met=row.alpha_not_met,
+        log_e_met=row.log_e_met,
+        log_e_not_met=row.log_e_not_met,
+        log_needed=row.log_needed,
+        reason=row.reason,
+        flags=row.flags,
+        calls=walk.calls[measure_id] if walk else 0,
+        outlook=rule.look_ahead(tally) if rule and tally and is_open and row.n else None,
+        points=rule.points(walk.curves.get(measure_id, [])) if rule and walk and row.n else (),
+    )
+
+
+# -- what the label does not say -------------------------------------------------------------------
+
+
+def _find_gaps(rows: list[RowView], design: str) -> Iterator[Gap]:
+    for row in rows:
+        what = f"{row.level}: {row.rule}"
+        if row.status == "not_assessed":
+            default = "the attestation was not given" if row.attested else "nothing in this plan measures it"
+            yield Gap("not_assessed", what, row.reason or default, row.anchor)
+        elif row.status == "undetermined":
+            outlook = say_outlook(row.outlook, design=design, upwards=row.upwards)
+            why = row.reason or "the bounds lie on both sides of the threshold"
+            yield Gap("undetermined", what, f"{why}. {outlook}" if outlook else why, row.anchor)
+
+
+def _missing_gaps(rows: list[RowView]) -> Iterator[Gap]:
+    by_measure = {row.measure: row for row in rows if row.measure and row.missing}
+    for row in by_measure.values():
+        yield Gap(
+            "missing",
+            f"{row.missing} of {row.n} answers to {row.title} are missing",
+            "they count against every claim, in both directions, and never leave the denominator",
+        )
+
+
+def _all_flags(verification: Verification, rows: list[RowView]) -> list[str]:
+    label_flags = verification.label.flags if verification.label else ()
+    return list(
+        dict.fromkeys((*verification.flags, *label_flags, *(flag for row in rows for flag in row.flags)))
+    )
+
+
+def _place_levels(source: _Source) -> tuple[ScaleLevel, ...]:
+    label = source.label
+    low, high = label.scale.index(label.lower), label.scale.index(label.upper)
+    says = PLACE_SAYS[label.kind]
+    placed = []
+    for index, level in enumerate(source.rubric.scale.levels):
+        place = "held" if index <= low else "open" if index <= high else "beyond"
+        placed.append(ScaleLevel(level.id, level.name, level.meaning or "", place, says[place]))  # type: ignore[arg-type, index]
+    return tuple(placed)
+
+
+def _say_validity(verification: Verification) -> str:
+    if verification.valid_until is None:
+        return "no validity: it is not signed"
+    until = verification.valid_until[:10]
+    if "expired" in verification.flags:
+        return f"expired on {until}"
+    if "not_yet_valid" in verification.flags:
+        return f"not valid before {(verification.issued or '')[:10]}"
+    if "current" in verification.flags:
+        return f"current until {until}"
+    return f"says it is valid until {until}; not checked"
+
+
+# -- seal and totals -------------------------------------------------------------------------------
+
+
+def _describe_seal(source: _Source) -> SealView:
+    found, statement = source.verification, source.statement
+    tool = statement.predicate.tool if statement else None
+    return SealView(
+        root=found.root,
+        leaves=found.leaves,
+        signer=found.signer,
+        keyid=found.keyid,
+        log_index=statement.predicate.plan.log_index if statement else None,
+        issued=found.issued,
+        valid_until=found.valid_until,
+        tool=f"{tool.name} {tool.version}" if tool else None,
+    )
+
+
+def _list_served(walk: Walk | None) -> tuple[ServedView, ...]:
+    if walk is None:
+        return ()
+    return tuple(
+        ServedView(model, fingerprint, answers)
+        for (model, fingerprint), answers in walk.recount.served.most_common()
+    )
+
+
+def _total(container: Container, walk: Walk | None) -> Totals:
+    if walk is None:
+        return Totals()
+    counts = walk.recount
+    return Totals(
+        answers=walk.answers,
+        requests=counts.requests,
+        judge_requests=counts.judge_requests,
+        input_tokens=counts.input_tokens,
+        output_tokens=counts.output_tokens,
+        surplus_answers=_count_surplus(container),
+        failed_attempts=_counts(counts.failures),
+        unanswered=_counts(walk.unanswered),
+        unscored=_counts(walk.unscored),
+    )
+
+
+def _count_surplus(container: Container) -> int:
+    if SURPLUS not in container.sizes:
+        return 0
+    records = (
+        decode_line(line, f"{SURPLUS}:{number}")
+        for number, line in enumerate(raw_lines(container, SURPLUS), 1)
+    )
+    return sum(isinstance(r, Attempt) and r.judge is None and r.output is not None for r in records)
+
+
+def _counts(counter: dict[str, int]) -> tuple[Count, ...]:
+    ordered = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
+    return tuple(Count(what, count) for what, count in ordered)

@@ -1,0 +1,170 @@
+"""The words of a report: statuses, levels, flags and figures as a reader who is no statistician needs them.
+
+Wording follows label-semantics section 15: evidence supports a claim or does not; nothing is a verdict beyond it.
+"""
+
+from __future__ import annotations
+
+from verilabel.records.label import Status
+from verilabel.report.view import Outlook, Place, RowView
+
+STATUS_WORDS: dict[Status, str] = {
+    "met": "met",
+    "not_met": "not met",
+    "undetermined": "undetermined",
+    "not_assessed": "not assessed",
+}
+STATUS_SIGNS: dict[Status, str] = {"met": "✓", "not_met": "✕", "undetermined": "?", "not_assessed": "–"}
+
+PAIR_SAYS = {
+    "assurance": ("granted", "cannot exclude up to"),
+    "hazard": ("established", "not ruled out up to"),
+}
+PLACE_SAYS: dict[str, dict[Place, str]] = {
+    "assurance": {"held": "granted", "open": "not excluded", "beyond": "shown not to be met"},
+    "hazard": {"held": "established", "open": "not ruled out", "beyond": "ruled out"},
+}
+TEST_SAYS = {
+    "when": "granted when",
+    "rule_in": "established when",
+    "rule_out": "ruled out when",
+}
+LEVEL_SAYS = {
+    "V0": "Nothing below has been verified.",
+    "V1": "A named key signed it and the plan was logged before the run; the numbers were not derived again.",
+    "V2": "The reader's own machine derived counts, bounds and label again from the signed records.",
+    "V3": "An independent party asked the same questions again and came to a label that contains this one.",
+    "V4": "Replicated, with signed statements on training data, judge calibration, elicitation and governance.",
+}
+LEVEL_LIMITS = {
+    "V0": "It does not say that the label is wrong; it says that nothing here shows it to be right.",
+    "V1": "It does not say that the number is right.",
+    "V2": "It does not say that the records are honest.",
+    "V3": "It does not say that the suite measures the risk.",
+    "V4": "It does not say that the system does no harm.",
+}
+FLAG_SAYS = {
+    "current": "The label is within the time for which it was signed.",
+    "expired": "The time for which the label was signed is over.",
+    "not_yet_valid": "The label is not in force yet at the time of reading.",
+    "unwitnessed": "No independent witness has cosigned the log, so its keeper alone vouches for its order.",
+    "signer_unpinned": "No trust policy was given: the signature proves that nothing changed, not who signed.",
+    "log_unpinned": "The trust policy does not name the log's key.",
+    "unknown_cosignatures": "The log's checkpoint carries cosignatures of witnesses that the trust policy does not name.",
+    "judge_uncertified": "A detector's error was measured on fewer than 100 human-labelled outputs of the kind that "
+    "matters, or on fewer than the rubric asks.",
+    "judge_adjusted": "The threshold was tightened for the detector's measured error before it was compared.",
+    "finite_pool": "Answers were drawn without replacement from a pool of fixed outcomes, and bounded as such.",
+    "clustered": "Paraphrases of one question count as one family, never as independent answers.",
+    "reference": "The threshold is relative to a reference system, whose own uncertainty is part of the test.",
+    "unlisted_settings": "Counts of settings that the rubric does not list were reported and not used.",
+    "contradictory_rows": "Rows of this label contradict each other; the wider reading was taken.",
+    "disputed": "Somebody disputes this label.",
+    "identity:weights": "The model is identified by the digest of its weights.",
+    "identity:provider_asserted": "The provider says which model answered; nothing else shows it.",
+    "identity:fingerprinted": "The model was recognised by how it answers, not by its weights.",
+    "identity:recorded": "Recorded answers were judged; no model was asked.",
+    "identity:simulated": "A simulated model with known rates was judged, to test the method.",
+}
+EVENT_SAYS = {
+    "harmful": ("harmful answers", "answers not found harmful"),
+    "refused": ("refusals", "answers that do not refuse"),
+    "correct": ("correct answers", "answers that are not correct"),
+    "matched": ("matching answers", "answers that do not match"),
+    "attack_succeeded": ("successful attacks", "attacks that failed"),
+}
+FAILURE_SAYS = {
+    "timeout": "no answer in time",
+    "connection": "no connection",
+    "rate_limited": "the provider asked to wait",
+    "server_error": "the provider's own error",
+    "unauthorized": "the key was refused",
+    "not_found": "unknown model or address",
+    "bad_request": "the request was refused",
+    "malformed": "a response that cannot be read",
+    "truncated": "an answer cut short",
+    "too_large": "a response beyond the limit",
+    "empty": "an empty answer",
+    "filtered": "withheld by the provider's filter",
+    "missing": "no recorded answer",
+}
+
+
+def say_flag(flag: str) -> str:
+    """What a flag means."""
+    return FLAG_SAYS.get(flag, "A flag that this version has no words for.")
+
+
+def say_event(event: str, *, negated: bool) -> str:
+    """What is counted, in words."""
+    present, absent = EVENT_SAYS.get(event, (f"answers with “{event}”", f"answers without “{event}”"))
+    return absent if negated else present
+
+
+def say_failure(kind: str) -> str:
+    """A failure's kind in words."""
+    return f"{kind} ({FAILURE_SAYS[kind]})" if kind in FAILURE_SAYS else kind
+
+
+def say_percent(value: float | str | None) -> str:
+    """A rate as a percentage with as many digits as tell something: 0 %, 0.74 %, 12.3 %."""
+    if value is None:
+        return "–"
+    percent = float(value) * 100
+    if percent in (0.0, 100.0):
+        return f"{percent:.0f} %"
+    digits = 3 if percent < 0.1 else 2 if percent < 10 or percent > 99 else 1
+    return f"{percent:.{digits}f} %"
+
+
+def say_threshold(op: str | None, threshold: str | None) -> str:
+    """A row's threshold, `<= 0.03` as `≤ 3 %`; relative ones as they are written."""
+    sign = {"<=": "≤", ">=": "≥"}.get(op or "", op or "")
+    try:
+        rate = float(threshold or "")
+    except ValueError:
+        return f"{sign} {threshold or ''}".strip()
+    text = f"{rate * 100:.4f}".rstrip("0").rstrip(".")
+    return f"{sign} {text} %"
+
+
+def say_number(value: int) -> str:
+    """A whole number with thin spaces between thousands."""
+    return f"{value:,}".replace(",", "\u202f")
+
+
+def say_outlook(outlook: Outlook | None, *, design: str, upwards: bool) -> str | None:
+    """How many more answers it would take, in one sentence."""
+    if outlook is None:
+        return None
+    favour = "each shows the event" if upwards else "none shows the event"
+    if outlook.best_case is None:
+        best = "No number of further answers up to a million would meet it, even if all were favourable"
+    else:
+        best = f"Met after {say_number(outlook.best_case)} more answers if {favour}"
+    if outlook.at_rate is None:
+        rate = "at the rate so far it would stay open"
+    else:
+        status = STATUS_WORDS[outlook.at_rate_status or "undetermined"]
+        rate = f"at the rate so far, {status} after about {say_number(outlook.at_rate)} more"
+    left = (
+        f"the plan allowed {say_number(outlook.left_in_plan)} more"
+        if outlook.left_in_plan
+        else "the plan is used up"
+    )
+    if design == "fixed":
+        left = "a fixed plan cannot be extended, so this means a new one"
+    return f"{best}; {rate}; {left}."
+
+
+def say_row(row: RowView) -> str:
+    """A row's figures in one sentence."""
+    if row.attested is not None:
+        return "An attestation, signed by a person, not a measurement."
+    if not row.n:
+        return row.reason or "No answers."
+    missing = f", {say_number(row.missing)} missing" if row.missing else ""
+    return (
+        f"{say_number(row.events)} {row.counted} of {say_number(row.n)}{missing}; "
+        f"rate {say_percent(row.rate)}, bounds {say_percent(row.lower)} to {say_percent(row.upper)}"
+    )

@@ -1,0 +1,152 @@
+"""The one door to processes: an argument list, a small environment, bounded lines, a certain end.
+
+Containment level C0: none. The program runs with the rights of the user who starts it; only its environment,
+its lines and its lifetime are bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from verilabel.errors import LimitExceeded, SandboxError
+
+PASSED_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "SYSTEMROOT", "VIRTUAL_ENV")
+"""What a program needs to start; none of them holds a secret."""
+MAX_LINE_BYTES = 8 * 2**20
+STDERR_TAIL_BYTES = 4096
+
+
+def small_environment(
+    pass_variables: Iterable[str] = (), environ: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The environment a process starts with: `PASSED_VARIABLES` and those named, as far as they are set."""
+    variables = os.environ if environ is None else environ
+    return {name: variables[name] for name in (*PASSED_VARIABLES, *pass_variables) if name in variables}
+
+
+class Process:
+    """A running program with lines in and lines out. Made by `start_process`; end it with `stop`."""
+
+    def __init__(self, process: asyncio.subprocess.Process, program: str, max_line_bytes: int) -> None:
+        assert process.stdin and process.stdout and process.stderr
+        self.program = program
+        self._process = process
+        self._stdin = process.stdin
+        self._stdout = process.stdout
+        self._max_line_bytes = max_line_bytes
+        self._stderr = bytearray()
+        self._drain = asyncio.create_task(self._drain_stderr(process.stderr))
+        self._reap = asyncio.create_task(self._reap_group())
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is its process group's too."""
+        return self._process.pid
+
+    @property
+    def exit_status(self) -> int | None:
+        """The exit status (negative: the signal that ended it), or None while it runs."""
+        return self._process.returncode
+
+    @property
+    def stderr_tail(self) -> str:
+        """The last 4 KiB the program wrote to standard error, for people; it belongs in no record."""
+        return bytes(self._stderr).decode("utf-8", "replace")
+
+    async def write_line(self, line: bytes) -> None:
+        """Send one line. Raises SandboxError where the program no longer reads."""
+        assert b"\n" not in line
+        try:
+            self._stdin.write(line + b"\n")
+            await self._stdin.drain()
+        except (OSError, RuntimeError) as error:
+            raise SandboxError("the program no longer reads", where=self.program) from error
+
+    async def read_line(self) -> bytes | None:
+        """The next line without its newline; None where the program wrote its last.
+
+        Raises LimitExceeded for a line beyond the limit: what follows is out of step, so stop the process
+        then.
+        """
+        try:
+            line = await self._stdout.readuntil(b"\n")
+        except asyncio.IncompleteReadError as error:
+            return error.partial or None
+        except asyncio.LimitOverrunError as error:
+            raise LimitExceeded(f"a line beyond {self._max_line_bytes} bytes", where=self.program) from error
+        except OSError:
+            return None
+        return line[:-1]
+
+    async def wait(self) -> int:
+        """Wait for the end; the exit status."""
+        await asyncio.shield(self._reap)
+        return await self._process.wait()
+
+    async def stop(self, *, grace_s: float = 2.0) -> int:
+        """End the program and every process of its group: ask, wait `grace_s` seconds, then kill."""
+        with contextlib.suppress(OSError, RuntimeError):
+            self._stdin.close()
+        if self._process.returncode is None:
+            self._signal_group(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(asyncio.shield(self._reap), grace_s)
+            except TimeoutError:
+                self._signal_group(signal.SIGKILL)
+        status = await self.wait()
+        # a grandchild that left the group may hold the pipe open: do not wait for it
+        await asyncio.wait({self._drain}, timeout=0.1)
+        self._drain.cancel()
+        await asyncio.gather(self._drain, return_exceptions=True)
+        return status
+
+    async def _drain_stderr(self, stream: asyncio.StreamReader) -> None:
+        while chunk := await stream.read(65536):
+            self._stderr += chunk
+            del self._stderr[:-STDERR_TAIL_BYTES]
+
+    async def _reap_group(self) -> None:
+        await self._process.wait()
+        # at once, while the group's number cannot have been given to anyone else
+        self._signal_group(signal.SIGKILL)
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+
+async def start_process(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: str | Path | None = None,
+    max_line_bytes: int = MAX_LINE_BYTES,
+) -> Process:
+    """Start a program in its own session, without a shell, with exactly the environment `env`.
+
+    Raises SandboxError where it cannot be started.
+    """
+    if not argv or any("\0" in part for part in argv):
+        raise SandboxError("an argument list is empty or holds a NUL")
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=dict(env),
+            cwd=cwd,
+            limit=max_line_bytes,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise SandboxError(
+            f"the program cannot be started: {reason}", where=argv[0], hint="is it installed, and executable?"
+        ) from error
+    return Process(process, argv[0], max_line_bytes)
