@@ -1,4 +1,4 @@
-"""Models behind HTTP, against real servers on the loopback: answers, every kind of failure, bounds, the key."""
+"""Models behind HTTP, against real servers on the loopback: answers, failures of every kind, the key."""
 
 from __future__ import annotations
 
@@ -42,6 +42,12 @@ async def _ask_once(url: str, request: ModelRequest, **options: Any) -> Exchange
         return await model.ask(request)
 
 
+def _read_stats(url: str) -> dict[str, int]:
+    with urllib.request.urlopen(f"{url.removesuffix('/v1')}/stats") as stats:
+        counts: dict[str, int] = json.load(stats)
+    return counts
+
+
 async def test_an_answer_comes_with_its_exact_bytes_and_what_was_observed(
     mock_server: Callable[..., AbstractContextManager[str]], ask: Ask
 ) -> None:
@@ -80,8 +86,7 @@ async def test_a_hundred_questions_at_once_each_get_their_own_answer(
     with mock_server("--answers", "echo", "--fail-every", "10", "--latency-ms", "1") as url:
         async with _open(url, connections=8) as model:
             exchanges = await asyncio.gather(*(model.ask(ask(f"prompt {i}")) for i in range(100)))
-        with urllib.request.urlopen(f"{url.removesuffix('/v1')}/stats") as stats:
-            counts = json.load(stats)
+        counts = await asyncio.to_thread(_read_stats, url)
 
     wrong = [e for i, e in enumerate(exchanges) if e.failure is None and e.output != f"prompt {i}"]
     assert wrong == []
@@ -348,6 +353,7 @@ async def test_the_key_is_sent_and_appears_in_no_record_and_no_repr(
     assert f"Bearer {KEY}".encode() in seen[0]
     assert KEY not in shown
     assert exchange.failure is not None
+    assert exchange.failure.kind == "unauthorized"
     attempt = Attempt(
         suite="s",
         sample="x",

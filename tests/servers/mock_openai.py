@@ -3,8 +3,8 @@
     python tests/servers/mock_openai.py --port 0 --latency-ms 50 --fail-every 100 --answers "rate:0.05"
 
 It prints `ready PORT` and serves until it is ended. GET /stats counts, GET /reset starts counting anew.
-Answers depend on the last user turn alone: `fixed:TEXT` always says TEXT, `rate:R` complies with the share R of
-all prompts and refuses the others, `echo` repeats the prompt.
+Answers depend on the last user turn alone: `fixed:TEXT` always says TEXT, `rate:R` complies with the share R
+of all prompts and refuses the others, `echo` repeats the prompt.
 """
 
 from __future__ import annotations

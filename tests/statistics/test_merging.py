@@ -1,4 +1,5 @@
 """Merging evidence: products, means, and a quorum that liars cannot move."""
+# ruff: noqa: SIM300 - the order is expected == actual
 
 from __future__ import annotations
 

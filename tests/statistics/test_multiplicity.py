@@ -1,4 +1,5 @@
 """Lists of findings: known answers of Holm and e-BH, and what they promise."""
+# ruff: noqa: SIM300 - the order is expected == actual
 
 from __future__ import annotations
 

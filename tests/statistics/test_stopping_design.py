@@ -1,4 +1,5 @@
 """Designs: the published tables by exact dynamic programming, and the programs against brute force."""
+# ruff: noqa: SIM300 - the order is expected == actual
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import random
 from decimal import Decimal
 from fractions import Fraction
 from itertools import product
+from statistics import stdev
 
 import pytest
 from hypothesis import given, settings
@@ -145,23 +147,27 @@ def test_the_dynamic_program_agrees_with_a_sum_over_every_sequence(p: float) -> 
     assert (met, not_met, 1 - met - not_met, calls) == pytest.approx(tuple(found), abs=1e-12)
 
 
-def test_the_dynamic_program_agrees_with_simulated_runs() -> None:
-    source, runs = random.Random(20260901), 3000
-    lines = boundaries(0.05, 400)
-    exact = operating_characteristics(0.05, 0.08, 400)
-    asked, not_met = [], 0
+@pytest.mark.parametrize(("p", "n_max", "runs"), [(0.0, 4578, 3), (0.05, 4578, 3000), (0.01, 1500, 800)])
+def test_the_dynamic_program_agrees_with_simulated_runs_at_one_percent(
+    p: float, n_max: int, runs: int
+) -> None:
+    source, lines = random.Random(20260901), boundaries(0.01, n_max)
+    exact = operating_characteristics(0.01, p, n_max)
+    asked, met, not_met = [], 0, 0
     for _ in range(runs):
         events = n = 0
-        while n < 400:
+        while n < n_max:
             n += 1
-            events += source.random() < 0.08
+            events += source.random() < p
             if events <= lines.met[n] or events >= lines.not_met[n]:
                 break
         asked.append(n)
+        met += events <= lines.met[n]
         not_met += events >= lines.not_met[n]
-    error = stats.tstd(asked) / runs**0.5
-    assert abs(sum(asked) / runs - exact.calls) < 4 * error
-    assert abs(not_met / runs - exact.not_met) < 4 * (exact.not_met * (1 - exact.not_met) / runs) ** 0.5
+    error = stdev(asked) / runs**0.5
+    assert abs(sum(asked) / runs - exact.calls) <= 4 * error + 1e-9
+    for seen, chance in ((met, exact.met), (not_met, exact.not_met)):
+        assert abs(seen / runs - chance) <= 4 * (chance * (1 - chance) / runs) ** 0.5 + 1e-9
 
 
 @settings(max_examples=25)

@@ -63,7 +63,8 @@ def _noun(name: str) -> ModuleType:
 
         near = difflib.get_close_matches(name, NOUNS, n=1)
         raise UsageError(
-            f"no command {name!r}", hint=f"did you mean {near[0]!r}?" if near else "verilabel --help lists them"
+            f"no command {name!r}",
+            hint=f"did you mean {near[0]!r}?" if near else "verilabel --help lists them",
         )
     return importlib.import_module(f"verilabel.cli.{name}")
 

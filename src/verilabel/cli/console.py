@@ -25,10 +25,14 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> No
     """Print rows in aligned columns; numbers are set to the right."""
     cells = [[str(cell) for cell in row] for row in rows]
     widths = [max([len(heading), *(len(row[i]) for row in cells)]) for i, heading in enumerate(headings)]
-    right = [bool(rows) and all(isinstance(row[i], int | float) for row in rows) for i in range(len(headings))]
+    right = [
+        bool(rows) and all(isinstance(row[i], int | float) for row in rows) for i in range(len(headings))
+    ]
 
     def line(row: Sequence[str]) -> str:
-        return "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)).rstrip()
+        return "  ".join(
+            c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)
+        ).rstrip()
 
     print(line(list(headings)))
     print("  ".join("-" * width for width in widths))
@@ -58,8 +62,14 @@ def report_os_error(error: OSError, *, as_json: bool) -> int:
 
     status = ExitStatus.USAGE
     where = None if error.filename is None else str(error.filename)
-    hint = "free some space and run the same command again: it continues" if error.errno == errno.ENOSPC else None
-    return report_error(_OsError(error.strerror or str(error), where=where, hint=hint, status=status), as_json=as_json)
+    hint = (
+        "free some space and run the same command again: it continues"
+        if error.errno == errno.ENOSPC
+        else None
+    )
+    return report_error(
+        _OsError(error.strerror or str(error), where=where, hint=hint, status=status), as_json=as_json
+    )
 
 
 class _OsError(VerilabelError):

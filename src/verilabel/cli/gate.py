@@ -35,9 +35,14 @@ def configure(parser: ArgumentParser) -> None:
         "--verification", choices=("V1", "V2"), default="V2", help="verification level at least (default V2)"
     )
     parser.add_argument("--max-age", metavar="DAYSd", help="age of the label at most, such as 180d")
-    parser.add_argument("--rubric", metavar="ID", help="the rubric that the label must be by, such as verilabel/core")
     parser.add_argument(
-        "--system", type=Path, metavar="FILE", help="descriptor (JSON) of the system in use; its scope must be equal"
+        "--rubric", metavar="ID", help="the rubric that the label must be by, such as verilabel/core"
+    )
+    parser.add_argument(
+        "--system",
+        type=Path,
+        metavar="FILE",
+        help="descriptor (JSON) of the system in use; its scope must be equal",
     )
     options.add_trust_option(parser)
     add_json_flag(parser)
@@ -104,7 +109,9 @@ def _scope_objections(args: Namespace, found: Verification) -> list[str]:
 
     assert found.system is not None, "a verification without failure has it"
     try:
-        in_use = msgspec.convert(parse_json(args.system.read_bytes(), where=str(args.system)), SystemDescriptor)
+        in_use = msgspec.convert(
+            parse_json(args.system.read_bytes(), where=str(args.system)), SystemDescriptor
+        )
     except msgspec.ValidationError as error:
         raise MalformedInput(str(error), where=str(args.system)) from error
     with open_container(args.bundle) as container:

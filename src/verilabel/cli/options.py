@@ -34,27 +34,78 @@ LOG_KEY_NAME = "log"
 def add_system_options(parser: ArgumentParser) -> None:
     """Options that say what is tested and how it is reached."""
     group = parser.add_argument_group("the system under test")
-    group.add_argument("--model", metavar="ADDRESS", help="openai/NAME, anthropic/NAME, google/NAME, ollama/NAME, vllm/NAME, hf/PATH, command:PROGRAM, replay:FILE, simulated:rate=0.01")
-    group.add_argument("--system", type=Path, metavar="FILE", help="a system file (YAML) instead of the options below")
+    group.add_argument(
+        "--model",
+        metavar="ADDRESS",
+        help="openai/NAME, anthropic/NAME, google/NAME, ollama/NAME, vllm/NAME, hf/PATH, command:PROGRAM, replay:FILE, simulated:rate=0.01",
+    )
+    group.add_argument(
+        "--system", type=Path, metavar="FILE", help="a system file (YAML) instead of the options below"
+    )
     group.add_argument("--name", help="the system's name on the label")
     group.add_argument("--base-url", metavar="URL", help="any OpenAI-compatible server")
     group.add_argument("--system-prompt", metavar="TEXT|@FILE", help="the system prompt, or @FILE to read it")
-    group.add_argument("--param", action="append", default=[], metavar="KEY=VALUE", help="a parameter of every request, such as temperature=0.7 (repeatable)")
+    group.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a parameter of every request, such as temperature=0.7 (repeatable)",
+    )
     group.add_argument("--use-case", help="what the system is used for (default general-chat)")
     group.add_argument("--locale", help="language and place, such as en-US")
     group.add_argument("--weights", metavar="DIGEST", help="sha256:... of the weights, where known")
-    group.add_argument("--guardrail", action="append", default=[], metavar="NAME=FILE", help="a guardrail's configuration, bound by digest (repeatable)")
-    group.add_argument("--tool", action="append", default=[], metavar="NAME=FILE", help="a tool's definition, bound by digest (repeatable)")
+    group.add_argument(
+        "--guardrail",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="a guardrail's configuration, bound by digest (repeatable)",
+    )
+    group.add_argument(
+        "--tool",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="a tool's definition, bound by digest (repeatable)",
+    )
     reach = parser.add_argument_group("reaching the model")
     reach.add_argument("--key-env", metavar="VARIABLE", help="environment variable that holds the API key")
-    reach.add_argument("--key-file", type=Path, metavar="FILE", help="file that holds the API key (mode 0600)")
-    reach.add_argument("--timeout", type=float, default=120.0, metavar="S", help="seconds for one answer (default 120)")
-    reach.add_argument("--connections", type=int, default=20, metavar="N", help="questions in flight at most (default 20); shrinks on push-back")
-    reach.add_argument("--max-attempts", type=int, default=5, metavar="N", help="attempts for one answer (default 5)")
-    reach.add_argument("--price", metavar="IN,OUT", help="US dollars per million tokens, for cost and money budgets")
-    reach.add_argument("--column", action="append", default=[], metavar="ROLE=NAME", help="replay: which column holds prompt, output, id (repeatable)")
-    reach.add_argument("--match-by", choices=("prompt", "id"), default="prompt", help="replay: how recorded answers are found")
-    reach.add_argument("--allow-insecure", action="store_true", help="send a key over plain http to another host")
+    reach.add_argument(
+        "--key-file", type=Path, metavar="FILE", help="file that holds the API key (mode 0600)"
+    )
+    reach.add_argument(
+        "--timeout", type=float, default=120.0, metavar="S", help="seconds for one answer (default 120)"
+    )
+    reach.add_argument(
+        "--connections",
+        type=int,
+        default=20,
+        metavar="N",
+        help="questions in flight at most (default 20); shrinks on push-back",
+    )
+    reach.add_argument(
+        "--max-attempts", type=int, default=5, metavar="N", help="attempts for one answer (default 5)"
+    )
+    reach.add_argument(
+        "--price", metavar="IN,OUT", help="US dollars per million tokens, for cost and money budgets"
+    )
+    reach.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="ROLE=NAME",
+        help="replay: which column holds prompt, output, id (repeatable)",
+    )
+    reach.add_argument(
+        "--match-by",
+        choices=("prompt", "id"),
+        default="prompt",
+        help="replay: how recorded answers are found",
+    )
+    reach.add_argument(
+        "--allow-insecure", action="store_true", help="send a key over plain http to another host"
+    )
 
 
 def choose_system(args: Namespace) -> SystemChoice:
@@ -106,7 +157,10 @@ def open_chosen_model(
 def gold_answers(suites: Sequence[Suite]) -> dict[tuple[str, str], str]:
     """Gold answers of the suites, which a simulated model needs to be right at its stated rate."""
     return {
-        (suite.name, sample.id): sample.target[0] for suite in suites for sample in suite.samples if sample.target
+        (suite.name, sample.id): sample.target[0]
+        for suite in suites
+        for sample in suite.samples
+        if sample.target
     }
 
 
@@ -149,15 +203,49 @@ def _scalars(values: Sequence[str]) -> dict[str, Scalar]:
 def add_plan_options(parser: ArgumentParser) -> None:
     """Options that decide what is measured and by which rule."""
     group = parser.add_argument_group("what is measured")
-    group.add_argument("--rubric", required=True, metavar="ID|FILE", help="the rubric: a bundled id (verilabel rubric list) or a file")
-    group.add_argument("--suite", action="append", default=[], metavar="ID|PATH", help="a suite (repeatable; default: the rubric's own that are at hand)")
-    group.add_argument("--mirror", type=Path, metavar="DIR", help="folder in which suites' data is looked for first")
-    group.add_argument("--design", choices=("anytime", "fixed"), default="anytime", help="anytime stops as soon as the label is decided; fixed asks every sample (default anytime)")
+    group.add_argument(
+        "--rubric",
+        required=True,
+        metavar="ID|FILE",
+        help="the rubric: a bundled id (verilabel rubric list) or a file",
+    )
+    group.add_argument(
+        "--suite",
+        action="append",
+        default=[],
+        metavar="ID|PATH",
+        help="a suite (repeatable; default: the rubric's own that are at hand)",
+    )
+    group.add_argument(
+        "--mirror", type=Path, metavar="DIR", help="folder in which suites' data is looked for first"
+    )
+    group.add_argument(
+        "--design",
+        choices=("anytime", "fixed"),
+        default="anytime",
+        help="anytime stops as soon as the label is decided; fixed asks every sample (default anytime)",
+    )
     group.add_argument("--limit", type=int, metavar="N", help="samples of each suite at most")
-    group.add_argument("--epochs", type=int, default=1, metavar="K", help="times each sample is asked (default 1)")
-    group.add_argument("--seed", help="commits the order of the samples (default: drawn and written into the plan)")
-    group.add_argument("--detector", action="append", default=[], metavar="EVENT=NAME", help="detector for an event or a measure, such as harmful=judge:openai/gpt-4o (repeatable)")
-    group.add_argument("--budget", action="append", default=[], metavar="WHAT=N", help="requests=N, tokens=N or usd=N (repeatable)")
+    group.add_argument(
+        "--epochs", type=int, default=1, metavar="K", help="times each sample is asked (default 1)"
+    )
+    group.add_argument(
+        "--seed", help="commits the order of the samples (default: drawn and written into the plan)"
+    )
+    group.add_argument(
+        "--detector",
+        action="append",
+        default=[],
+        metavar="EVENT=NAME",
+        help="detector for an event or a measure, such as harmful=judge:openai/gpt-4o (repeatable)",
+    )
+    group.add_argument(
+        "--budget",
+        action="append",
+        default=[],
+        metavar="WHAT=N",
+        help="requests=N, tokens=N or usd=N (repeatable)",
+    )
 
 
 def load_chosen_suites(args: Namespace) -> list[Suite]:
@@ -218,7 +306,9 @@ def prices_of(args: Namespace) -> Prices | None:
     try:
         price_in, price_out = (Decimal(part) for part in args.price.split(","))
     except (ValueError, InvalidOperation) as error:
-        raise UsageError("prices are two numbers", where=f"--price {args.price}", hint="--price 2.50,10") from error
+        raise UsageError(
+            "prices are two numbers", where=f"--price {args.price}", hint="--price 2.50,10"
+        ) from error
     return Prices(price_in, price_out)
 
 
@@ -236,11 +326,21 @@ class Seals:
 def add_seal_options(parser: ArgumentParser) -> None:
     """Options that say who signs and where it is logged."""
     group = parser.add_argument_group("sealing")
-    group.add_argument("--out", type=Path, metavar="BUNDLE", help="the bundle: a folder, or one file ending in .zip")
-    group.add_argument("--key", metavar="NAME|FILE", default="default", help="signing key (default: the key named default)")
-    group.add_argument("--passphrase-env", metavar="VARIABLE", help="environment variable with the key's passphrase")
-    group.add_argument("--log", type=Path, metavar="DIR", help="the transparency log's folder (default: $VERILABEL_HOME/log)")
-    group.add_argument("--unsigned", action="store_true", help="make an unsigned bundle, which verifies to V0")
+    group.add_argument(
+        "--out", type=Path, metavar="BUNDLE", help="the bundle: a folder, or one file ending in .zip"
+    )
+    group.add_argument(
+        "--key", metavar="NAME|FILE", default="default", help="signing key (default: the key named default)"
+    )
+    group.add_argument(
+        "--passphrase-env", metavar="VARIABLE", help="environment variable with the key's passphrase"
+    )
+    group.add_argument(
+        "--log", type=Path, metavar="DIR", help="the transparency log's folder (default: $VERILABEL_HOME/log)"
+    )
+    group.add_argument(
+        "--unsigned", action="store_true", help="make an unsigned bundle, which verifies to V0"
+    )
     group.add_argument("--force", action="store_true", help="replace what is at --out")
 
 
@@ -249,30 +349,50 @@ def open_seals(args: Namespace) -> Seals:
 
     Raises UsageError where there is no signing key.
     """
-    from verilabel.evidence.keys import home_folder, key_path, load_key, new_key, passphrase_from_environment, save_key
-    from verilabel.evidence.log import LocalLog
+    from verilabel.evidence.keys import key_path, load_key, passphrase_from_environment
 
     if args.unsigned:
         return Seals(None, None)
     path = Path(args.key) if Path(args.key).is_file() else key_path(args.key)
     if not path.exists():
         raise UsageError(
-            "there is no signing key", where=str(path), hint="make one: `verilabel keys new`; or --unsigned for V0"
+            "there is no signing key",
+            where=str(path),
+            hint="make one: `verilabel keys new`; or --unsigned for V0",
         )
     passphrase = passphrase_from_environment(args.passphrase_env) if args.passphrase_env else None
     key = load_key(path, passphrase=passphrase)
-    folder = args.log or home_folder() / "log"
-    log_key_path = key_path(LOG_KEY_NAME) if args.log is None else folder.with_name(f"{folder.name}.key")
-    if not log_key_path.exists():
-        save_key(new_key(f"{key.name}-log"), log_key_path)
-    log_key = load_key(log_key_path)
-    log = LocalLog.open(folder, log_key) if folder.exists() else LocalLog.create(folder, log_key)
-    return Seals(key, log)
+    return Seals(key, open_log(args.log, key.name))
+
+
+def open_log(folder: Path | None, owner: str) -> LocalLog:
+    """Open the log in a folder (default: the user's own); it and its key are made where there are none yet."""
+    from verilabel.evidence.keys import home_folder, key_path, load_key, new_key, save_key
+    from verilabel.evidence.log import LocalLog
+
+    path = folder or home_folder() / "log"
+    key_file = key_path(LOG_KEY_NAME) if folder is None else path.with_name(f"{path.name}.key")
+    if not key_file.exists():
+        save_key(new_key(f"{owner}-log"), key_file)
+    key = load_key(key_file)
+    return LocalLog.open(path, key) if path.exists() else LocalLog.create(path, key)
+
+
+def check_out(args: Namespace) -> None:
+    """Check that a bundle may be written to --out. Raises UsageError where it may not."""
+    if args.out is None:
+        raise UsageError("where shall the bundle go?", hint="--out BUNDLE")
+    if args.out.exists() and not args.force:
+        raise UsageError(
+            "there is something here already", where=str(args.out), hint="choose another --out, or --force"
+        )
 
 
 def add_trust_option(parser: ArgumentParser) -> None:
     """The option that says whose signatures count."""
-    parser.add_argument("--trust", type=Path, metavar="FILE", help="trust policy (YAML): whose keys count, for what")
+    parser.add_argument(
+        "--trust", type=Path, metavar="FILE", help="trust policy (YAML): whose keys count, for what"
+    )
 
 
 def open_trust(args: Namespace) -> TrustPolicy | None:

@@ -91,7 +91,9 @@ def _table(run: Run, rubric: Rubric, remaining_s: float | None) -> Table:
     from rich.table import Table
 
     label = decide(rubric, run.schedule.tallies(), design=run.plan.design)
-    table = Table(title=label.sentence, caption=_line(run, remaining_s), title_justify="left", caption_justify="left")
+    table = Table(
+        title=label.sentence, caption=_line(run, remaining_s), title_justify="left", caption_justify="left"
+    )
     for heading in ("level", "measure", "answers", "events", "bounds", "threshold", "status"):
         table.add_column(heading)
     for level in label.levels:

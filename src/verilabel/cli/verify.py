@@ -56,7 +56,8 @@ def document_of(found: Verification) -> dict[str, object]:
         "reason": found.reason,
         "flags": list(found.flags),
         "steps": [
-            {"number": s.number, "name": s.name, "outcome": s.outcome, "detail": s.detail} for s in found.steps
+            {"number": s.number, "name": s.name, "outcome": s.outcome, "detail": s.detail}
+            for s in found.steps
         ],
         "label": found.label.document() if found.label else None,
         "system": found.system.document() if found.system else None,
@@ -68,7 +69,12 @@ def document_of(found: Verification) -> dict[str, object]:
         "records": found.leaves,
         "error": None
         if failure is None
-        else {"error": failure.code, "message": failure.message, "where": failure.where, "hint": failure.hint},
+        else {
+            "error": failure.code,
+            "message": failure.message,
+            "where": failure.where,
+            "hint": failure.hint,
+        },
     }
 
 
@@ -82,6 +88,8 @@ def print_verification(found: Verification) -> None:
     if found.flags:
         print(f"flags: {', '.join(found.flags)}")
     if "signer_unpinned" in found.flags:
-        print(f"note: nobody vouched for the signer's key {found.keyid}; pass --trust to say whose key counts")
+        print(
+            f"note: nobody vouched for the signer's key {found.keyid}; pass --trust to say whose key counts"
+        )
     if found.failure is not None:
         print(f"error: {found.failure}", file=sys.stderr)

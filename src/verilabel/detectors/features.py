@@ -68,7 +68,7 @@ def _add_shape(features: dict[str, int], output: str, words: int) -> None:
         if "^sorry" in features:
             features["&sorry_decline"] = 1
         if words <= _SHORT_WORDS and first is None:
-            features["&short_decline"] = 1
+            features["&short_decline"] = 3  # scaled up so that the penalty on weights hardly holds it back
     if not any(name in features for name in _OBJECTING):
         features["&no_objection"] = 1
 

@@ -79,7 +79,9 @@ def describe_system(choice: SystemChoice, model: Model) -> SystemDescriptor:
     """The descriptor of a chosen system, with what the opened model says of its identity."""
     for key, value in choice.params.items():
         if isinstance(value, float):
-            raise UsageError(f"parameter {key} is a float; decimals are kept as text", where=f"$.params.{key}")
+            raise UsageError(
+                f"parameter {key} is a float; decimals are kept as text", where=f"$.params.{key}"
+            )
     weights = choice.weights or model.weights
     return SystemDescriptor(
         name=choice.name or model.provider_model,
@@ -104,7 +106,9 @@ def _read_beside(path: Path, files: Mapping[str, str], key: str) -> dict[str, by
             contents[name] = (path.parent / file).read_bytes()
         except OSError as error:
             raise MalformedInput(
-                f"{file}: {error.strerror}", where=f"{path} $.{key}.{name}", hint="paths are relative to the system file"
+                f"{file}: {error.strerror}",
+                where=f"{path} $.{key}.{name}",
+                hint="paths are relative to the system file",
             ) from error
     return contents
 

@@ -82,7 +82,9 @@ class Run:
         self.pace = Pace(most)
         anytime = inputs.plan.design == "anytime"
         self.schedule = Schedule(
-            self.recount, open_measures=open_measures if anytime else None, window=2 * most if anytime else 2**31
+            self.recount,
+            open_measures=open_measures if anytime else None,
+            window=2 * most if anytime else 2**31,
         )
         self._samples: list[dict[str, Sample]] = [
             {sample.id: sample for sample in inputs.suites[stream.stream.suite].samples}
@@ -139,7 +141,11 @@ class Run:
         key: Key = (stream.stream.suite, sample_id, epoch)
         sample = self._samples[work.stream][sample_id]
         known = self.ledger.known.pop(key, None) or Known()
-        if known.output is None and not known.missing_for_good and not await self._ask(key, sample, known, work):
+        if (
+            known.output is None
+            and not known.missing_for_good
+            and not await self._ask(key, sample, known, work)
+        ):
             return None
         if known.output is None:
             return {}
@@ -224,7 +230,9 @@ class Run:
             known.findings[name] = finding.value if isinstance(finding, Scored) else None
         return known.findings
 
-    async def _ask_judge(self, key: Key, known: Known, judge: Judge, messages: tuple[Message, ...]) -> Exchange:
+    async def _ask_judge(
+        self, key: Key, known: Known, judge: Judge, messages: tuple[Message, ...]
+    ) -> Exchange:
         name = judge.detector.card.name
         request = ModelRequest(*key, messages=messages, params=judge.detector.params)
         for tries in range(1, self.plan.max_attempts + 1):

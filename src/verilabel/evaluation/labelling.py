@@ -155,7 +155,9 @@ def count_answers(store: Store) -> Recount:
         stream = counted.streams[work.stream]
         sample, epoch = stream.at(work.position)
         answer = known.get((stream.stream.suite, sample, epoch))
-        if answer is None or (answer.output is not None and not set(stream.stream.detectors) <= set(answer.findings)):
+        if answer is None or (
+            answer.output is not None and not set(stream.stream.detectors) <= set(answer.findings)
+        ):
             break
         schedule.deliver(work, answer.findings if answer.output is not None else {})
     return counted
@@ -196,4 +198,3 @@ def score_answers(store: Store, detectors: Mapping[str, Detector], suites: Mappi
                 store.append([detectors[name].detect(suite, samples[sample_id], epoch, known.output)])
                 scored += 1
     return scored
-

@@ -26,7 +26,11 @@ class Known:
     @property
     def missing_for_good(self) -> bool:
         """True if the provider gave a final no for this sample: asking again is not a retry but a new question."""
-        return self.output is None and self.failure is not None and not (self.failure.retryable or self.failure.fatal)
+        return (
+            self.output is None
+            and self.failure is not None
+            and not (self.failure.retryable or self.failure.fatal)
+        )
 
 
 @dataclass

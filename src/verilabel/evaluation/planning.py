@@ -58,10 +58,13 @@ def make_plan(
     """
     if options.design not in rubric.statistics.designs:
         allowed = " or ".join(rubric.statistics.designs)
-        raise UsageError(f"{rubric.name} is not made for the {options.design} design", hint=f"--design {allowed}")
+        raise UsageError(
+            f"{rubric.name} is not made for the {options.design} design", hint=f"--design {allowed}"
+        )
     if options.fixed_outcomes and options.epochs > 1:
         raise UsageError(
-            "this model gives the same answer every time, so repeating a question adds no evidence", hint="--epochs 1"
+            "this model gives the same answer every time, so repeating a question adds no evidence",
+            hint="--epochs 1",
         )
     open_detectors: dict[str, Detector | AskingDetector] = {}
     measures, unassessed = [], {}
@@ -155,7 +158,9 @@ def _detector_for(
     detector = open_detector(reference)
     known = open_detectors.setdefault(detector.card.name, detector)
     if known.card != detector.card:
-        raise UsageError(f"two different detectors are called {detector.card.name}", where=f"$.measures.{measure_id}")
+        raise UsageError(
+            f"two different detectors are called {detector.card.name}", where=f"$.measures.{measure_id}"
+        )
     return known
 
 
@@ -173,7 +178,9 @@ def _plan_stream(suite: Suite, measures: Sequence[MeasurePlan], options: PlanOpt
     )
 
 
-def _check_every_suite_serves(suites: Sequence[Suite], measures: Sequence[MeasurePlan], rubric: Rubric) -> None:
+def _check_every_suite_serves(
+    suites: Sequence[Suite], measures: Sequence[MeasurePlan], rubric: Rubric
+) -> None:
     wanted = ", ".join(sorted({m.suite for m in rubric.measures.values()}))
     if not suites:
         raise UsageError("no suite was given", hint=f"{rubric.name} measures on: {wanted}")
@@ -183,7 +190,6 @@ def _check_every_suite_serves(suites: Sequence[Suite], measures: Sequence[Measur
     for suite in suites:
         if not any(m.suite == suite.name for m in measures):
             raise UsageError(
-                f"suite {suite.name} serves no measure of {rubric.name}", hint=f"the rubric measures on: {wanted}"
+                f"suite {suite.name} serves no measure of {rubric.name}",
+                hint=f"the rubric measures on: {wanted}",
             )
-
-

@@ -33,7 +33,9 @@ class Spending:
 
     def __init__(self, budget: Budget, prices: Prices | None) -> None:
         if budget.usd is not None and prices is None:
-            raise UsageError("a budget in money needs prices", hint="--price INPUT,OUTPUT in US dollars per million tokens")
+            raise UsageError(
+                "a budget in money needs prices", hint="--price INPUT,OUTPUT in US dollars per million tokens"
+            )
         self.budget = budget
         self.prices = prices or Prices()
         self.requests = self.input_tokens = self.output_tokens = 0

@@ -52,7 +52,9 @@ class Folder:
             for entry in entries:
                 path = check_path(prefix + entry.name)
                 if entry.is_symlink():
-                    raise MalformedInput(f"{path} is a symbolic link; a bundle has none", where=str(self.root))
+                    raise MalformedInput(
+                        f"{path} is a symbolic link; a bundle has none", where=str(self.root)
+                    )
                 if entry.is_dir(follow_symlinks=False):
                     self._scan(Path(entry.path), path + "/", sizes)
                 elif entry.is_file(follow_symlinks=False):
@@ -112,9 +114,18 @@ class StoredZip:
         size = os.fstat(self._file.fileno()).st_size
         if size < _END.size:
             raise self._odd("too short to be a zip")
-        magic, *_, count, directory_size, directory_at, comment = _END.unpack(self._read(size - _END.size, _END.size))
-        if magic != b"PK\5\6" or comment or count > MAX_FILES or directory_at + directory_size != size - _END.size:
-            raise self._odd("not a zip in the bundle's canonical form (is it compressed, or was it repacked?)")
+        magic, *_, count, directory_size, directory_at, comment = _END.unpack(
+            self._read(size - _END.size, _END.size)
+        )
+        if (
+            magic != b"PK\5\6"
+            or comment
+            or count > MAX_FILES
+            or directory_at + directory_size != size - _END.size
+        ):
+            raise self._odd(
+                "not a zip in the bundle's canonical form (is it compressed, or was it repacked?)"
+            )
         directory = self._read(directory_at, directory_size)
         sizes, crcs, at = {}, {}, 0
         for _ in range(count):
@@ -123,7 +134,9 @@ class StoredZip:
             fields = _CENTRAL.unpack_from(directory, at)
             name_length = fields[10]
             try:
-                name = check_path(directory[at + _CENTRAL.size : at + _CENTRAL.size + name_length].decode("ascii"))
+                name = check_path(
+                    directory[at + _CENTRAL.size : at + _CENTRAL.size + name_length].decode("ascii")
+                )
             except UnicodeDecodeError as error:
                 raise self._odd("a path is not ASCII") from error
             if name in sizes:
@@ -148,7 +161,11 @@ class StoredZip:
             offset += len(local) + size
         end = b"".join(expected)
         trailer = _END.pack(b"PK\5\6", 0, 0, len(sizes), len(sizes), len(end), offset, 0)
-        if offset != directory_at or end != directory or self._read(directory_at + len(end), _END.size) != trailer:
+        if (
+            offset != directory_at
+            or end != directory
+            or self._read(directory_at + len(end), _END.size) != trailer
+        ):
             raise self._odd("its directory is not canonical")
         for name, size in sizes.items():
             if self._checksum(self._offsets[name], size) != crcs[name]:
@@ -178,7 +195,24 @@ def _local_header(name: str, size: int, crc: int) -> bytes:
 
 def _central_header(name: str, size: int, crc: int, offset: int) -> bytes:
     raw = name.encode("ascii")
-    fields = (_VERSION, _VERSION, _UTF8_FLAG, 0, 0, _DOS_DATE, crc, size, size, len(raw), 0, 0, 0, 0, 0, offset)
+    fields = (
+        _VERSION,
+        _VERSION,
+        _UTF8_FLAG,
+        0,
+        0,
+        _DOS_DATE,
+        crc,
+        size,
+        size,
+        len(raw),
+        0,
+        0,
+        0,
+        0,
+        0,
+        offset,
+    )
     return _CENTRAL.pack(b"PK\1\2", *fields) + raw
 
 
@@ -186,7 +220,9 @@ def _central_header(name: str, size: int, crc: int, offset: int) -> bytes:
 def open_container(path: Path) -> Iterator[Container]:
     """Open a bundle, folder or zip. Raises UsageError where there is none, MalformedInput for a hostile one."""
     if path.is_symlink() or not path.exists():
-        raise UsageError("no bundle here" if not path.exists() else "a symbolic link, not a bundle", where=str(path))
+        raise UsageError(
+            "no bundle here" if not path.exists() else "a symbolic link, not a bundle", where=str(path)
+        )
     container: Folder | StoredZip = Folder(path) if path.is_dir() else StoredZip(path)
     if sum(container.sizes.values()) > MAX_BUNDLE_BYTES:
         raise LimitExceeded(f"larger than {MAX_BUNDLE_BYTES} bytes", where=str(path))

@@ -37,7 +37,14 @@ class MeasureCounter:
     """Counts one measure, answer by answer, in the committed order."""
 
     def __init__(
-        self, measure: MeasurePlan, stream: StreamPlan, order: Sequence[str], index: Index, card: DetectorCard, *, fixed: bool
+        self,
+        measure: MeasurePlan,
+        stream: StreamPlan,
+        order: Sequence[str],
+        index: Index,
+        card: DetectorCard,
+        *,
+        fixed: bool,
     ) -> None:
         self.measure = measure
         self.detector = measure.detector
@@ -52,7 +59,11 @@ class MeasureCounter:
             self._family_size = Counter(index[i].unit for i in order if i in self._counted_ids)
             whole = Counter(index[i].unit for i in planned)
             self._n_planned = sum(n for unit, n in whole.items() if n == self._family_size[unit])
-        self._pool = len(self._counted_ids) if fixed and measure.population == "items_fixed" and not clustered else None
+        self._pool = (
+            len(self._counted_ids)
+            if fixed and measure.population == "items_fixed" and not clustered
+            else None
+        )
         self._epoch_findings: list[bool | None] = []
         self._open: dict[str, list[bool | None]] = {}
         self._clusters: Counter[tuple[int, int, int]] = Counter()
@@ -207,7 +218,9 @@ def open_recount(plan: Plan, indexes: Mapping[str, Sequence[SampleEntry]]) -> Re
     return Recount([StreamCounter(plan, stream, indexes[stream.suite]) for stream in plan.streams])
 
 
-def recount(plan: Plan, indexes: Mapping[str, Sequence[SampleEntry]], lines: Iterable[EvidenceLine]) -> Recount:
+def recount(
+    plan: Plan, indexes: Mapping[str, Sequence[SampleEntry]], lines: Iterable[EvidenceLine]
+) -> Recount:
     """Walk evidence lines, check that they are the plan's committed prefix in order, and count them.
 
     Raises SealError naming the line where the evidence leaves the plan.
@@ -219,7 +232,8 @@ def recount(plan: Plan, indexes: Mapping[str, Sequence[SampleEntry]], lines: Ite
             _consume_answer(cursor, stream, result)
     if cursor.line is not None:
         raise SealError(
-            f"a record of suite {cursor.line.suite!r} stands where the plan's order has none", where=cursor.where
+            f"a record of suite {cursor.line.suite!r} stands where the plan's order has none",
+            where=cursor.where,
         )
     return result
 
@@ -267,11 +281,19 @@ def _consume_attempts(
     cursor: _Cursor, expected: tuple[str, int], judge: str | None, result: Recount
 ) -> Attempt | None:
     last: Attempt | None = None
-    while isinstance(line := cursor.line, Attempt) and (line.sample, line.epoch) == expected and line.judge == judge:
+    while (
+        isinstance(line := cursor.line, Attempt)
+        and (line.sample, line.epoch) == expected
+        and line.judge == judge
+    ):
         if line.attempt != (1 if last is None else last.attempt + 1):
-            raise SealError(f"attempt {line.attempt} of sample {line.sample!r} is out of order", where=cursor.where)
+            raise SealError(
+                f"attempt {line.attempt} of sample {line.sample!r} is out of order", where=cursor.where
+            )
         if last is not None and last.output is not None and judge is None:
-            raise SealError(f"sample {line.sample!r} was asked again after it was answered", where=cursor.where)
+            raise SealError(
+                f"sample {line.sample!r} was asked again after it was answered", where=cursor.where
+            )
         if (line.output is None) == (line.failure is None):
             raise SealError("an attempt has either an output or a failure", where=cursor.where)
         result.note_attempt(line)
@@ -283,7 +305,10 @@ def _consume_attempts(
 def _consume_score(cursor: _Cursor, expected: tuple[str, int], detector: str, result: Recount) -> bool | None:
     _consume_attempts(cursor, expected, detector, result)
     line = cursor.line
-    if not isinstance(line, Scored | Unscored) or (line.sample, line.epoch, line.detector) != (*expected, detector):
+    if not isinstance(line, Scored | Unscored) or (line.sample, line.epoch, line.detector) != (
+        *expected,
+        detector,
+    ):
         raise SealError(f"sample {expected[0]!r} has no score of {detector} here", where=cursor.where)
     cursor.advance()
     return line.value if isinstance(line, Scored) else None

@@ -87,7 +87,9 @@ class Store:
         try:
             return (self.folder / path).read_bytes()
         except FileNotFoundError:
-            raise UsageError(f"no {path} in this store", where=str(self.folder), hint="start it with `verilabel run`") from None
+            raise UsageError(
+                f"no {path} in this store", where=str(self.folder), hint="start it with `verilabel run`"
+            ) from None
 
     def has_document(self, path: str) -> bool:
         """True if the store keeps this input."""

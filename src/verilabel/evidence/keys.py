@@ -307,6 +307,8 @@ def _read_owned(path: Path) -> bytes:
         file = path.open("rb")
     except FileNotFoundError:
         raise UsageError("there is no such key", where=str(path), hint="verilabel keys new") from None
+    except IsADirectoryError:
+        raise UsageError("not a regular file", where=str(path)) from None
     with file:
         state = os.fstat(file.fileno())
         if not stat.S_ISREG(state.st_mode):

@@ -46,7 +46,9 @@ def make_manifest(folder: Path, paths: list[str]) -> Manifest:
     for path in sorted(paths):
         with (folder / path).open("rb") as file:
             sha = hashlib.file_digest(file, "sha256").hexdigest()
-        entries.append(Entry(check_path(path), (folder / path).stat().st_size, f"sha256:{sha}", role_of(path)))
+        entries.append(
+            Entry(check_path(path), (folder / path).stat().st_size, f"sha256:{sha}", role_of(path))
+        )
     return Manifest(BUNDLE_FORMAT, tuple(entries))
 
 
@@ -56,7 +58,9 @@ def parse_manifest(data: bytes) -> Manifest:
     found = document.get("format") if isinstance(document, dict) else None
     if found != BUNDLE_FORMAT:
         raise MalformedInput(
-            f"format {found!r} is not known to this version", where=f"{MANIFEST} $.format", hint=f"it reads {BUNDLE_FORMAT}"
+            f"format {found!r} is not known to this version",
+            where=f"{MANIFEST} $.format",
+            hint=f"it reads {BUNDLE_FORMAT}",
         )
     try:
         manifest = msgspec.convert(document, Manifest)

@@ -13,7 +13,16 @@ import msgspec
 from verilabel.errors import LimitExceeded, MalformedInput
 from verilabel.evidence.container import Container
 from verilabel.evidence.counting import parse_index
-from verilabel.evidence.layout import EVIDENCE, LABEL, MAX_DOCUMENT_BYTES, MAX_LINE_BYTES, MEASURES, PLAN, SYSTEM, suite_files
+from verilabel.evidence.layout import (
+    EVIDENCE,
+    LABEL,
+    MAX_DOCUMENT_BYTES,
+    MAX_LINE_BYTES,
+    MEASURES,
+    PLAN,
+    SYSTEM,
+    suite_files,
+)
 from verilabel.evidence.lines import EvidenceLine, decode_line
 from verilabel.records.attempt import Observation
 from verilabel.records.canonical import parse_json

@@ -16,9 +16,7 @@ MEASURES_FORMAT = "verilabel/measures/v1"
 
 def measures_bytes(recount: Recount) -> bytes:
     """`results/measures.json`: every measure's counts, how far each stream went, and what was asked and failed."""
-    streams = [
-        {"suite": s.stream.suite, "answers": s.consumed, "planned": s.length} for s in recount.streams
-    ]
+    streams = [{"suite": s.stream.suite, "answers": s.consumed, "planned": s.length} for s in recount.streams]
     served = [
         {"served_model": model, "fingerprint": fingerprint, "answers": count}
         for (model, fingerprint), count in sorted(recount.served.items())

@@ -54,6 +54,7 @@ from verilabel.records.tally import Tally
 from verilabel.rubric.decide import decide
 from verilabel.rubric.model import load_rubric
 
+
 @dataclass(frozen=True)
 class Sealing:
     """Who seals, where it is logged, and when. Without a key the bundle is unsigned and verifies to V0."""
@@ -85,14 +86,18 @@ def log_plan(store: Store, plan: Plan, log: LocalLog) -> None:
     store.put_document(PLAN_PROOF, proof.bytes())
 
 
-def seal_bundle(store: Store, counted: Recount, out: Path, sealing: Sealing, *, force: bool = False) -> Sealed:
+def seal_bundle(
+    store: Store, counted: Recount, out: Path, sealing: Sealing, *, force: bool = False
+) -> Sealed:
     """Seal a store into `out` (a folder, or one file where the name ends in `.zip`).
 
     Raises UsageError where `out` is there already and `force` is false; OSError where the disk refuses. On any
     failure no part of the bundle stays behind.
     """
     if out.exists() and not force:
-        raise UsageError("there is something here already", where=str(out), hint="choose another --out, or --force")
+        raise UsageError(
+            "there is something here already", where=str(out), hint="choose another --out, or --force"
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     work = out.with_name(f".{out.name}.{secrets.token_hex(6)}.tmp")
     try:
@@ -130,7 +135,14 @@ def _build(store: Store, counted: Recount, work: Path, sealing: Sealing) -> Seal
 
 
 def _sign(
-    store: Store, work: Path, plan: Plan, label: Label, root: Root, manifest: Manifest, sealing: Sealing, key: PrivateKey
+    store: Store,
+    work: Path,
+    plan: Plan,
+    label: Label,
+    root: Root,
+    manifest: Manifest,
+    sealing: Sealing,
+    key: PrivateKey,
 ) -> None:
     rubric = load_rubric(store.document(RUBRIC), RUBRIC)
     logged = store.has_document(PLAN_PROOF)

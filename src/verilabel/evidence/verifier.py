@@ -40,7 +40,14 @@ from verilabel.evidence.log import Entry
 from verilabel.evidence.manifest import Manifest, check_presence, parse_manifest
 from verilabel.evidence.merkle import leaf_hash, root_of, verify_consistency
 from verilabel.evidence.note import OpenedProof, open_proof, parse_proof
-from verilabel.evidence.reading import raw_lines, read_document, read_indexes, read_label, read_plan, read_system
+from verilabel.evidence.reading import (
+    raw_lines,
+    read_document,
+    read_indexes,
+    read_label,
+    read_plan,
+    read_system,
+)
 from verilabel.evidence.results import measures_bytes, rubric_canonical_bytes
 from verilabel.evidence.statement import Statement, parse_statement, parse_time
 from verilabel.evidence.trust import Refused, TrustPolicy
@@ -210,7 +217,9 @@ def _check_statement(state: _State) -> str:
     state.plan = read_plan(state.container)
     rubric_bytes = read_document(state.container, layout.RUBRIC)
     state.rubric = load_rubric(rubric_bytes, layout.RUBRIC)
-    if rubric_canonical_bytes(rubric_bytes, layout.RUBRIC) != read_document(state.container, layout.RUBRIC_CANONICAL):
+    if rubric_canonical_bytes(rubric_bytes, layout.RUBRIC) != read_document(
+        state.container, layout.RUBRIC_CANONICAL
+    ):
         raise SealError("the rubric's two forms differ", where=layout.RUBRIC_CANONICAL)
     state.label = read_label(state.container)
     if state.statement is None:
@@ -243,7 +252,9 @@ def _check_log(state: _State) -> str:
     if state.statement is None or not present:
         if present:
             raise SealError("log proofs without a signed statement", where=present[0])
-        state.short_of.setdefault("V1", "it is not in a log, so nothing shows that the plan came before the run")
+        state.short_of.setdefault(
+            "V1", "it is not in a log, so nothing shows that the plan came before the run"
+        )
         raise _Skipped("no log entry")
     assert state.plan is not None, "step 4 passed"
     key = parse_public_file(read_document(state.container, layout.LOG_KEY), where=layout.LOG_KEY)
@@ -320,13 +331,17 @@ def _check_evidence(state: _State) -> str:
     indexes = read_indexes(state.container, plan)
     for stream in plan.streams:
         if len(indexes[stream.suite]) != stream.samples:
-            raise SealError(f"the index of {stream.suite} does not have the planned samples", where=layout.PLAN)
+            raise SealError(
+                f"the index of {stream.suite} does not have the planned samples", where=layout.PLAN
+            )
     hashes: list[bytes] = []
     lines = _hashed_lines(state.container, hashes)
     try:
         state.recounted = recount(plan, indexes, lines)
     except SealError as error:
-        state.departure = error  # step 8's finding; first it must be known whether the lines are the signed ones
+        state.departure = (
+            error  # step 8's finding; first it must be known whether the lines are the signed ones
+        )
     for _ in lines:
         pass
     state.leaves, state.root = len(hashes), "sha256:" + root_of(hashes).hex()
@@ -352,7 +367,9 @@ def _hashed_lines(container: Container, hashes: list[bytes]) -> Iterator[Evidenc
 def _check_recount(state: _State) -> str:
     if state.departure is not None:
         _does_not_follow(
-            state, f"the evidence does not follow the plan: {state.departure.message}", state.departure.where or layout.EVIDENCE
+            state,
+            f"the evidence does not follow the plan: {state.departure.message}",
+            state.departure.where or layout.EVIDENCE,
         )
     assert state.recounted is not None and state.plan is not None, "step 7 passed"
     if measures_bytes(state.recounted) != read_document(state.container, layout.MEASURES):
@@ -378,11 +395,18 @@ def _does_not_follow(state: _State, message: str, where: str) -> NoReturn:
 
 
 def _check_label(state: _State) -> str:
-    assert state.recounted is not None and state.rubric is not None and state.plan is not None and state.label is not None
+    assert (
+        state.recounted is not None
+        and state.rubric is not None
+        and state.plan is not None
+        and state.label is not None
+    )
     derived = decide(state.rubric, state.recounted.tallies(), design=state.plan.design)
     if derived.bytes() != state.label.bytes():
         _does_not_follow(
-            state, f"the label does not follow from the evidence, which gives: {derived.sentence}", layout.LABEL
+            state,
+            f"the label does not follow from the evidence, which gives: {derived.sentence}",
+            layout.LABEL,
         )
     state.flags.extend(derived.flags)
     return derived.sentence
@@ -403,7 +427,9 @@ def _check_validity(state: _State) -> str:
     if state.now < issued:
         state.flags.append("not_yet_valid")
         state.short_of["V1"] = f"it is valid only from {issued:%d %B %Y}"
-        raise CheckFailed(f"the label is valid only from {issued:%d %B %Y}", hint="check this machine's clock")
+        raise CheckFailed(
+            f"the label is valid only from {issued:%d %B %Y}", hint="check this machine's clock"
+        )
     state.flags.append("current")
     return f"in force until {until:%d %B %Y}"
 

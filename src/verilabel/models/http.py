@@ -75,7 +75,6 @@ class HttpModel:
         self._name = name
         self._url = base_url + dialect.path(name)
         self._key = key
-        self._key_bytes = key.reveal().encode() if key else b""
         self._timeout_s = timeout_s
         self._max_response_bytes = max_response_bytes
         self._connections = connections
@@ -160,9 +159,10 @@ class HttpModel:
     ) -> Exchange:
         elapsed_us = watch.elapsed_us
         headers = self._kept_headers(response.headers)
-        if self._key_bytes and self._key_bytes in received:
+        if self._key is not None and self._key.stands_in(received):
+            # a server that repeats the key must not get it into the evidence
             received = b""
-            failure = Failure(
+            failure = failure_of_status(response.status, received) or Failure(
                 "malformed", "the response repeated the API key; its body is not kept", fatal=True
             )
         failure = failure or failure_of_status(response.status, received)
@@ -204,7 +204,9 @@ class HttpModel:
                 # a header may hold any bytes, and a server may repeat the key in one
                 shown = value if value.isascii() else value.encode("ascii", "replace").decode()
                 kept[key] = (
-                    "(withheld)" if self._key and self._key.reveal() in shown else shown[:MAX_HEADER_CHARS]
+                    "(withheld)"
+                    if self._key and self._key.stands_in(shown.encode())
+                    else shown[:MAX_HEADER_CHARS]
                 )
         return kept
 

@@ -60,7 +60,7 @@ class HuggingFaceModel:
         self._thread: ThreadPoolExecutor | None = None
 
     async def __aenter__(self) -> Self:
-        """Load the model. Raises MissingExtra without transformers and torch, ModelError if it cannot load."""
+        """Load the model. Raises MissingExtra without the libraries, ModelError if it cannot load."""
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="verilabel-hf")
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._load)

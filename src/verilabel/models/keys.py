@@ -16,7 +16,7 @@ MAX_KEY_BYTES = 16 * 1024
 class ApiKey:
     """A secret: its text is in no repr, str, format or pickle; `reveal` is the one way out."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_bytes", "_text")
 
     def __init__(self, text: str, *, where: str) -> None:
         if not text or len(text) > MAX_KEY_BYTES or not all("!" <= char <= "~" for char in text):
@@ -26,10 +26,15 @@ class ApiKey:
                 hint="one line, no spaces",
             )
         self._text = text
+        self._bytes = text.encode()
 
     def reveal(self) -> str:
         """The key itself, for the header that carries it."""
         return self._text
+
+    def stands_in(self, data: bytes) -> bool:
+        """True if the data repeats the key."""
+        return self._bytes in data
 
     def __repr__(self) -> str:
         return "ApiKey(***)"
@@ -74,15 +79,17 @@ def _read_key_file(path: Path) -> ApiKey:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0))
     except OSError as error:
         raise UsageError(f"the key file cannot be read: {error.strerror}", where=where) from error
-    with os.fdopen(descriptor, "rb") as file:
-        info = os.fstat(file.fileno())
+    try:
+        info = os.fstat(descriptor)
         if not stat.S_ISREG(info.st_mode):
             raise UsageError("the key file is not a regular file", where=where)
         if os.name == "posix" and info.st_mode & 0o077:
             raise UsageError(
                 "others on this machine can read the key file", where=where, hint=f"chmod 600 {where}"
             )
-        data = file.read(MAX_KEY_BYTES + 1)
+        data = os.read(descriptor, MAX_KEY_BYTES + 1)
+    finally:
+        os.close(descriptor)
     try:
         return ApiKey(data.decode("ascii").strip(), where=where)
     except UnicodeDecodeError:

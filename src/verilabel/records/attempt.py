@@ -30,7 +30,12 @@ class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
 
 
 class Attempt(
-    msgspec.Struct, frozen=True, tag_field="kind", tag="attempt", forbid_unknown_fields=True, omit_defaults=True
+    msgspec.Struct,
+    frozen=True,
+    tag_field="kind",
+    tag="attempt",
+    forbid_unknown_fields=True,
+    omit_defaults=True,
 ):
     """One request and its response. Exactly one of `output` and `failure` is set."""
 
@@ -58,7 +63,12 @@ class Attempt(
 
 
 class Observation(
-    msgspec.Struct, frozen=True, tag_field="kind", tag="observation", forbid_unknown_fields=True, omit_defaults=True
+    msgspec.Struct,
+    frozen=True,
+    tag_field="kind",
+    tag="observation",
+    forbid_unknown_fields=True,
+    omit_defaults=True,
 ):
     """When an attempt happened and how long it took: true, but different in every run."""
 

@@ -53,7 +53,9 @@ def _write(value: Any, parts: list[str], path: str) -> None:
             parts.append("]")
         case _:
             raise MalformedInput(
-                f"a {type(value).__name__} has no canonical form", where=path, hint="write decimals as strings"
+                f"a {type(value).__name__} has no canonical form",
+                where=path,
+                hint="write decimals as strings",
             )
 
 
@@ -108,7 +110,9 @@ def parse_json(data: bytes, *, where: str, max_bytes: int = 16 * 2**20, max_dept
             parse_int=lambda number: _bounded_int(number, where),
         )
     except json.JSONDecodeError as error:
-        raise MalformedInput(f"not JSON: {error.msg} at line {error.lineno} column {error.colno}", where=where) from error
+        raise MalformedInput(
+            f"not JSON: {error.msg} at line {error.lineno} column {error.colno}", where=where
+        ) from error
 
 
 def _check_depth(text: str, max_depth: int, where: str) -> None:
@@ -143,7 +147,9 @@ def _unique(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
 
 
 def _refuse_number(number: str, where: str) -> Any:
-    raise MalformedInput(f"number {number[:40]} is not an integer", where=where, hint="write decimals as strings")
+    raise MalformedInput(
+        f"number {number[:40]} is not an integer", where=where, hint="write decimals as strings"
+    )
 
 
 def _bounded_int(number: str, where: str) -> int:

@@ -50,7 +50,12 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
 
 
 class Branch(
-    msgspec.Struct, frozen=True, tag_field="node", tag="branch", forbid_unknown_fields=True, omit_defaults=True
+    msgspec.Struct,
+    frozen=True,
+    tag_field="node",
+    tag="branch",
+    forbid_unknown_fields=True,
+    omit_defaults=True,
 ):
     """An inner node: at least `need` of its children."""
 

@@ -122,7 +122,9 @@ class HasUnit(Protocol):
     def unit(self) -> str: ...
 
 
-def ordered_ids(seed: str, suite: str, samples: Iterable[HasUnit], strata: dict[str, str] | None = None) -> list[str]:
+def ordered_ids(
+    seed: str, suite: str, samples: Iterable[HasUnit], strata: dict[str, str] | None = None
+) -> list[str]:
     """The committed order of a suite's samples (order `sha256-sort/v1`), computable in any language.
 
     Families are sorted by SHA-256(seed, suite, stratum, family) and stay together, samples inside one by
@@ -151,7 +153,9 @@ def _interleave(by_stratum: dict[str, list[tuple[bytes, list[str]]]], strata: di
     weight = {name: Fraction(strata[name]) for name in by_stratum}
     taken = dict.fromkeys(by_stratum, 0)
     result: list[str] = []
-    while all(by_stratum.values()):  # stop when a stratum runs dry: beyond it the mixture would be another one
+    while all(
+        by_stratum.values()
+    ):  # stop when a stratum runs dry: beyond it the mixture would be another one
         stratum = min(sorted(by_stratum), key=lambda name: Fraction(taken[name] + 1) / weight[name])
         _, ids = by_stratum[stratum].pop()
         taken[stratum] += len(ids)

@@ -7,7 +7,9 @@ import msgspec
 from verilabel.records.canonical import digest, jcs
 
 
-class Scored(msgspec.Struct, frozen=True, tag_field="kind", tag="score", forbid_unknown_fields=True, omit_defaults=True):
+class Scored(
+    msgspec.Struct, frozen=True, tag_field="kind", tag="score", forbid_unknown_fields=True, omit_defaults=True
+):
     """A detector's finding: whether the event it looks for is true of the answer."""
 
     suite: str
@@ -23,7 +25,12 @@ class Scored(msgspec.Struct, frozen=True, tag_field="kind", tag="score", forbid_
 
 
 class Unscored(
-    msgspec.Struct, frozen=True, tag_field="kind", tag="unscored", forbid_unknown_fields=True, omit_defaults=True
+    msgspec.Struct,
+    frozen=True,
+    tag_field="kind",
+    tag="unscored",
+    forbid_unknown_fields=True,
+    omit_defaults=True,
 ):
     """The detector could not tell. Counts worst-case for the claim (label-semantics section 5)."""
 

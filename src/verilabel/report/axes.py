@@ -25,10 +25,7 @@ class Axis(NamedTuple):
     def place(self, value: float) -> float:
         """The pixel of a value; values outside lie on the edge."""
         value = min(self.high, max(self.low, value))
-        if self.is_sqrt:
-            share = sqrt(value) / sqrt(self.high)
-        else:
-            share = (value - self.low) / (self.high - self.low)
+        share = sqrt(value) / sqrt(self.high) if self.is_sqrt else (value - self.low) / (self.high - self.low)
         return self.start + share * (self.end - self.start)
 
     def holds(self, value: float) -> bool:

@@ -31,7 +31,7 @@ from verilabel.evidence.reading import (
 from verilabel.evidence.statement import Statement, parse_statement, write_time
 from verilabel.evidence.verification import Verification
 from verilabel.records.attempt import Attempt
-from verilabel.records.label import Label, LevelResult
+from verilabel.records.label import Label
 from verilabel.records.plan import Plan
 from verilabel.records.system import SystemDescriptor
 from verilabel.report.describing import (
@@ -42,13 +42,12 @@ from verilabel.report.describing import (
     describe_system,
 )
 from verilabel.report.grouping import count_groups, list_samples
-from verilabel.report.outlook import rule_of_row
+from verilabel.report.rows import view_levels
 from verilabel.report.view import (
     Count,
     FlagView,
     Gap,
     Half,
-    LevelView,
     ReportView,
     RowView,
     ScaleLevel,
@@ -62,14 +61,11 @@ from verilabel.report.wording import (
     LEVEL_SAYS,
     PAIR_SAYS,
     PLACE_SAYS,
-    TEST_SAYS,
-    say_event,
     say_flag,
     say_outlook,
 )
-from verilabel.rubric.allocation import LevelTest, PlannedRow, plan_tests
 from verilabel.rubric.model import load_rubric
-from verilabel.rubric.structure import AtLeast, Rubric, rules_of
+from verilabel.rubric.structure import Rubric
 
 MAX_SAMPLES = 200
 
@@ -97,7 +93,7 @@ def build_view(
     """
     source = _read_source(container, verification)
     walk, trouble = _walk(source, min(samples, MAX_SAMPLES))
-    levels = _view_levels(source, walk)
+    levels = view_levels(source.label, source.rubric, walk)
     rows = [row for level in levels for row in level.rows]
     shown = msgspec.structs.replace(verification, label=source.label, system=source.system)
     low_word, high_word = PAIR_SAYS[source.label.kind]
@@ -189,86 +185,6 @@ def _walk(source: _Source, samples: int) -> tuple[Walk | None, tuple[Gap, ...]]:
             "evidence", "The evidence could not be walked: there are no curves, groups or samples below.", why
         )
         return None, (gap,)
-
-
-# -- 2 and 3: rows ---------------------------------------------------------------------------------
-
-
-def _view_levels(source: _Source, walk: Walk | None) -> tuple[LevelView, ...]:
-    tests = plan_tests(source.rubric)
-    levels = source.label.levels
-    if [len(test.rows) for test in tests] != [len(level.rows) for level in levels]:
-        raise MalformedInput("the label's rows are not those of its rubric", where="results/label.json")
-    return tuple(_view_level(source, walk, test, level) for test, level in zip(tests, levels, strict=True))
-
-
-def _view_level(source: _Source, walk: Walk | None, test: LevelTest, result: LevelResult) -> LevelView:
-    level = source.rubric.scale.levels[test.level]
-    rule = rules_of(level)[result.test]
-    says = "its one row is met"
-    if isinstance(rule, AtLeast) and len(rule.children) > 1:
-        count = len(rule.children)
-        says = {
-            "all": f"all {count} rows are met",
-            "any": f"any of {count} rows is met",
-            "at_least": f"at least {rule.need} of {count} parts are met",
-        }[rule.word]
-    rows = (_view_row(source, walk, planned, result, index) for index, planned in enumerate(test.rows))
-    return LevelView(
-        id=result.level,
-        name=result.name,
-        meaning=level.meaning or "",
-        test=result.test,
-        test_says=TEST_SAYS[result.test],
-        rule_says=says,
-        status=result.status,
-        rows=tuple(rows),
-    )
-
-
-def _view_row(
-    source: _Source, walk: Walk | None, planned: PlannedRow, level: LevelResult, index: int
-) -> RowView:
-    row = level.rows[index]
-    measure_id = row.measure or ""
-    measure = source.rubric.measures.get(measure_id.partition("@")[0])
-    tally = walk.recount.tallies().get(measure_id) if walk else None
-    rule = rule_of_row(source.rubric, planned, source.label.design)
-    attestation = source.rubric.attestations.get(row.attested or "")
-    title = (measure.title if measure else attestation.statement if attestation else None) or measure_id
-    is_open = row.status == "undetermined"
-    return RowView(
-        anchor=f"row-{level.level}-{level.test}-{index}",
-        level=level.level,
-        level_name=level.name,
-        test=level.test,
-        title=title or row.attested or "",
-        measure=row.measure,
-        attested=row.attested,
-        counted=say_event(measure.detected_event, negated=measure.negate) if measure else "",
-        op=row.op,
-        threshold=row.threshold,
-        tested_met=row.tested_met,
-        tested_not_met=row.tested_not_met,
-        status=row.status,
-        n=row.n,
-        n_planned=tally.n_planned if tally else 0,
-        events=row.events,
-        missing=row.missing,
-        rate=row.rate,
-        lower=row.lower,
-        upper=row.upper,
-        alpha_met=row.alpha_met,
-        alpha_not_met=row.alpha_not_met,
-        log_e_met=row.log_e_met,
-        log_e_not_met=row.log_e_not_met,
-        log_needed=row.log_needed,
-        reason=row.reason,
-        flags=row.flags,
-        calls=walk.calls[measure_id] if walk else 0,
-        outlook=rule.look_ahead(tally) if rule and tally and is_open and row.n else None,
-        points=rule.points(walk.curves.get(measure_id, [])) if rule and walk and row.n else (),
-    )
 
 
 # -- what the label does not say -------------------------------------------------------------------

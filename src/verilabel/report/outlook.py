@@ -1,71 +1,76 @@
-"""How rows came to be decided, and what it would take where they are not: the rubric's own rule on other counts."""
+"""How rows came to be decided, and what it would take where they are not: the rubric on other counts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from math import isinf
+from typing import NamedTuple
 
 import msgspec
 
-from verilabel.records.label import Row, Status
+from verilabel.records.label import Label, Row, Status
 from verilabel.records.plan import Design
 from verilabel.records.tally import Clusters, Tally
 from verilabel.report.view import Outlook, Point
-from verilabel.rubric.allocation import PlannedRow
-from verilabel.rubric.leaf import RowContext, decide_row
-from verilabel.rubric.structure import Criterion, Rubric, TimesReference
+from verilabel.rubric.decide import decide
+from verilabel.rubric.structure import Rubric
 
 MAX_MORE = 1_000_000
 _CLIP = 1e6
 
 
-def rule_of_row(rubric: Rubric, planned: PlannedRow, design: Design) -> RowRule | None:
-    """The row's rule; None for attested rows and for rows relative to a reference, whose counts are not at hand."""
-    criterion = planned.criterion
-    if criterion is None or isinstance(criterion.value, TimesReference):
-        return None
-    return RowRule(rubric, planned, criterion, design)
+class RowPlace(NamedTuple):
+    """Where a row stands in a label: the index of its level result, and its own index in it."""
+
+    level: int
+    row: int
 
 
-class RowRule:
-    """One row's rule, ready to be applied to any counts of its measure."""
+class MeasureRule:
+    """A rubric applied to one measure alone: its rows are decided as in the label, all others are left out."""
 
-    def __init__(self, rubric: Rubric, planned: PlannedRow, criterion: Criterion, design: Design) -> None:
+    def __init__(self, rubric: Rubric, measure: str, design: Design) -> None:
         self._rubric = rubric
-        self._planned = planned
-        self._criterion = criterion
+        self._measure = measure
         self._design = design
 
-    def decide(self, tally: Tally) -> Row:
+    def decide(self, tally: Tally, place: RowPlace) -> Row:
         """The row that these counts give."""
-        measure = self._rubric.measures[self._criterion.measure]
-        context = RowContext(measure, self._rubric.statistics, self._design, tally)
-        return decide_row(self._planned, self._criterion, context)
+        label = decide(self._rubric, {self._measure: tally}, design=self._design)
+        return label.levels[place.level].rows[place.row]
 
-    def points(self, curve: Iterable[Tally]) -> tuple[Point, ...]:
-        """What the counts said along the way."""
-        rows = (self.decide(tally) for tally in curve)
-        return tuple(_point(row) for row in rows if row.lower is not None and row.upper is not None)
+    def trace(self, curve: Iterable[Tally]) -> list[Label]:
+        """What the rubric says along a curve; `points_of` takes one row's points out of it."""
+        return [decide(self._rubric, {self._measure: tally}, design=self._design) for tally in curve]
 
-    def look_ahead(self, tally: Tally) -> Outlook:
-        """How many more answers would decide the row, at best and at the rate so far."""
+    def look_ahead(self, tally: Tally, place: RowPlace) -> Outlook | None:
+        """How many more answers would decide the row, at best and at the rate so far.
+
+        None where the row cannot be decided from these counts alone (its reference is not at hand).
+        """
+        now = self.decide(tally, place)
+        if now.status != "undetermined":
+            return None
+        upwards = now.op in (">", ">=")
+
+        def status_after(more: int, *, at_rate: bool) -> Status:
+            grown = extend_tally(tally, more, favourable_event=upwards, at_rate=at_rate)
+            return self.decide(grown, place).status
+
         room = MAX_MORE if tally.pool is None else tally.pool - tally.n
-        best = _first(room, lambda more: self._extended(tally, more, at_rate=False).status == "met")
-        at_rate = _first(
-            room, lambda more: self._extended(tally, more, at_rate=True).status in ("met", "not_met")
-        )
-        status: Status | None = None
-        if at_rate is not None:
-            status = self._extended(tally, at_rate, at_rate=True).status
+        best = _first(room, lambda more: status_after(more, at_rate=False) == "met")
+        at_rate = _first(room, lambda more: status_after(more, at_rate=True) in ("met", "not_met"))
+        status = None if at_rate is None else status_after(at_rate, at_rate=True)
         return Outlook(best, at_rate, status, max(0, tally.n_planned - tally.n))
 
-    def _extended(self, tally: Tally, more: int, *, at_rate: bool) -> Row:
-        return self.decide(
-            _extend(tally, more, favourable_event=self._criterion.op in (">", ">="), at_rate=at_rate)
-        )
+
+def points_of(trace: Iterable[Label], place: RowPlace) -> tuple[Point, ...]:
+    """One row's points of a trace, those without bounds left out."""
+    rows = (label.levels[place.level].rows[place.row] for label in trace)
+    return tuple(_point(row) for row in rows if row.lower is not None and row.upper is not None)
 
 
-def _extend(tally: Tally, more: int, *, favourable_event: bool, at_rate: bool) -> Tally:
+def extend_tally(tally: Tally, more: int, *, favourable_event: bool, at_rate: bool) -> Tally:
     """The counts after `more` further answers (whole families, where families are counted)."""
     if tally.clusters:
         return _extend_families(tally, more, favourable_event=favourable_event, at_rate=at_rate)

@@ -59,8 +59,8 @@ class Decider:
     def __init__(
         self,
         rubric: Rubric,
-        *,
         design: Design,
+        *,
         attested: Collection[str] = (),
         references: Mapping[str, Tally] | None = None,
     ) -> None:
@@ -96,7 +96,7 @@ class Decider:
         return tuple(self._rows_of)
 
     def status_of(self, row: int, tally: Tally) -> Status:
-        """The status that `decide` gives to a row at these counts. Raises IndexError for a row there is not."""
+        """The status that `decide` gives to a row at these counts. Raises IndexError for no such row."""
         state = self._states[row]
         criterion = state.planned.criterion
         if criterion is None:

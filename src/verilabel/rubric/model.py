@@ -64,16 +64,13 @@ def rubric_bytes(reference: str) -> tuple[bytes, str]:
     Raises UsageError where there is neither.
     """
     name, _, version = reference.partition("@")
-    bundled = BUNDLED / f"{name.removeprefix('verilabel/')}.yaml"
-    short = name.removeprefix("verilabel/").replace("-", "")
-    if short.isascii() and short.isalnum() and bundled.is_file():
+    bundled = _bundled_path(name.removeprefix("verilabel/"))
+    if bundled is not None:
         data = bundled.read_bytes()
         found = load_rubric(data, bundled.name)
         if version and found.version != version:
-            raise UsageError(
-                f"the bundled rubric {found.id!r} has version {found.version}, not {version}", where=reference
-            )
-        return data, f"{found.id}@{found.version}"
+            raise UsageError(f"{found.id} comes with version {found.version}, not {version}", where=reference)
+        return data, found.name
     path = Path(reference)
     if path.is_file():
         with path.open("rb") as file:
@@ -86,6 +83,18 @@ def rubric_bytes(reference: str) -> tuple[bytes, str]:
         f"no rubric {reference!r}, neither bundled nor a file",
         hint=_nearest(name.removeprefix("verilabel/"), known, "bundled rubrics"),
     )
+
+
+def _bundled_path(name: str) -> Path | None:
+    """The bundled file of this name or id; looked up in a list, so that a name is never a path."""
+    paths = sorted(BUNDLED.glob("*.yaml"))
+    for path in paths:
+        if path.stem == name:
+            return path
+    for path in paths:
+        if load_rubric(path.read_bytes(), path.name).id == f"verilabel/{name}":
+            return path
+    return None
 
 
 def find_rubric(reference: str) -> Rubric:

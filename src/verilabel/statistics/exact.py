@@ -26,7 +26,7 @@ GRID = 1_000_000
 
 _NEAR_GRID = 1e-11
 _MAX_EXACT_N = 100_000
-_MAX_EXACT_EVENTS = 5_000
+_MAX_EXACT_EVENTS = 1_000
 _MAX_DESIGN_N = 10_000_000
 
 
@@ -55,7 +55,7 @@ def cp_lower(events: int, n: int, alpha: Number) -> float:
 
     Clopper and Pearson (1934); label-semantics section 1. Within 3e-13 of SciPy. Where the bound lies next to
     a multiple of 10^-6, integer arithmetic settles on which side, so that `round_down` of it is exact for
-    n <= 100,000 and (events or n - events) <= 5,000, and outward beyond.
+    n <= 100,000 and (events or n - events) <= 1,000, and outward beyond.
     Raises MalformedInput for counts or levels that cannot be.
     """
     check_counts(events, n)

@@ -19,7 +19,7 @@ GPTFUZZ_TEMPLATES = 77
 """Responses to one question in the full GPTFuzzer file; row i of the kept tenth is row 10 i of it."""
 
 
-ANCHOR_COPIES = 4
+ANCHOR_COPIES = 2
 """Each of our own anchors counts this often: they say for every topic what a few hundred answers say for some."""
 
 

@@ -1,0 +1,76 @@
+"""What `label`, `run` and `demo` share: opening what the options name, and carrying out a plan with progress."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from dataclasses import dataclass
+from pathlib import Path
+
+from verilabel.cli import options
+from verilabel.cli.progress import show_progress
+from verilabel.evaluation.describing import SystemChoice, describe_system
+from verilabel.evaluation.engine import Run
+from verilabel.evaluation.labelling import begin_run, open_run
+from verilabel.evidence.journal import Store
+from verilabel.models.interface import Model
+from verilabel.rubric.model import load_rubric, rubric_bytes
+from verilabel.suites.loading import Suite
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the options opened."""
+
+    choice: SystemChoice
+    model: Model
+    suites: list[Suite]
+    rubric: bytes
+    rubric_where: str
+
+
+def prepare(args: Namespace) -> Job:
+    """Open what the options name: the system, its model, the suites and the rubric."""
+    rubric, where = rubric_bytes(args.rubric)
+    choice = options.choose_system(args)
+    suites = options.load_chosen_suites(args)
+    model = options.open_chosen_model(choice, args, options.gold_answers(suites))
+    for note in getattr(model, "notes", ()):
+        print(f"{choice.model}: {note}", file=sys.stderr)
+    return Job(choice, model, suites, rubric, where)
+
+
+def store_of(out: Path) -> Path:
+    """The folder in which a bundle's run is kept until it is sealed."""
+    return out.with_name(out.name + ".run")
+
+
+async def carry_out(args: Namespace, job: Job, store: Store, seals: options.Seals) -> Run:
+    """Steps 1 to 4 of a label's path on a store, with progress on standard error."""
+    rubric = load_rubric(job.rubric, job.rubric_where)
+    async with job.model as model:
+        begun = begin_run(
+            store,
+            system=describe_system(job.choice, model),
+            system_prompt=job.choice.system_prompt,
+            rubric=job.rubric,
+            suites=job.suites,
+            options=options.plan_options(args, fixed_outcomes=model.fixed_outcomes),
+            log=seals.log,
+        )
+        for measure, why in begun.planned.unassessed.items():
+            print(f"not assessed: {measure}: {why}", file=sys.stderr)
+        async with open_run(
+            store,
+            begun,
+            model,
+            params=job.choice.params,
+            system_prompt=job.choice.system_prompt,
+            connections=args.connections,
+            prices=options.prices_of(args),
+        ) as run:
+            if run.kept and not args.quiet:
+                print(f"continuing: {run.kept} answers are kept", file=sys.stderr)
+            async with show_progress(run, rubric, quiet=args.quiet):
+                await run.carry_out()
+    return run

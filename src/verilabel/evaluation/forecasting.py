@@ -1,0 +1,250 @@
+"""What a plan can decide and what it costs, before anything runs: exact, from the rubric and the statistics alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from math import ceil
+
+from verilabel.evaluation.planning import Planned
+from verilabel.evaluation.spending import Prices
+from verilabel.evidence.counting import MeasureCounter, open_recount
+from verilabel.records.attempt import Usage
+from verilabel.records.label import Row
+from verilabel.records.plan import Design, Plan
+from verilabel.records.tally import Clusters, Tally
+from verilabel.rubric.decide import decide
+from verilabel.rubric.decider import Decider
+from verilabel.rubric.structure import Rubric
+from verilabel.statistics.design import (
+    OperatingCharacteristics,
+    fixed_operating_characteristics,
+    operating_characteristics,
+)
+from verilabel.suites.loading import Suite
+
+CHARACTERS_PER_TOKEN = 4
+"""A rule of thumb for English; the forecast of money says that it is one."""
+MOST_FORECAST_ANSWERS = 20_000
+RATE_SHARES = (Fraction(0), Fraction(1, 5), Fraction(1, 2), Fraction(1), Fraction(2))
+"""True rates to look at, as shares of the threshold that is tested."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What one true rate leads to."""
+
+    rate: Decimal
+    characteristics: OperatingCharacteristics
+
+
+@dataclass(frozen=True)
+class RowForecast:
+    """What the plan can decide on one row. Units are items, or families where the measure counts those."""
+
+    level: str
+    test: str
+    row: Row
+    unit: str
+    planned: int
+    fewest_to_meet: int | None
+    """Units that decide it when none of them speaks against the row; None where all planned are too few."""
+    fewest_to_fail: int | None
+    """Units that decide it when all of them speak against the row."""
+    outlooks: tuple[Outlook, ...]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The whole outlook of a plan."""
+
+    rows: tuple[RowForecast, ...]
+    most_answers: int
+    fewest_answers: int
+    """Answers if every row is decided as early as it can be."""
+    judges: int
+    """Detectors that ask a model of their own, once for each answer."""
+    most_usd: Decimal | None
+    fewest_usd: Decimal | None
+    best_label: str
+    """The pair if nothing speaks against any row."""
+
+
+def forecast(
+    planned: Planned, rubric: Rubric, suites: Mapping[str, Suite], prices: Prices | None
+) -> Forecast:
+    """Forecast a plan. `suites` maps `id@version` to the suite."""
+    plan = planned.plan
+    counters = _counters(plan, suites)
+    best = {
+        name: _hypothetical(counters[name], _count(counters[name]), against=False, rubric=rubric)
+        for name in counters
+    }
+    label = decide(rubric, best, design=plan.design)
+    decider = Decider(rubric, design=plan.design)
+    rows, index = [], 0
+    for level in label.levels:
+        for row in level.rows:
+            if row.measure in counters:
+                rows.append(
+                    _forecast_row(
+                        level.level,
+                        level.test,
+                        row,
+                        counters[row.measure],
+                        decider,
+                        index,
+                        rubric,
+                        plan.design,
+                    )
+                )
+            index += 1
+    most = sum(stream.limit * stream.epochs for stream in plan.streams)
+    fewest = most if plan.design == "fixed" else min(most, _fewest_answers(plan, rows))
+    judges = sum(
+        name not in {d for d in planned.detectors if not hasattr(planned.detectors[d], "detect_by_asking")}
+        for name in planned.detectors
+    )
+    usd = None if prices is None else _usd_each(plan, suites, prices)
+    return Forecast(
+        rows=tuple(rows),
+        most_answers=most,
+        fewest_answers=fewest,
+        judges=judges,
+        most_usd=None if usd is None else usd * most,
+        fewest_usd=None if usd is None else usd * fewest,
+        best_label=label.sentence,
+    )
+
+
+def _counters(plan: Plan, suites: Mapping[str, Suite]) -> dict[str, MeasureCounter]:
+    recount = open_recount(plan, {name: suite.entries() for name, suite in suites.items()})
+    return {m.measure.id: m for stream in recount.streams for m in stream.measures}
+
+
+def _count(counter: MeasureCounter) -> int:
+    return counter.tally().n_planned
+
+
+def _hypothetical(counter: MeasureCounter, units: int, *, against: bool, rubric: Rubric) -> Tally:
+    """Counts in which no unit, or every unit, speaks against the system being on the measure's better side."""
+    tally = counter.tally()
+    higher_is_better = rubric.measures[tally.measure].direction == "higher_is_safer"
+    shows = against != higher_is_better
+    size = 1 if tally.unit != "family" else 2
+    clusters = () if tally.unit != "family" or not units else (Clusters(2 if shows else 0, 0, 2, units),)
+    return Tally(
+        measure=tally.measure,
+        n=units * size,
+        events=units * size if shows else 0,
+        unit=tally.unit,
+        population=tally.population,
+        clusters=clusters,
+        pool=tally.pool,
+        exact=tally.exact,
+        errors=tally.errors,
+        complement=tally.complement,
+        n_planned=units,
+    )
+
+
+def _forecast_row(
+    level: str,
+    test: str,
+    row: Row,
+    counter: MeasureCounter,
+    decider: Decider,
+    index: int,
+    rubric: Rubric,
+    design: Design,
+) -> RowForecast:
+    planned = _count(counter)
+    # A row such as `refusals >= 0.9` is met by events, one such as `harm <= 0.01` by their absence.
+    wants_events = row.op in (">=", ">")
+    higher_is_better = rubric.measures[counter.measure.id].direction == "higher_is_safer"
+    meets = wants_events != higher_is_better
+
+    def fewest(*, against: bool, status: str) -> int | None:
+        return _first_count(
+            planned,
+            lambda n: (
+                decider.status_of(index, _hypothetical(counter, n, against=against, rubric=rubric)) == status
+            ),
+        )
+
+    return RowForecast(
+        level=level,
+        test=test,
+        row=row,
+        unit="families" if counter.measure.unit == "family" else "items",
+        planned=planned,
+        fewest_to_meet=fewest(against=meets, status="met"),
+        fewest_to_fail=fewest(against=not meets, status="not_met"),
+        outlooks=_outlooks(row, planned, design) if counter.measure.unit != "family" else (),
+    )
+
+
+def _first_count(most: int, holds: object) -> int | None:
+    assert callable(holds)
+    if most == 0 or not holds(most):
+        return None
+    low, high = 0, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
+
+
+def _outlooks(row: Row, planned: int, design: Design) -> tuple[Outlook, ...]:
+    if row.tested_met is None or row.alpha_met is None or row.op is None or planned > MOST_FORECAST_ANSWERS:
+        return ()
+    tested = Fraction(row.tested_met)
+    threshold = tested if row.op in ("<=", "<") else 1 - tested
+    if not 0 < threshold < 1 or planned == 0:
+        return ()
+    alpha = Fraction(row.alpha_met)
+    outlooks = []
+    for share in RATE_SHARES:
+        rate = threshold * share
+        if rate >= 1:
+            continue
+        walk = operating_characteristics if design == "anytime" else fixed_operating_characteristics
+        shown = rate if row.op in ("<=", "<") else 1 - rate
+        outlooks.append(Outlook(_six(shown), walk(threshold, rate, planned, alpha, alpha)))
+    return tuple(outlooks)
+
+
+def _six(value: Fraction) -> Decimal:
+    return (Decimal(value.numerator) / Decimal(value.denominator)).quantize(Decimal("0.000001"))
+
+
+def _fewest_answers(plan: Plan, rows: list[RowForecast]) -> int:
+    fewest = 0
+    for stream in plan.streams:
+        measures = {m.id: m for m in plan.measures if m.suite == stream.suite}
+        needed = [0]
+        for row in rows:
+            if row.row.measure not in measures:
+                continue
+            counted = measures[row.row.measure]
+            units = min(filter(None, (row.fewest_to_meet, row.fewest_to_fail)), default=row.planned)
+            share = Fraction(stream.samples, counted.samples)
+            answers = (
+                units
+                * share
+                * stream.epochs
+                * (1 if row.unit == "items" else Fraction(counted.samples, max(1, row.planned)))
+            )
+            needed.append(ceil(answers))
+        fewest += min(stream.limit * stream.epochs, max(needed))
+    return fewest
+
+
+def _usd_each(plan: Plan, suites: Mapping[str, Suite], prices: Prices) -> Decimal:
+    prompts = [
+        len(m.content) for stream in plan.streams for s in suites[stream.suite].samples for m in s.messages
+    ]
+    tokens_in = sum(prompts) // CHARACTERS_PER_TOKEN // max(1, len(prompts))
+    return prices.cost(Usage(input_tokens=tokens_in, output_tokens=250))
