@@ -1,4 +1,4 @@
-"""Fixtures that every test may use."""
+"""Fixtures and settings that every test may use."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# a busy machine must not fail a property: no test asserts how long an example takes
+settings.register_profile("verilabel", deadline=None)
+settings.load_profile("verilabel")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

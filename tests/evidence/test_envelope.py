@@ -29,7 +29,7 @@ KEY_B = PrivateKey(
     "B",
 )
 STATEMENT = b'{"_type":"https://in-toto.io/Statement/v1"}'
-# payload type, payload, pre-authentication encoding, signature: secure-systems-lab/dsse testvectors/vectors.json
+# payload type, payload, encoding, signature: testvectors/vectors.json of secure-systems-lab/dsse
 VECTORS = {
     "single-signature": (
         IN_TOTO,

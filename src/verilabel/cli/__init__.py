@@ -82,7 +82,7 @@ def parser_for(name: str) -> argparse.ArgumentParser:
     return parser
 
 
-def run(arguments: Sequence[str]) -> ExitStatus:
+def run_line(arguments: Sequence[str]) -> ExitStatus:
     """Run one command line and return its exit status; errors of the package's tree are raised."""
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_overview())
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the `verilabel` program: never a traceback for an error the package knows."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        status = int(run(given))
+        status = int(run_line(given))
         sys.stdout.flush()
         return status
     except VerilabelError as error:

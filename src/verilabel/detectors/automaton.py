@@ -16,9 +16,9 @@ from verilabel.errors import LimitExceeded, MalformedInput
 
 MAX_PATTERN = 1_000
 """Characters of a pattern."""
-MAX_STATES = 2_000
+MAX_STATES = 500
 """States of the automaton; counted repeats are written out."""
-MAX_CACHE = 20_000
+MAX_CACHE = 2_000
 """Transitions kept; beyond it the cache is emptied, so memory is bounded."""
 MAX_DEPTH = 50
 """Groups inside groups."""
@@ -32,7 +32,7 @@ class LinearPattern:
     """A compiled pattern. `found_in(text)` searches anywhere in a text, one look at each character.
 
     Understood are literals, classes, `.`, alternatives, groups, greedy and lazy repeats, `^ $ \\A \\Z \\b \\B` and
-    the flags i, m, s, x. Backreferences, look-around, conditionals, possessive and atomic parts need more than an
+    the flags i, m, s, x (`\\B` matches the empty text, as in Python 3.14). Backreferences, look-around, conditionals, possessive and atomic parts need more than an
     automaton and are refused with MalformedInput; so is what goes over a limit (LimitExceeded).
     """
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil
 
+from verilabel.detectors.interface import asks_a_model
 from verilabel.evaluation.planning import Planned
 from verilabel.evaluation.spending import Prices
 from verilabel.evidence.counting import MeasureCounter, open_recount
@@ -54,6 +55,7 @@ class RowForecast:
     fewest_to_fail: int | None
     """Units that decide it when all of them speak against the row."""
     outlooks: tuple[Outlook, ...]
+    """At several true rates; for families, as if the answers of a family agreed."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def forecast(
     plan = planned.plan
     counters = _counters(plan, suites)
     best = {
-        name: _hypothetical(counters[name], _count(counters[name]), against=False, rubric=rubric)
+        name: _hypothetical(counters[name], counters[name].units_planned, against=False, rubric=rubric)
         for name in counters
     }
     label = decide(rubric, best, design=plan.design)
@@ -124,10 +126,6 @@ def _counters(plan: Plan, suites: Mapping[str, Suite]) -> dict[str, MeasureCount
     return {m.measure.id: m for stream in recount.streams for m in stream.measures}
 
 
-def _count(counter: MeasureCounter) -> int:
-    return counter.tally().n_planned
-
-
 def _hypothetical(counter: MeasureCounter, units: int, *, against: bool, rubric: Rubric) -> Tally:
     """Counts in which no unit, or every unit, speaks against the system being on the measure's better side."""
     tally = counter.tally()
@@ -146,7 +144,7 @@ def _hypothetical(counter: MeasureCounter, units: int, *, against: bool, rubric:
         exact=tally.exact,
         errors=tally.errors,
         complement=tally.complement,
-        n_planned=units,
+        n_planned=units * size,
     )
 
 
@@ -160,7 +158,7 @@ def _forecast_row(
     rubric: Rubric,
     design: Design,
 ) -> RowForecast:
-    planned = _count(counter)
+    planned = counter.units_planned
     # A row such as `refusals >= 0.9` is met by events, one such as `harm <= 0.01` by their absence.
     wants_events = row.op in (">=", ">")
     higher_is_better = rubric.measures[counter.measure.id].direction == "higher_is_safer"
@@ -182,12 +180,11 @@ def _forecast_row(
         planned=planned,
         fewest_to_meet=fewest(against=meets, status="met"),
         fewest_to_fail=fewest(against=not meets, status="not_met"),
-        outlooks=_outlooks(row, planned, design) if counter.measure.unit != "family" else (),
+        outlooks=_outlooks(row, planned, design),
     )
 
 
-def _first_count(most: int, holds: object) -> int | None:
-    assert callable(holds)
+def _first_count(most: int, holds: Callable[[int], bool]) -> int | None:
     if most == 0 or not holds(most):
         return None
     low, high = 0, most

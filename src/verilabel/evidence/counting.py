@@ -51,14 +51,15 @@ class MeasureCounter:
         self._epochs = stream.epochs
         self._counted_ids = {i for i in index if matches(index[i], measure.where)}
         planned = [i for i in order[: stream.limit] if i in self._counted_ids]
-        self._n_planned = len(planned)
+        self._n_planned = self.units_planned = len(planned)
         self._exact = card.exact
         self._errors = _errors_as_counted(card, negate=measure.negate)
         clustered = measure.unit == "family"
         if clustered:
             self._family_size = Counter(index[i].unit for i in order if i in self._counted_ids)
-            whole = Counter(index[i].unit for i in planned)
-            self._n_planned = sum(n for unit, n in whole.items() if n == self._family_size[unit])
+            started = Counter(index[i].unit for i in planned)
+            whole = [size for unit, size in started.items() if size == self._family_size[unit]]
+            self._n_planned, self.units_planned = sum(whole), len(whole)
         self._pool = (
             len(self._counted_ids)
             if fixed and measure.population == "items_fixed" and not clustered

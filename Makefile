@@ -1,0 +1,57 @@
+# Verilabel: everything from a bare Python 3.11+. uv is used where it is installed, and never needed.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+SHELL := /bin/bash
+
+ifdef UV
+CREATE := uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+INSTALL := VIRTUAL_ENV=$(abspath $(VENV)) uv pip install --quiet
+else
+CREATE := $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+endif
+
+.PHONY: help demo test check bench setup format clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+$(VENV)/.demo: pyproject.toml
+	$(CREATE)
+	$(INSTALL) -e '.[eval]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml
+	$(CREATE)
+	$(INSTALL) -e '.[eval,parquet]' --group test --group lint
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.test
+	$(INSTALL) --group bench
+	@touch $@
+
+demo: $(VENV)/.demo  ## run the whole chain on a simulated model; writes demo-out/report.html
+	$(BIN)/verilabel demo --out demo-out
+
+test: $(VENV)/.test  ## install what the tests need and run them
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.test  ## lint, format, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.bench  ## measure speed side by side; see benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks
+
+format: $(VENV)/.test  ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+setup: $(VENV)/.test  ## make the virtual environment
+
+clean:  ## remove what these commands made
+	rm -rf $(VENV) demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,106 @@
+"""The whole chain in a minute, on this machine alone: plan, run, label, sign, verify, gate, tamper, report.
+
+The demo's model is built in and its answers are simulated: they show the method, not a real model. No key, no network
+and no service is used; everything is written into one folder.
+
+examples:
+  verilabel demo
+  verilabel demo --out demo-out --open
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from verilabel.cli import options, run_line
+from verilabel.errors import ExitStatus, UsageError
+
+SUMMARY = "the whole chain on a built-in simulated model: plan, run, label, sign, verify, report"
+MODEL = "simulated:rate=0.001,refusal=0.02,accuracy=0.97,seed=1"
+MARKER = ".verilabel-demo"
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "--out", type=Path, default=Path("demo-out"), help="folder for all it writes (default demo-out)"
+    )
+    parser.add_argument("--open", action="store_true", help="open the report in a browser")
+
+
+def run(args: Namespace) -> ExitStatus:
+    """Run the demonstration; each step is the command that a user would type."""
+    options.require_evaluation()
+    folder: Path = args.out
+    _prepare_folder(folder)
+    os.environ["VERILABEL_HOME"] = str(folder / "home")
+    bundle, report, trust = folder / "demo.bundle", folder / "report.html", folder / "trust.yaml"
+    measured = ["--model", MODEL, "--name", "demo-model", "--rubric", "core", "--seed", "demo"]
+    print("The model of this demo is built in and simulated: its answers are not a real model's.")
+
+    _step("A signing key, and a trust policy that names it and the local log's", "keys", "new")
+    _write_trust(trust)
+    _step("What a label would cost and could decide, before anything runs", "plan", *measured)
+    _step(
+        "Ask, score, decide and seal; the plan is logged first",
+        "label",
+        *measured,
+        "--out",
+        str(bundle),
+        "--quiet",
+    )
+    _step("Anyone checks it offline, from the evidence up", "verify", str(bundle), "--trust", str(trust))
+    _step("A program decides by it", "gate", str(bundle), "--min", "L2", "--trust", str(trust))
+    _tamper(bundle, folder / "tampered.bundle")
+    _step(
+        "One byte of one answer was changed: the check says where", "verify", str(folder / "tampered.bundle")
+    )
+    _step("The report", "show", str(bundle), "--trust", str(trust), "--html", str(report))
+    print(f"\nopen {report.resolve()}")
+    if args.open:
+        import webbrowser
+
+        webbrowser.open(report.resolve().as_uri())
+    return ExitStatus.OK
+
+
+def _step(title: str, *command: str) -> None:
+    print(f"\n== {title}\n$ verilabel {' '.join(command)}")
+    status = run_line(command)
+    if status != ExitStatus.OK:
+        print(f"(exit status {int(status)})")
+
+
+def _prepare_folder(folder: Path) -> None:
+    """Empty the demo's own folder; refuse any other that is not empty."""
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / MARKER).is_file():
+            raise UsageError("this folder is not empty and not a demo's", where=str(folder), hint="--out DIR")
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARKER).write_text("written by `verilabel demo`; it may be deleted\n")
+
+
+def _write_trust(path: Path) -> None:
+    from verilabel.evidence.keys import key_path, load_public
+
+    key = load_public(key_path("default").with_suffix(".pub"))
+    with options.open_log(None, "demo") as log:
+        log_key = log.public_key
+    path.write_text(
+        "format: verilabel/trust/v1\naccept:\n  any:\n"
+        f"    - key: {key.line}\n      name: the demo's own key\n      roles: [labels]\n"
+        f"    - key: {log_key.line}\n      name: the demo's own log\n      roles: [log]\n"
+    )
+
+
+def _tamper(bundle: Path, copy: Path) -> None:
+    from verilabel.evidence.layout import EVIDENCE
+
+    shutil.copytree(bundle, copy)
+    data = bytearray((copy / EVIDENCE).read_bytes())
+    data[len(data) // 2] ^= 1
+    (copy / EVIDENCE).write_bytes(data)

@@ -1,0 +1,114 @@
+"""The label card at the top of a page: both halves of the pair with equal weight, the scale, level and validity."""
+
+from __future__ import annotations
+
+from verilabel.report.markup import Markup, element
+from verilabel.report.view import Half, Place, ReportView
+from verilabel.report.wording import say_number
+
+_IDENTITY_SAYS = {
+    "weights": "identified by its weights",
+    "provider_asserted": "identity asserted by its provider",
+    "fingerprinted": "recognised by its answers",
+    "recorded": "recorded answers",
+    "simulated": "a simulated model",
+}
+
+
+def draw_card(view: ReportView) -> Markup:
+    """The card. The two halves come from one pair and are drawn by one function."""
+    system = view.system
+    low, high = view.pair
+    subject = f"{system.provider_model}, {_IDENTITY_SAYS.get(system.identity, system.identity)}"
+    return element(
+        "section",
+        element("h1", system.name, id="label"),
+        element("p", subject, class_="subject"),
+        element("div", _half(low, "held"), _half(high, "open"), class_="pair"),
+        _scale(view),
+        _alert(view),
+        _interpretation(view),
+        element("dl", *_facts(view), class_="facts"),
+        element("p", view.sentence, class_="sentence"),
+        class_="card",
+        aria_labelledby="label",
+    )
+
+
+def _half(half: Half, place: Place) -> Markup:
+    return element(
+        "div",
+        element("p", half.word, class_="word"),
+        element("p", f"{half.id} {half.name}", class_="grade"),
+        element("p", half.meaning, class_="meaning") if half.meaning else None,
+        class_=f"half {place}",
+    )
+
+
+def _scale(view: ReportView) -> Markup:
+    levels = (
+        element(
+            "li",
+            element("span", class_="mark", aria_hidden="true"),
+            element("b", f"{level.id} {level.name}"),
+            element("span", level.says, class_="says"),
+            class_=level.place,
+        )
+        for level in view.scale
+    )
+    return element("ol", *levels, class_="scale", aria_label="The scale, lowest level first")
+
+
+def _alert(view: ReportView) -> Markup | None:
+    if view.genuine:
+        return None
+    return element(
+        "div",
+        element("p", element("strong", "This bundle does not hold. "), view.failure or ""),
+        element("p", "What follows is what it claims, not what was found."),
+        class_="alert",
+        role="alert",
+    )
+
+
+def _interpretation(view: ReportView) -> Markup | None:
+    if not view.rubric.is_interpretation:
+        return None
+    return element(
+        "p",
+        "This rubric is an interpretation of a published framework. Its levels are not a verdict by the framework's "
+        "author.",
+        class_="note",
+    )
+
+
+def _facts(view: ReportView) -> list[Markup]:
+    totals = view.totals
+    design = {
+        "fixed": "Every planned answer was asked for, then the bounds were read once.",
+        "anytime": "Stopped when decided; the bounds hold at any stopping time.",
+    }[view.design]
+    facts = (
+        ("Verification", view.level, f"{view.level_says} {view.level_limit}"),
+        ("Why not higher", view.reason, None) if view.genuine else None,
+        ("Validity", view.validity, f"read at {view.read_at}"),
+        ("Answers counted", say_number(totals.answers), _spent(view)),
+        ("Design", view.design, design),
+        ("Rubric", f"{view.rubric.id} {view.rubric.version}", view.rubric.title),
+        ("Signed by", view.seal.signer or "nobody", None),
+    )
+    return [_fact(*fact) for fact in facts if fact is not None]
+
+
+def _spent(view: ReportView) -> str:
+    totals = view.totals
+    parts = [f"{say_number(totals.requests)} requests"]
+    if totals.judge_requests:
+        parts.append(f"{say_number(totals.judge_requests)} to judges")
+    missing = sum(count.count for count in totals.unanswered)
+    parts.append(f"{say_number(missing)} unanswered")
+    return ", ".join(parts)
+
+
+def _fact(term: str, value: str, more: str | None) -> Markup:
+    return element("div", element("dt", term), element("dd", value, element("span", more) if more else None))
