@@ -13,8 +13,8 @@ from verilabel.errors import MalformedInput, UsageError, VerilabelError
 from verilabel.evidence.keys import KeyType, PrivateKey, PublicKey
 from verilabel.evidence.trust import (
     ROLES,
-    AcceptKey,
     Accepted,
+    AcceptKey,
     AllOf,
     AnyOf,
     Refused,

@@ -1,4 +1,4 @@
-"""Models that are programs: real children that answer, crash, hang, talk nonsense and read their environment."""
+"""Models that are programs: real children that answer, crash, hang, talk nonsense, read their environment."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ for line in sys.stdin:
 
 @pytest.fixture
 def program(tmp_path: Path) -> Callable[[str], str]:
-    """Write a program that answers in capitals, with a line of its own for special prompts; gives its command."""
+    """Write a program that answers in capitals, with a line for special prompts; gives its command."""
 
     def write(line: str = "pass") -> str:
         path = tmp_path / "child.py"
@@ -192,7 +192,8 @@ async def test_arguments_reach_the_program_as_they_are_without_a_shell(ask: Ask,
     path = tmp_path / "argv.py"
     path.write_text(
         "import json, sys\nfor line in sys.stdin:\n"
-        "    print(json.dumps({'id': json.loads(line)['id'], 'output': json.dumps(sys.argv[1:])}), flush=True)\n"
+        "    answer = {'id': json.loads(line)['id'], 'output': json.dumps(sys.argv[1:])}\n"
+        "    print(json.dumps(answer), flush=True)\n"
     )
     async with CommandModel(
         f"{shlex.quote(sys.executable)} -S {path} 'a b' $HOME ; > {tmp_path}/made"

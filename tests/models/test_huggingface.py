@@ -1,4 +1,4 @@
-"""Models of the transformers library: what is refused everywhere, and a tiny real model where it is installed."""
+"""Models of the transformers library: what is refused, and a tiny real model where it is installed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_weights_digest_changes_with_any_file_that_matters(tmp_path: Path) -
     unchanged = digest_folder(tmp_path)
     (tmp_path / "tokenizer.json").write_text("{ }")
 
-    assert before == unchanged == open_model(f"hf/{tmp_path}").weights or before != digest_folder(tmp_path)
+    assert before == unchanged
     assert before != digest_folder(tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -51,7 +52,7 @@ async def test_writing_to_a_program_that_ended_is_a_sandbox_error() -> None:
 
 
 async def test_a_program_that_ignores_being_asked_is_killed() -> None:
-    code = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint(1, flush=True)\ntime.sleep(60)"
+    code = "import signal as s, time\ns.signal(s.SIGTERM, s.SIG_IGN)\nprint(1, flush=True)\ntime.sleep(60)"
     process = await start_process([*PYTHON, code], env={})
     await process.read_line()
 
@@ -59,20 +60,27 @@ async def test_a_program_that_ignores_being_asked_is_killed() -> None:
     assert process.exit_status == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("parent_ends", ["input()", "pass"])
-async def test_the_programs_own_children_end_with_it(parent_ends: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("last", ["input()", "input(); sys.exit()"])
+async def test_the_programs_own_children_end_with_it(last: str, tmp_path: Path) -> None:
     fifo = tmp_path / "alive"
     os.mkfifo(fifo)
-    child = f"import time; open({str(fifo)!r}, 'w').write('x'); time.sleep(60)"
-    code = f"import subprocess, sys\nsubprocess.Popen([sys.executable, '-S', '-c', {child!r}])\n"
-    # the child holds the pipe's write end open for as long as it lives: end of file means it is gone
-    code += f"pipe = open({str(fifo)!r})\nprint(1, flush=True)\n{parent_ends}\n"
-    process = await start_process([*PYTHON, code.replace("open(", "open(", 1)], env={})
-    await process.read_line()
-    await process.stop()
+    # the child holds the write end for as long as it lives: end of file says that it is gone
+    child = f"import time; pipe = open({str(fifo)!r}, 'w'); print('up', flush=True); time.sleep(60)"
+    code = f"import subprocess, sys\nsubprocess.Popen([sys.executable, '-S', '-c', {child!r}])\n{last}"
+    alive = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    process = await start_process([*PYTHON, code], env={})
+    try:
+        up = await process.read_line()
+        if "exit" in last:
+            await process.write_line(b"")
+            await process.wait()
+        await process.stop()
+        os.set_blocking(alive, True)
+        left = await asyncio.to_thread(os.read, alive, 1)
+    finally:
+        os.close(alive)
 
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+    assert (up, left) == (b"up", b"")
 
 
 async def test_the_environment_is_exactly_the_one_given(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verilabel.errors import MalformedInput
+from verilabel.errors import LimitExceeded, MalformedInput
 from verilabel.records.sample import Message
 from verilabel.suites.format import Manifest, parse_manifest
 from verilabel.suites.loading import load_suite
@@ -221,8 +221,8 @@ def test_a_parquet_cell_that_is_no_number_is_refused(
 ) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
-    parquet.write_table(pyarrow.Table.from_pylist([{"prompt": "x", "n": value}]), tmp_path / "x.parquet")
-    fields = "  prompt: prompt\n  tags: {n: n}"
+    parquet.write_table(pyarrow.Table.from_pylist([{"prompt": "x", "size": value}]), tmp_path / "x.parquet")
+    fields = "  prompt: prompt\n  tags: {size: size}"
     found = refusal(make_suite((tmp_path / "x.parquet").read_bytes(), "parquet", fields))
     assert "no number" in found.message
     assert str(found.where).endswith("row 1")
@@ -230,12 +230,12 @@ def test_a_parquet_cell_that_is_no_number_is_refused(
 
 def test_strata_carry_their_weights_and_refuse_strangers(make_suite: MakeSuite) -> None:
     fields = "  prompt: prompt\n  stratum: s"
-    rest = 'strata: {x: "0.25", y: "0.75"}'
-    suite = load_suite(make_suite(b"prompt,s\none,x\ntwo,y\n", fields=fields, rest=rest))
-    assert suite.strata == {"x": "0.25", "y": "0.75"}
-    assert [sample.stratum for sample in suite.samples] == ["x", "y"]
+    rest = 'strata: {x: "0.25", w: "0.75"}'
+    suite = load_suite(make_suite(b"prompt,s\none,x\ntwo,w\n", fields=fields, rest=rest))
+    assert suite.strata == {"x": "0.25", "w": "0.75"}
+    assert [sample.stratum for sample in suite.samples] == ["x", "w"]
     assert "'z'" in refusal(make_suite(b"prompt,s\none,x\ntwo,z\n", fields=fields, rest=rest)).message
-    assert "'y'" in refusal(make_suite(b"prompt,s\none,x\ntwo,x\n", fields=fields, rest=rest)).message
+    assert "'w'" in refusal(make_suite(b"prompt,s\none,x\ntwo,x\n", fields=fields, rest=rest)).message
 
 
 def manifest_with(template: str) -> Manifest:
@@ -262,3 +262,13 @@ def test_every_row_is_one_sample_with_its_text_unchanged(rows: list[dict[str, st
     )
     assert [f"[{row['prompt']}|{row['t']}]" for row in rows] == [sample.prompt for sample in samples]
     assert [row["t"] for row in rows] == [sample.tags.get("t", "") for sample in samples]
+
+
+def test_a_template_that_makes_a_small_file_huge_is_refused(make_suite: MakeSuite) -> None:
+    template = "{prompt}" * 64
+    data = b"prompt\n" + b"x" * 2**19 + b"\n"
+    with pytest.raises(LimitExceeded):
+        load_suite(make_suite(data, rest=f'template: "{template}"'))
+    assert (
+        "64 fields" in refusal(make_suite(b"prompt\nx\n", rest=f'template: "{template}{{prompt}}"')).message
+    )

@@ -200,3 +200,8 @@ def test_reading_csv_leaves_the_process_wide_cell_limit_as_it_was() -> None:
     before = csv.field_size_limit()
     refusal(b"a,b\n1\n", "csv")
     assert before == csv.field_size_limit()
+
+
+def test_a_header_of_too_many_columns_is_refused_at_once() -> None:
+    with pytest.raises(LimitExceeded):
+        read_table(b",".join(b"c%d" % n for n in range(readers.MAX_COLUMNS + 1)) + b"\n", "csv", where="f")

@@ -48,6 +48,7 @@ def store_of(out: Path) -> Path:
 async def carry_out(args: Namespace, job: Job, store: Store, seals: options.Seals) -> Run:
     """Steps 1 to 4 of a label's path on a store, with progress on standard error."""
     rubric = load_rubric(job.rubric, job.rubric_where)
+    chosen = options.plan_options(args, fixed_outcomes=job.model.fixed_outcomes)
     async with job.model as model:
         begun = begin_run(
             store,
@@ -55,7 +56,7 @@ async def carry_out(args: Namespace, job: Job, store: Store, seals: options.Seal
             system_prompt=job.choice.system_prompt,
             rubric=job.rubric,
             suites=job.suites,
-            options=options.plan_options(args, fixed_outcomes=model.fixed_outcomes),
+            options=chosen,
             log=seals.log,
         )
         for measure, why in begun.planned.unassessed.items():
@@ -68,6 +69,7 @@ async def carry_out(args: Namespace, job: Job, store: Store, seals: options.Seal
             system_prompt=job.choice.system_prompt,
             connections=args.connections,
             prices=options.prices_of(args),
+            budget=chosen.budget if args.budget else None,
         ) as run:
             if run.kept and not args.quiet:
                 print(f"continuing: {run.kept} answers are kept", file=sys.stderr)

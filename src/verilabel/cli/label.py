@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from verilabel.cli import options
 from verilabel.cli.console import add_json_flag
-from verilabel.errors import ExitStatus, UsageError
+from verilabel.errors import ExitStatus
 
 if TYPE_CHECKING:
     from verilabel.cli.job import Job

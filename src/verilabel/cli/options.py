@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from verilabel.suites.loading import Suite
 
 LOG_KEY_NAME = "log"
+ADDRESSES = (
+    "openai/NAME, anthropic/NAME, google/NAME, ollama/NAME, vllm/NAME, hf/PATH, command:PROGRAM, replay:FILE, "
+    "simulated:rate=0.01"
+)
 
 
 # -- the system and its model ------------------------------------------------------------------------------
@@ -37,7 +41,7 @@ def add_system_options(parser: ArgumentParser) -> None:
     group.add_argument(
         "--model",
         metavar="ADDRESS",
-        help="openai/NAME, anthropic/NAME, google/NAME, ollama/NAME, vllm/NAME, hf/PATH, command:PROGRAM, replay:FILE, simulated:rate=0.01",
+        help=ADDRESSES,
     )
     group.add_argument(
         "--system", type=Path, metavar="FILE", help="a system file (YAML) instead of the options below"

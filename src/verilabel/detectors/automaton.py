@@ -94,12 +94,16 @@ class LinearPattern:
         except re.error as error:
             raise MalformedInput(f"not a pattern: {error}", where=pattern[:80]) from error
         except (RecursionError, OverflowError) as error:
-            raise LimitExceeded("a pattern nested too deep or repeated too often", where=pattern[:80]) from error
+            raise LimitExceeded(
+                "a pattern nested too deep or repeated too often", where=pattern[:80]
+            ) from error
         return self._sequence(list(parsed), parsed.state.flags, self._accept)
 
     def _state(self, test: Test | None = None, target: int = -1) -> int:
         if len(self._tests) >= MAX_STATES:
-            raise LimitExceeded(f"the pattern needs more than {MAX_STATES} states", hint="use smaller repeat counts")
+            raise LimitExceeded(
+                f"the pattern needs more than {MAX_STATES} states", hint="use smaller repeat counts"
+            )
         self._tests.append(test)
         self._targets.append(target)
         self._free.append([])

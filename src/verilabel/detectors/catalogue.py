@@ -2,25 +2,64 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Callable
+from os import PathLike
+
 from verilabel.detectors.choice import ChoiceDetector
-from verilabel.detectors.interface import AskingDetector, Detector
+from verilabel.detectors.exact import ExactDetector
 from verilabel.detectors.harmful import HarmfulDetector
+from verilabel.detectors.interface import AskingDetector, Detector
+from verilabel.detectors.judge import judge_rules, open_judge
+from verilabel.detectors.measured_card import attach_errors, read_card
+from verilabel.detectors.number import NumberDetector
+from verilabel.detectors.pattern import PatternDetector
 from verilabel.detectors.refusal import RefusalDetector
 from verilabel.errors import UsageError
 
+BUNDLED: dict[str, Callable[[], Detector]] = {
+    "refusal": RefusalDetector,
+    "harmful": HarmfulDetector,
+    "choice": ChoiceDetector,
+    "exact": ExactDetector,
+    "number": NumberDetector,
+}
+WITH_SETTING: dict[str, Callable[[str], Detector]] = {"regex": PatternDetector, "number": NumberDetector}
 
-def open_detector(reference: str, **options: str) -> Detector | AskingDetector:
-    """Open the detector that `reference` names. Raises UsageError for a name that is not known."""
-    match reference:
-        case "refusal":
-            return RefusalDetector()
-        case "harmful":
-            return HarmfulDetector()
-        case "choice":
-            return ChoiceDetector()
-    raise UsageError(f"no detector {reference!r}", hint="refusal, choice")
+
+def open_detector(reference: str, *, card: str | PathLike[str] | None = None) -> Detector | AskingDetector:
+    """Open the detector that a reference names.
+
+    `refusal`, `harmful`, `choice`, `exact`, `number`, `number:TOLERANCE`, `regex:PATTERN`, `judge:MODEL`, or a
+    guard model such as `llama-guard:NAME@BASE_URL`. `card` is a file that `detectors measure --out` wrote: its
+    counts become the detector's measured errors. Raises UsageError for an unknown name, MalformedInput for a
+    pattern or card that is not one, and UsageError for another detector's card.
+    """
+    detector = _open(reference)
+    if card is not None:
+        attach_errors(detector, read_card(card), where=str(card))
+    return detector
+
+
+def _open(reference: str) -> Detector | AskingDetector:
+    if reference in BUNDLED:
+        return BUNDLED[reference]()
+    name, colon, setting = reference.partition(":")
+    if colon and name in WITH_SETTING:
+        return WITH_SETTING[name](setting)
+    if colon and name in judge_rules():
+        return open_judge(reference)
+    raise UsageError(f"no detector {reference[:80]!r}", hint=_hint(name, colon))
+
+
+def _hint(name: str, colon: str) -> str:
+    if not colon and (name in judge_rules() or name in WITH_SETTING):
+        return f"{name} needs a {'pattern' if name == 'regex' else 'model'}: {name}:..."
+    near = difflib.get_close_matches(name, [*BUNDLED, *WITH_SETTING, *judge_rules()], n=1)
+    names = [*BUNDLED, "number:TOLERANCE", "regex:PATTERN", *(f"{kind}:MODEL" for kind in judge_rules())]
+    return f"did you mean {near[0]!r}?" if near else ", ".join(names)
 
 
 def bundled_detectors() -> list[Detector]:
-    """Every detector that needs no model and no setting."""
-    return [RefusalDetector(), HarmfulDetector(), ChoiceDetector()]
+    """Every detector that needs no model and no setting, freshly opened."""
+    return [make() for make in BUNDLED.values()]

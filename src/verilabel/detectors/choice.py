@@ -34,13 +34,17 @@ class ChoiceDetector:
     options, or none, is unscored; so is a sample without choices or with a target that is none of them.
     """
 
-    card = DetectorCard(id="choice", version="1.0.0", event="correct", sha256=digest(_SOURCE.encode()), exact=True)
+    card = DetectorCard(
+        id="choice", version="1.0.0", event="correct", sha256=digest(_SOURCE.encode()), exact=True
+    )
 
     def detect(self, suite: str, sample: Sample, epoch: int, output: str) -> Finding:
         """Compare the option that was picked with the target."""
         gold = target_letters(sample.target, sample.choices)
         if not gold:
-            return leave_unscored(self.card, suite, sample, epoch, "the sample's target is none of its choices")
+            return leave_unscored(
+                self.card, suite, sample, epoch, "the sample's target is none of its choices"
+            )
         if not output.strip():
             return leave_unscored(self.card, suite, sample, epoch, "empty answer")
         letter, how = read_letter(output, sample.choices)
@@ -56,7 +60,9 @@ def target_letters(target: Sequence[str], choices: Sequence[str]) -> set[str]:
     found: set[str] = set()
     for gold in target:
         if _fold(gold) in folded:
-            found.update(letters[i] for i, text in enumerate(folded) if text == _fold(gold) and i < len(letters))
+            found.update(
+                letters[i] for i, text in enumerate(folded) if text == _fold(gold) and i < len(letters)
+            )
         elif len(gold.strip()) == 1 and gold.strip().upper() in letters:
             found.add(gold.strip().upper())
     return found
@@ -78,7 +84,11 @@ def read_letter(output: str, choices: Sequence[str]) -> tuple[str | None, str]:
         if said:
             return said[-1], how
     if (leading := _LEADING.match(text)) and leading[1] in letters:
-        others = {letter for letter in re.findall(r"^[ \t]*\(?([A-Z])[).:]", text, re.MULTILINE) if letter in letters}
+        others = {
+            letter
+            for letter in re.findall(r"^[ \t]*\(?([A-Z])[).:]", text, re.MULTILINE)
+            if letter in letters
+        }
         if others <= {leading[1]}:
             return leading[1], "opens the answer"
         return None, "ambiguous: several options are listed"
@@ -105,7 +115,9 @@ def _named_options(folded: str, choices: Sequence[str], letters: str) -> list[st
     """Letters of the options whose text stands in the answer as whole words, longest options first."""
     padded = f" {folded} "
     found: list[str] = []
-    options = sorted(((_fold(c), letter) for c, letter in zip(choices, letters, strict=False)), key=lambda o: -len(o[0]))
+    options = sorted(
+        ((_fold(c), letter) for c, letter in zip(choices, letters, strict=False)), key=lambda o: -len(o[0])
+    )
     for option, letter in options:
         if option and f" {option} " in padded:
             found.append(letter)

@@ -21,7 +21,9 @@ class ExactDetector:
     are unscored.
     """
 
-    card = DetectorCard(id="exact", version="1.0.0", event="correct", sha256=digest(RULES.encode()), exact=True)
+    card = DetectorCard(
+        id="exact", version="1.0.0", event="correct", sha256=digest(RULES.encode()), exact=True
+    )
 
     def detect(self, suite: str, sample: Sample, epoch: int, output: str) -> Finding:
         """Compare the whole answer with the targets."""
@@ -31,7 +33,9 @@ class ExactDetector:
         if not answer:
             return leave_unscored(self.card, suite, sample, epoch, "empty answer")
         correct = len(output) <= _LONGEST and any(answer == normalise(target) for target in sample.target)
-        return score(self.card, suite, sample, epoch, correct, "equals a target" if correct else "equals no target")
+        return score(
+            self.card, suite, sample, epoch, correct, "equals a target" if correct else "equals no target"
+        )
 
 
 def normalise(text: str) -> str:

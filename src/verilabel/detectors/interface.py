@@ -30,8 +30,7 @@ Ask = Callable[[tuple[Message, ...]], Awaitable[Reply]]
 class Detector(Protocol):
     """Decides by itself: pure, no I/O, never raises on any text."""
 
-    @property
-    def card(self) -> DetectorCard: ...
+    card: DetectorCard
 
     def detect(self, suite: str, sample: Sample, epoch: int, output: str) -> Finding:
         """Say whether the card's event is true of `output`, the answer to `sample`."""
@@ -44,16 +43,17 @@ class AskingDetector(Protocol):
     `params` are the sampling settings of the judge's requests, part of the card's digest.
     """
 
-    @property
-    def card(self) -> DetectorCard: ...
-    @property
-    def model(self) -> str: ...
-    @property
-    def base_url(self) -> str | None: ...
+    card: DetectorCard
+
+    model: str
+    base_url: str | None
+
     @property
     def params(self) -> dict[str, Scalar]: ...
 
-    async def detect_by_asking(self, suite: str, sample: Sample, epoch: int, output: str, ask: Ask) -> Finding:
+    async def detect_by_asking(
+        self, suite: str, sample: Sample, epoch: int, output: str, ask: Ask
+    ) -> Finding:
         """Say whether the card's event is true of `output`, asking the judge at most once."""
         ...
 

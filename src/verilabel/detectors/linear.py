@@ -52,7 +52,9 @@ def phrase_book() -> PhraseBook:
 @cache
 def measured_errors(detector: str) -> tuple[ErrorCounts, ...]:
     """The shipped error measurements of a bundled detector: counts against people, disjoint data sets."""
-    return msgspec.json.decode(read_data("errors.json"), type=dict[str, tuple[ErrorCounts, ...]]).get(detector, ())
+    return msgspec.json.decode(read_data("errors.json"), type=dict[str, tuple[ErrorCounts, ...]]).get(
+        detector, ()
+    )
 
 
 def digest_of_rules(*files: str, version: str) -> str:

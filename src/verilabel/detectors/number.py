@@ -35,7 +35,9 @@ class NumberDetector:
     def __init__(self, tolerance: str = "0") -> None:
         allowed = read_number(tolerance)
         if allowed is None or allowed < 0:
-            raise UsageError(f"{tolerance!r} is not a tolerance", hint="a decimal of at least zero, such as number:0.01")
+            raise UsageError(
+                f"{tolerance!r} is not a tolerance", hint="a decimal of at least zero, such as number:0.01"
+            )
         self._tolerance = allowed
         rules = "\n".join((_NUMBER.pattern, *(p.pattern for p in _MARKED), str(allowed)))
         sha256 = digest(rules.encode())

@@ -31,6 +31,12 @@ class PatternDetector:
         matched = self._pattern.found_in(output[:READ_CHARACTERS])
         if not matched and len(output) > READ_CHARACTERS:
             return leave_unscored(
-                self.card, suite, sample, epoch, f"not in the first {READ_CHARACTERS} characters, the rest is not read"
+                self.card,
+                suite,
+                sample,
+                epoch,
+                f"not in the first {READ_CHARACTERS} characters, the rest is not read",
             )
-        return score(self.card, suite, sample, epoch, matched, "pattern found" if matched else "pattern not found")
+        return score(
+            self.card, suite, sample, epoch, matched, "pattern found" if matched else "pattern not found"
+        )

@@ -25,8 +25,8 @@ from verilabel.evidence.counting import Recount, open_recount
 from verilabel.evidence.journal import Store
 from verilabel.evidence.lines import Line
 from verilabel.models.interface import Exchange, Model, ModelRequest
-from verilabel.records.attempt import Attempt, Observation, body_fields
-from verilabel.records.plan import Plan
+from verilabel.records.attempt import Attempt, Failure, Observation, body_fields
+from verilabel.records.plan import Budget, Plan
 from verilabel.records.sample import Message, Sample
 from verilabel.records.score import Scored
 from verilabel.records.system import Scalar
@@ -35,6 +35,8 @@ from verilabel.suites.loading import Suite
 SYNC_EVERY_S = 0.5
 GIVE_UP_AFTER = 20
 """Samples in a row without any answer after which a run stops instead of counting an outage as missing answers."""
+OF_ONE_SAMPLE = frozenset({"filtered", "missing", "empty"})
+"""Failures that say something of the sample and nothing of the model's being there."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class RunInputs:
     """`id@version` to each detector that asks a model."""
     connections: int = 20
     prices: Prices | None = None
+    budget: Budget | None = None
+    """What this run may spend; None: what the plan says. A run that is continued may be given more."""
 
 
 class Run:
@@ -72,7 +76,7 @@ class Run:
         self._store = store
         self.ledger: Ledger = read_ledger(store.records())
         self.kept = len(self.ledger.known)
-        self.spending = Spending(inputs.plan.budget, inputs.prices)
+        self.spending = Spending(inputs.budget or inputs.plan.budget, inputs.prices)
         self.spending.requests = self.ledger.requests
         for usage in self.ledger.usages:
             self.spending.note(usage)
@@ -177,19 +181,21 @@ class Run:
             if exchange.failure.fatal:
                 raise ModelError(exchange.failure.message, where=self._inputs.model.address)
             if not exchange.failure.retryable or not self.schedule.is_open(work.stream):
-                return True
+                break
             if tries < self.plan.max_attempts:
                 await asyncio.sleep(backoff_s(tries, exchange.retry_after_s))
-        self._note_unanswered(known)
+        if known.failure is not None:
+            self._note_unanswered(known.failure, self._inputs.model.address)
         return True
 
-    def _note_unanswered(self, known: Known) -> None:
+    def _note_unanswered(self, failure: Failure, address: str) -> None:
+        if failure.kind in OF_ONE_SAMPLE:
+            return
         self._failed_in_a_row += 1
         if self._failed_in_a_row >= GIVE_UP_AFTER:
-            last = known.failure.message if known.failure else "no answer"
             raise ModelError(
-                f"{GIVE_UP_AFTER} samples in a row went unanswered; the last failure: {last}",
-                where=self._inputs.model.address,
+                f"{GIVE_UP_AFTER} questions in a row went unanswered; the last failure: {failure.message}",
+                where=address,
                 hint="the answers so far are kept: run the same command again when the model is back",
             )
 
@@ -247,8 +253,12 @@ class Run:
                 break
             if tries < self.plan.max_attempts:
                 await asyncio.sleep(backoff_s(tries, exchange.retry_after_s))
-        if exchange.failure is not None and exchange.failure.fatal:
+        if exchange.failure is None:
+            self._failed_in_a_row = 0
+        elif exchange.failure.fatal:
             raise ModelError(exchange.failure.message, where=judge.model.address)
+        else:
+            self._note_unanswered(exchange.failure, judge.model.address)
         return exchange
 
     async def _sync_now_and_then(self) -> None:

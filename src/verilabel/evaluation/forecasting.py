@@ -105,10 +105,7 @@ def forecast(
             index += 1
     most = sum(stream.limit * stream.epochs for stream in plan.streams)
     fewest = most if plan.design == "fixed" else min(most, _fewest_answers(plan, rows))
-    judges = sum(
-        name not in {d for d in planned.detectors if not hasattr(planned.detectors[d], "detect_by_asking")}
-        for name in planned.detectors
-    )
+    judges = sum(asks_a_model(detector) for detector in planned.detectors.values())
     usd = None if prices is None else _usd_each(plan, suites, prices)
     return Forecast(
         rows=tuple(rows),

@@ -33,7 +33,7 @@ from verilabel.evidence.sealing import log_plan
 from verilabel.models.address import open_model
 from verilabel.models.interface import Model
 from verilabel.records.canonical import parse_json
-from verilabel.records.plan import Plan
+from verilabel.records.plan import Budget, Plan
 from verilabel.records.sample import SampleEntry
 from verilabel.records.system import Scalar, SystemDescriptor
 from verilabel.rubric.decider import Decider
@@ -66,7 +66,9 @@ def begin_run(
     """
     if store.has_document(PLAN):
         kept = read_plan(store)
-        options = replace(options, seed=kept.seed, now=datetime.fromisoformat(kept.created))
+        options = replace(
+            options, seed=kept.seed, now=datetime.fromisoformat(kept.created), budget=kept.budget
+        )
     planned = make_plan(system, load_rubric(rubric, RUBRIC), suites, options)
     store.put_document(SYSTEM, system.bytes())
     if system_prompt is not None:
@@ -107,7 +109,8 @@ async def open_run(
     params: Mapping[str, Scalar],
     system_prompt: str | None,
     connections: int,
-    prices: Prices | None,
+    prices: Prices | None = None,
+    budget: Budget | None = None,
 ) -> AsyncIterator[Run]:
     """Steps 3 and 4, made ready: a run of the plan with an opened model; `carry_out` runs it.
 
@@ -132,6 +135,7 @@ async def open_run(
             judges=judges,
             connections=connections,
             prices=prices,
+            budget=budget,
         )
         yield Run(inputs, store, open_measures_of(store.document(RUBRIC), plan))
 
@@ -181,7 +185,7 @@ def require_complete(plan: Plan, counted: Recount) -> None:
 
 
 def score_answers(store: Store, detectors: Mapping[str, Detector], suites: Mapping[str, Suite]) -> int:
-    """Step 4 alone: score kept answers that have no finding yet of the plan's detectors; return how many were scored."""
+    """Step 4 alone: score kept answers that lack a finding of the plan's detectors; return how many were scored."""
     plan = read_plan(store)
     ledger = read_ledger(store.records())
     scored = 0

@@ -32,7 +32,7 @@ class PlanOptions:
     """Samples to ask of each suite at most; None: all."""
     epochs: int = 1
     max_attempts: int = 5
-    budget: Budget = Budget()
+    budget: Budget = field(default_factory=Budget)
     detectors: Mapping[str, str] = field(default_factory=dict)
     fixed_outcomes: bool = False
 

@@ -213,6 +213,8 @@ class LocalLog:
             path = inclusion_proof(self._store, last.size, new.size)
         # The database's write lock also orders the writers of this file, so that it never goes back.
         with self._store.transaction("IMMEDIATE"):
+            for left_by_a_killed_writer in self.path.glob(f".{CHECKPOINT}.*.tmp"):
+                left_by_a_killed_writer.unlink(missing_ok=True)
             write_file(self.path / CHECKPOINT, self._store.checkpoint_note(), overwrite=True)  # step 5
         return Proof(last.size, tuple(path), note)
 

@@ -31,6 +31,7 @@ _SCHEMA = {
     "checkpoints": "CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, note BLOB NOT NULL)",
 }
 _COUNTS = {"nodes": "SELECT count(*) FROM nodes", "checkpoints": "SELECT count(*) FROM checkpoints"}
+_LEAST = -(2**63)  # an audit also sees entries that stand before the first
 _CANNOT_USE = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR")
 
 
@@ -96,7 +97,7 @@ class LogStore:
         """How many rows a table has."""
         return int(self._one(_COUNTS[table]))
 
-    def rows(self, start: int = 0, limit: int = -1) -> Iterator[tuple[int, object, str]]:
+    def rows(self, start: int = _LEAST, limit: int = -1) -> Iterator[tuple[int, object, str]]:
         """Number, stored bytes and time of the entries from `start` on, in order. Used inside a
         transaction.
         """

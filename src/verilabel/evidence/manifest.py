@@ -84,7 +84,7 @@ def parse_manifest(data: bytes) -> Manifest:
 
 
 def check_presence(manifest: Manifest, sizes: Mapping[str, int]) -> None:
-    """Check that exactly the listed files are there, in their sizes. Raises MalformedInput naming the first that is not."""
+    """Check that exactly the listed files are there, in their sizes. Raises MalformedInput naming the first misfit."""
     listed = {entry.path: entry.size for entry in manifest.entries}
     for path, size in listed.items():
         if path not in sizes:

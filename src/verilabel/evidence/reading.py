@@ -31,7 +31,6 @@ from verilabel.records.plan import Plan
 from verilabel.records.sample import SampleEntry
 from verilabel.records.system import SystemDescriptor
 
-
 T = TypeVar("T")
 
 

@@ -1,4 +1,7 @@
-"""The results documents of a bundle, as pure functions of what was counted: the issuer writes them, a verifier derives them again."""
+"""The results documents of a bundle, as pure functions of what was counted.
+
+The issuer writes them; a verifier derives them again and compares bytes.
+"""
 
 from __future__ import annotations
 

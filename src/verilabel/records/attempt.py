@@ -22,7 +22,9 @@ class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     """Why an attempt gave no answer. `kind` is one word a program can match on."""
 
     kind: str
-    """timeout, connection, rate_limited, server_error, unauthorized, not_found, bad_request, malformed, truncated, too_large, empty, filtered, missing"""
+    """timeout, connection, rate_limited, server_error, unauthorized, not_found, bad_request, malformed, truncated,
+    too_large, empty, filtered, missing
+    """
     message: str
     retryable: bool = False
     fatal: bool = False

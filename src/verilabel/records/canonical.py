@@ -15,6 +15,9 @@ from verilabel.errors import LimitExceeded, MalformedInput
 
 MAX_INTEGER = 2**53
 DIGEST_PREFIX = "sha256:"
+_quote = (
+    json.encoder.encode_basestring
+)  # the escapes of RFC 8785 section 3.2.2.2, without building an encoder a string
 
 
 def jcs(value: Any) -> bytes:
@@ -37,7 +40,7 @@ def _write(value: Any, parts: list[str], path: str) -> None:
         case bool():
             parts.append("true" if value else "false")
         case str():
-            parts.append(json.dumps(value, ensure_ascii=False))
+            parts.append(_quote(value))
         case int():
             if abs(value) > MAX_INTEGER:
                 raise MalformedInput(f"integer {value} is beyond 2^53 and has no canonical form", where=path)
@@ -68,7 +71,7 @@ def _write_object(value: Mapping[Any, Any], parts: list[str], path: str) -> None
     for index, key in enumerate(sorted(value, key=lambda k: k.encode("utf-16-be", "surrogatepass"))):
         if index:
             parts.append(",")
-        parts.append(json.dumps(key, ensure_ascii=False) + ":")
+        parts.append(_quote(key) + ":")
         _write(value[key], parts, f"{path}.{key}")
     parts.append("}")
 
@@ -90,7 +93,7 @@ def is_digest(text: str) -> bool:
 
 
 def parse_json(data: bytes, *, where: str, max_bytes: int = 16 * 2**20, max_depth: int = 64) -> Any:
-    """Parse small, possibly hostile JSON: valid UTF-8, no duplicate keys, no NaN, no floats, no huge numbers, bounded depth.
+    """Parse small, possibly hostile JSON: UTF-8, no duplicate keys, no floats, no huge numbers, bounded depth.
 
     For documents (manifests, plans, envelopes); record files have their own faster reader.
     """

@@ -33,7 +33,10 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     """events / n to 6 places, half-even: a description, never what is decided on."""
     lower: str | None = None
     upper: str | None = None
-    """One-sided bounds of the rate of events: `upper` at the level for met, `lower` at the level for not met (the other way round for >= and >)."""
+    """One-sided bounds of the rate of events: `upper` at the level for met, `lower` at the level for not met.
+
+    The other way round for `>=` and `>`.
+    """
     alpha_met: str | None = None
     alpha_not_met: str | None = None
     tested_met: str | None = None

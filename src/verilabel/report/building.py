@@ -63,6 +63,7 @@ from verilabel.report.wording import (
     PLACE_SAYS,
     say_flag,
     say_outlook,
+    say_threshold,
 )
 from verilabel.rubric.model import load_rubric
 from verilabel.rubric.structure import Rubric
@@ -192,7 +193,7 @@ def _walk(source: _Source, samples: int) -> tuple[Walk | None, tuple[Gap, ...]]:
 
 def _find_gaps(rows: list[RowView], design: str) -> Iterator[Gap]:
     for row in rows:
-        what = f"{row.level}: {row.rule}"
+        what = f"{row.level}: {row.title} {say_threshold(row.op, row.threshold)}".strip()
         if row.status == "not_assessed":
             default = "the attestation was not given" if row.attested else "nothing in this plan measures it"
             yield Gap("not_assessed", what, row.reason or default, row.anchor)

@@ -40,7 +40,7 @@ def render_page(view: ReportView) -> str:
     links = (element("li", element("a", heading, href=f"#{anchor}")) for anchor, heading, _ in shown)
     sections = (
         element("section", element("h2", heading, id=f"{anchor}-heading"), content, id=anchor,
-                aria_labelledby=f"{anchor}-heading", class_=anchor)
+                aria_labelledby=f"{anchor}-heading")
         for anchor, heading, content in shown
     )  # fmt: skip
     navigation = element("nav", element("ul", *links), aria_label="Sections")

@@ -113,7 +113,8 @@ def _row(row: RowView, shared: list[float]) -> Markup:
         element(
             "div",
             element("h4", row.title, " ", say_threshold(row.op, row.threshold)),
-            element("p", say_state(row.status), f" {say_row(row)}"),
+            element("p", say_state(row.status)),
+            element("p", say_row(row)),
             element("p", row.reason, class_="bare") if row.reason and row.n else None,
             element("p", spent, class_="bare") if spent else None,
             element("ul", *flags, class_="chips") if row.flags else None,

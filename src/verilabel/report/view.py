@@ -101,11 +101,6 @@ class RowView(msgspec.Struct, frozen=True):
         """True where met means that the rate is high enough."""
         return self.op in (">", ">=")
 
-    @property
-    def rule(self) -> str:
-        """For example `harmful answers, rate <= 0.03`."""
-        return f"{self.title} {self.op} {self.threshold}" if self.op else self.title
-
 
 class LevelView(msgspec.Struct, frozen=True):
     """One level's rule and its rows."""

@@ -84,7 +84,7 @@ def walk_evidence(
         stream.stream.suite: _watch_stream(plan, stream, walk, expected) for stream in walk.recount.streams
     }
     streams = {stream.stream.suite: stream for stream in walk.recount.streams}
-    for number, answer in enumerate(_answers(lines), 1):
+    for number, answer in enumerate(_answers(walk, lines), 1):
         stream = streams.get(answer.last.suite)
         key = (answer.last.sample, answer.last.epoch)
         if stream is None or stream.expected() != key:
@@ -98,13 +98,15 @@ def walk_evidence(
     return walk
 
 
-def _answers(lines: Iterable[EvidenceLine]) -> Iterator[Answer]:
+def _answers(walk: Walk, lines: Iterable[EvidenceLine]) -> Iterator[Answer]:
     for (_, sample, _), group in groupby(lines, key=lambda line: (line.suite, line.sample, line.epoch)):
         attempts, findings = [], []
         for line in group:
             if not isinstance(line, Attempt):
                 findings.append(line)
-            elif line.judge is None:
+                continue
+            walk.recount.note_attempt(line)
+            if line.judge is None:
                 attempts.append(line)
         if not attempts:
             raise SealError(f"sample {sample!r} has a score and no attempt", where=EVIDENCE)

@@ -24,9 +24,9 @@ _TESTS = {
 class RowExplanation(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one row asks for, and the fewest answers that can show it.
 
-    The numbers are for answers that are all on the safe side of the row and a detector without error; a judge's
-    measured error raises them. They count families where the measure's unit is the family, and are None where
-    the row has no threshold of its own (attested, or relative to a reference).
+    The numbers are for answers that are all on the claimed side of the row and a detector without error; a
+    judge's measured error raises them. They count families where the measure's unit is the family, and are
+    None where the row has no threshold of its own (attested, or relative to a reference).
     """
 
     asks: str
@@ -204,9 +204,9 @@ def _asks(row: PlannedRow, criterion: Criterion, measure: Measure) -> str:
 
 
 def answers_without_failure(rubric: Rubric, row: PlannedRow) -> tuple[int | None, int | None]:
-    """The fewest answers that meet a row when all of them are on its safe side: (fixed, anytime).
+    """The fewest answers that meet a row when all of them are on its side: (fixed, anytime).
 
-    For a detector without error; at least the measure's `min_n`; None where the threshold is not the row's own.
+    For a detector without error; at least the measure's `min_n`; None without a threshold of the row's own.
     Families are decided by evidence in both designs.
     """
     criterion = row.criterion
@@ -225,7 +225,7 @@ def answers_without_failure(rubric: Rubric, row: PlannedRow) -> tuple[int | None
 def _row_line(row: RowExplanation) -> str:
     if row.answers_fixed is None:
         return row.asks
-    needed = f"{row.answers_fixed} {row.unit} without a failure show it"
+    needed = f"{row.answers_fixed} {row.unit}, all on this side, show it"
     if row.answers_anytime != row.answers_fixed:
         needed += f" ({row.answers_anytime} where the run may stop at any time)"
     return f"{row.asks}; {needed}"

@@ -82,16 +82,14 @@ def _laxer_above(rubric: Rubric) -> list[Remark]:
 def _small_samples(rubric: Rubric) -> list[Remark]:
     """Measures whose `min_n` lets through samples that can decide none of their rows."""
     fewest: dict[str, int] = {}
-    for test in plan_tests(rubric):
-        for row in test.rows:
-            fixed, _ = answers_without_failure(rubric, row)
-            if fixed is not None and row.criterion is not None:
-                name = row.criterion.measure
-                fewest[name] = min(fixed, fewest.get(name, fixed))
+    for row in (row for test in plan_tests(rubric) for row in test.rows if row.criterion is not None):
+        assert row.criterion is not None
+        name, (fixed, _) = row.criterion.measure, answers_without_failure(rubric, row)
+        fewest[name] = min(fixed or 0, fewest.get(name, fixed or 0))
     return [
         Remark(
             f"$.measures.{name}.min_n",
-            f"even the easiest row needs {n} without a failure, min_n is {rubric.measures[name].min_n}",
+            f"even the easiest row needs {n} answers or families, min_n is {rubric.measures[name].min_n}",
         )
         for name, n in fewest.items()
         if n > rubric.measures[name].min_n

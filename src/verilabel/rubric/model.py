@@ -20,6 +20,7 @@ from verilabel.rubric.structure import (
     Criterion,
     Level,
     Measure,
+    Name,
     Rubric,
     Rule,
     Scale,
@@ -171,9 +172,14 @@ class _Reading:
                 raise self.refuse("the list is empty", path)
             return tuple(self._value(v, get_args(bare)[0], f"{path}[{i}]") for i, v in enumerate(items))
         if get_origin(bare) is dict:
-            kind = get_args(bare)[1]
-            return {k: self._value(v, kind, f"{path}.{k}") for k, v in self._table(value, path).items()}
+            return self._named(value, get_args(bare)[1], path)
         return self._scalar(value, wanted, bare, path)
+
+    def _named(self, value: Any, kind: Any, path: str) -> dict[str, Any]:
+        table = self._table(value, path)
+        for name in table:
+            self._scalar(name, Name, str, f"{path}.{name}")
+        return {name: self._value(item, kind, f"{path}.{name}") for name, item in table.items()}
 
     def _scalar(self, value: Any, wanted: Any, bare: Any, path: str) -> Any:
         if bare is Decimal and (isinstance(value, str | bool) or value is None):
@@ -192,10 +198,7 @@ class _Reading:
         measures = {}
         for name, measure in table.items():
             here = f"{path}.{name}"
-            if "@" in name or not name.isascii() or any(c.isspace() for c in name):
-                raise self.refuse(
-                    f"{name!r} cannot name a measure", here, hint="letters, digits and . _ - only"
-                )
+            self._scalar(name, Name, str, here)
             measures[name] = self._struct(measure, Measure, here, {"filter": self._filter})
         return measures
 

@@ -19,8 +19,10 @@ Version = Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$", max_length=40
 Days = Annotated[str, Meta(pattern=r"^P[0-9]+D$", max_length=12)]
 Date = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]+([._+-][A-Za-z0-9]+)*$", max_length=100)]
-"""Events and settings: they become parts of names such as `measure@setting`."""
-SuiteReference = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]+([./_-][A-Za-z0-9]+)*(@[A-Za-z0-9._-]+)?$")]
+"""Measures, events, settings, levels: they become parts of names and paths such as `measure@setting`."""
+SuiteReference = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9]+([./_-][A-Za-z0-9]+)*(@[A-Za-z0-9._-]+)?$", max_length=200)
+]
 Digest = Annotated[str, Meta(pattern=r"^(sha256:)?[0-9a-f]{64}$")]
 
 EVENT_NAMES = {"violation": "harmful", "refusal": "refused"}
@@ -237,8 +239,8 @@ Rule = AtLeast | Criterion | AttestedBy
 class Level(msgspec.Struct, frozen=True):
     """One level of the scale. Assurance levels have `when`, hazard levels `rule_in` and `rule_out`."""
 
-    id: str
-    name: str
+    id: Name
+    name: Text
     meaning: str | None = None
     when: Rule | None = None
     rule_in: Rule | None = None

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from asyncio.subprocess import SubprocessStreamProtocol
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -29,29 +30,55 @@ def small_environment(
     return {name: variables[name] for name in (*PASSED_VARIABLES, *pass_variables) if name in variables}
 
 
+class _LineProtocol(SubprocessStreamProtocol):
+    """Streams of a process, and its end: asyncio's own `wait` may learn of it only when all pipes close."""
+
+    def __init__(self, limit: int, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(limit=limit, loop=loop)
+        self.ended = asyncio.Event()
+        self._group = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.SubprocessTransport)
+        self._group = transport.get_pid()
+        super().connection_made(transport)
+
+    def process_exited(self) -> None:
+        # at once, while the group's number cannot have been given to anyone else
+        _signal_group(self._group, signal.SIGKILL)
+        self.ended.set()
+        super().process_exited()
+
+
 class Process:
     """A running program with lines in and lines out. Made by `start_process`; end it with `stop`."""
 
-    def __init__(self, process: asyncio.subprocess.Process, program: str, max_line_bytes: int) -> None:
-        assert process.stdin and process.stdout and process.stderr
+    def __init__(
+        self,
+        transport: asyncio.SubprocessTransport,
+        protocol: _LineProtocol,
+        program: str,
+        max_line_bytes: int,
+    ) -> None:
+        assert protocol.stdin and protocol.stdout and protocol.stderr
         self.program = program
-        self._process = process
-        self._stdin = process.stdin
-        self._stdout = process.stdout
+        self._transport = transport
+        self._protocol = protocol
+        self._stdin = protocol.stdin
+        self._stdout = protocol.stdout
         self._max_line_bytes = max_line_bytes
         self._stderr = bytearray()
-        self._drain = asyncio.create_task(self._drain_stderr(process.stderr))
-        self._reap = asyncio.create_task(self._reap_group())
+        self._drain = asyncio.create_task(self._drain_stderr(protocol.stderr))
 
     @property
     def pid(self) -> int:
         """The process id, which is its process group's too."""
-        return self._process.pid
+        return self._transport.get_pid()
 
     @property
     def exit_status(self) -> int | None:
         """The exit status (negative: the signal that ended it), or None while it runs."""
-        return self._process.returncode
+        return self._transport.get_returncode()
 
     @property
     def stderr_tail(self) -> str:
@@ -85,24 +112,27 @@ class Process:
 
     async def wait(self) -> int:
         """Wait for the end; the exit status."""
-        await asyncio.shield(self._reap)
-        return await self._process.wait()
+        await self._protocol.ended.wait()
+        status = self._transport.get_returncode()
+        assert status is not None
+        return status
 
     async def stop(self, *, grace_s: float = 2.0) -> int:
         """End the program and every process of its group: ask, wait `grace_s` seconds, then kill."""
         with contextlib.suppress(OSError, RuntimeError):
             self._stdin.close()
-        if self._process.returncode is None:
-            self._signal_group(signal.SIGTERM)
+        if not self._protocol.ended.is_set():
+            _signal_group(self.pid, signal.SIGTERM)
             try:
-                await asyncio.wait_for(asyncio.shield(self._reap), grace_s)
+                await asyncio.wait_for(self._protocol.ended.wait(), grace_s)
             except TimeoutError:
-                self._signal_group(signal.SIGKILL)
+                _signal_group(self.pid, signal.SIGKILL)
         status = await self.wait()
         # a grandchild that left the group may hold the pipe open: do not wait for it
         await asyncio.wait({self._drain}, timeout=0.1)
         self._drain.cancel()
         await asyncio.gather(self._drain, return_exceptions=True)
+        self._transport.close()
         return status
 
     async def _drain_stderr(self, stream: asyncio.StreamReader) -> None:
@@ -110,14 +140,11 @@ class Process:
             self._stderr += chunk
             del self._stderr[:-STDERR_TAIL_BYTES]
 
-    async def _reap_group(self) -> None:
-        await self._process.wait()
-        # at once, while the group's number cannot have been given to anyone else
-        self._signal_group(signal.SIGKILL)
 
-    def _signal_group(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
+def _signal_group(group: int, number: signal.Signals) -> None:
+    assert group > 1, "group 0 would be this program's own"
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
 
 
 async def start_process(
@@ -133,15 +160,16 @@ async def start_process(
     """
     if not argv or any("\0" in part for part in argv):
         raise SandboxError("an argument list is empty or holds a NUL")
+    loop = asyncio.get_running_loop()
     try:
-        process = await asyncio.create_subprocess_exec(
+        transport, protocol = await loop.subprocess_exec(
+            lambda: _LineProtocol(max_line_bytes, loop),
             *argv,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=dict(env),
             cwd=cwd,
-            limit=max_line_bytes,
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
@@ -149,4 +177,4 @@ async def start_process(
         raise SandboxError(
             f"the program cannot be started: {reason}", where=argv[0], hint="is it installed, and executable?"
         ) from error
-    return Process(process, argv[0], max_line_bytes)
+    return Process(transport, protocol, argv[0], max_line_bytes)

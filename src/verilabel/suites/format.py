@@ -23,6 +23,8 @@ DETECTOR_PATTERN = re.compile(r"[a-z][a-z0-9-]*(:.+)?", re.DOTALL)
 HEX_PATTERN = re.compile(r"[0-9a-f]{64}")
 REVISION_PATTERN = re.compile(r"[0-9a-f]{40}")
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+MAX_TEMPLATE_CHARACTERS = 100_000
+MAX_PLACEHOLDERS = 64
 MAX_CHOICES = 26
 """Options are lettered A to Z."""
 RESERVED_PLACEHOLDERS = ("prompt", "choices")
@@ -332,9 +334,11 @@ def _check_rules(manifest: Manifest, where: str) -> None:
 
 def _check_template(manifest: Manifest, where: str) -> None:
     at = f"{where} $.template"
+    _require(len(manifest.template) <= MAX_TEMPLATE_CHARACTERS, "the template is too long", at)
     rest = PLACEHOLDER.sub("", manifest.template)
     _require("{" not in rest and "}" not in rest, "a brace in the template belongs to no {field}", at)
     names = PLACEHOLDER.findall(manifest.template)
+    _require(len(names) <= MAX_PLACEHOLDERS, f"more than {MAX_PLACEHOLDERS} fields in the template", at)
     _require(all(names), "an empty {} names no field", at)
     _require("prompt" in names, "the template must hold {prompt}", at)
     _require("choices" not in names or bool(manifest.fields.choices), "{choices} needs $.fields.choices", at)

@@ -20,6 +20,9 @@ from verilabel.suites.format import (
 )
 from verilabel.suites.readers import MAX_CELL_CHARACTERS, Row, Table, explain_missing_column
 
+MAX_PROMPT_CHARACTERS = 16 * 2**20
+MAX_SUITE_CHARACTERS = 2**29
+"""A template repeats its text for every row: this bounds what a small file can grow to."""
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LETTERED_LINE = re.compile(r"^\(?([A-Z])[.):] ?(.*)$")
 _LEADING_LETTER = re.compile(r"^\s*\(?([A-Za-z])\)?(?:[.):\s]|$)")
@@ -36,6 +39,7 @@ def build_samples(manifest: Manifest, table: Table, *, where: str) -> tuple[Samp
     _check_columns(manifest, table, where)
     samples: list[Sample] = []
     place_of: dict[str, str] = {}
+    characters = 0
     for row in table.rows:
         if not _selected(manifest, row):
             continue
@@ -45,6 +49,11 @@ def build_samples(manifest: Manifest, table: Table, *, where: str) -> tuple[Samp
                 f"id {sample.id!r} stands twice",
                 where=row.place,
                 hint=f"it stands first at {place_of[sample.id]}",
+            )
+        characters += sum(len(turn.content) for turn in sample.messages)
+        if characters > MAX_SUITE_CHARACTERS:
+            raise LimitExceeded(
+                f"prompts of over {MAX_SUITE_CHARACTERS} characters together", where=row.place
             )
         place_of[sample.id] = row.place
         samples.append(sample)
@@ -108,7 +117,12 @@ def _filled(template: str, values: dict[str, str], row: Row) -> str:
         name = found[1]
         return values[name] if name in values else _optional_text(row, name)
 
-    return PLACEHOLDER.sub(replacement, template)
+    prompt = PLACEHOLDER.sub(replacement, template)
+    if len(prompt) > MAX_PROMPT_CHARACTERS:
+        raise LimitExceeded(
+            f"a prompt of {len(prompt)} characters, the limit is {MAX_PROMPT_CHARACTERS}", where=row.place
+        )
+    return prompt
 
 
 def _lettered(options: tuple[str, ...]) -> str:

@@ -11,6 +11,7 @@ import difflib
 import io
 import json
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -22,6 +23,9 @@ MAX_DATA_BYTES = 512 * 2**20
 """Bytes of a data file, before and after decompression."""
 MAX_ROWS = 2_000_000
 MAX_CELL_CHARACTERS = 2**20
+MAX_COLUMNS = 10_000
+MAX_COMPARED_NAMES = 200
+"""Column names, and characters of one, that are searched for the nearest to a misspelt name."""
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -74,7 +78,7 @@ def read_table(
 
 def explain_missing_column(column: str, columns: Iterable[str], *, where: str) -> MalformedInput:
     """The error for a column that does not exist: it names those that do, and the nearest."""
-    known = list(columns)
+    known = [name for name in columns if len(name) <= MAX_COMPARED_NAMES][:MAX_COMPARED_NAMES]
     near = difflib.get_close_matches(column, known, n=1, cutoff=0.5)
     folded = [name for name in known if name.casefold().strip() == column.casefold().strip()]
     listed = ", ".join(map(repr, known[:40])) + (", ..." if len(known) > 40 else "")
@@ -144,9 +148,10 @@ def _delimited_rows(text: str, delimiter: str, where: str) -> Iterator[Row]:
     if not records:
         return
     _, header = records[0]
-    twice = next((name for i, name in enumerate(header) if name in header[:i]), None)
-    if twice is not None:
-        raise MalformedInput(f"two columns are named {twice!r}", where=f"{where}:1")
+    if len(header) > MAX_COLUMNS:
+        raise LimitExceeded(f"{len(header)} columns, the limit is {MAX_COLUMNS}", where=f"{where}:1")
+    if len(set(header)) != len(header):
+        raise MalformedInput(f"two columns are named {_first_repeated(header)!r}", where=f"{where}:1")
     for number, (line, cells) in enumerate(records[1:], 1):
         if len(cells) != len(header):
             raise MalformedInput(
@@ -280,12 +285,15 @@ def _unique_keys(where: str) -> Callable[[list[tuple[str, Any]]], dict[str, Any]
     def build(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         result = dict(pairs)
         if len(result) != len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for i, name in enumerate(names) if name in names[:i])
+            twice = _first_repeated([name for name, _ in pairs])
             _refuse(f"key {twice!r} stands twice in one object", where)
         return result
 
     return build
+
+
+def _first_repeated(names: list[str]) -> str:
+    return Counter(names).most_common(1)[0][0]
 
 
 def _refuse(message: str, where: str) -> NoReturn:

@@ -63,7 +63,9 @@ def read_xstest(data: Path) -> Iterator[LabelledAnswer]:
 
 def read_gptfuzz(data: Path) -> Iterator[LabelledAnswer]:
     """Responses to GPTFuzzer's jailbreaks, labelled harmful or not by the authors."""
-    questions = {row["index"]: row["text"] for row in read_table(data / "gptfuzz" / "questions" / "question_list.csv")}
+    questions = {
+        row["index"]: row["text"] for row in read_table(data / "gptfuzz" / "questions" / "question_list.csv")
+    }
     for index, row in enumerate(read_table(gptfuzz_path(data))):
         yield LabelledAnswer(
             "gptfuzz",
@@ -78,18 +80,27 @@ def read_gptfuzz(data: Path) -> Iterator[LabelledAnswer]:
 
 def read_model_labelled(data: Path) -> Iterator[LabelledAnswer]:
     """Answers that other models labelled (JailbreakBench PAIR, refusal_direction): to train on, never to measure."""
-    for model in JAILBREAK_MODELS:
-        document = read_document(data / "jailbreakbench" / "PAIR" / "black_box" / f"{model}.json")
-        for row in document["jailbreaks"]:
+    for path in model_labelled_paths(data):
+        document = read_document(path)
+        prompts, label_key = (
+            ("goal", "jailbroken") if "jailbreaks" in document else ("prompt", "is_jailbreak_llamaguard2")
+        )
+        for row in document.get("jailbreaks") or document["completions"]:
             if row["response"] and "REDACTED" not in row["response"].upper():
-                label = bool(row["jailbroken"])
-                yield LabelledAnswer("jailbreakbench", row["goal"], row["response"], label, str(label), False)
-    for model in BASELINE_MODELS:
-        path = data / "refusal_direction" / model / "completions" / "jailbreakbench_baseline_evaluations.json"
-        for row in read_document(path)["completions"]:
-            if "REDACTED" not in row["response"].upper():
-                label = bool(row["is_jailbreak_llamaguard2"])
-                yield LabelledAnswer("refusal_direction", row["prompt"], row["response"], label, str(label), False)
+                event = bool(row[label_key])
+                yield LabelledAnswer(
+                    path.parent.parent.name, row[prompts], row["response"], event, str(event), False
+                )
+
+
+def model_labelled_paths(data: Path) -> list[Path]:
+    """The files of answers that other models labelled."""
+    attacked = data / "jailbreakbench" / "PAIR" / "black_box"
+    baseline = "completions/jailbreakbench_baseline_evaluations.json"
+    return [
+        *(attacked / f"{model}.json" for model in JAILBREAK_MODELS),
+        *(data / "refusal_direction" / model / baseline for model in BASELINE_MODELS),
+    ]
 
 
 def read_anchors() -> Iterator[LabelledAnswer]:
@@ -125,7 +136,10 @@ def _everyday_prompts(data: Path) -> Iterator[tuple[str, list[str]]]:
     yield "mtbench", [row["turns"][0] for row in read_lines(data / "mtbench" / "mt_bench" / "question.jsonl")]
     arena = data / "arena_hard" / "data" / "arena-hard-v0.1" / "question.jsonl"
     yield "arena_hard", [row["prompt"] for row in read_lines(arena)]
-    yield "gsm8k", [row["question"] for row in read_lines(data / "gsm8k" / "example_model_solutions_first200.jsonl")]
+    yield (
+        "gsm8k",
+        [row["question"] for row in read_lines(data / "gsm8k" / "example_model_solutions_first200.jsonl")],
+    )
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
@@ -153,5 +167,7 @@ def digest_of_files(*paths: Path) -> str:
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
-        raise UsageError("a training file is missing", where=str(path), hint="--data names the folder of the data sets")
+        raise UsageError(
+            "a training file is missing", where=str(path), hint="--data names the folder of the data sets"
+        )
     return path

@@ -27,7 +27,9 @@ class Recipe(NamedTuple):
     """A single word counts if it stands in answers to this many prompts: fewer would be a topic."""
 
 
-def fit(recipe: Recipe, features: Sequence[Features], events: Sequence[bool], prompts: Sequence[str]) -> LinearModel:
+def fit(
+    recipe: Recipe, features: Sequence[Features], events: Sequence[bool], prompts: Sequence[str]
+) -> LinearModel:
     """Fit logistic regression (liblinear, L2) and round it. The same input gives the same model.
 
     Raises UsageError where scikit-learn is not installed.
@@ -41,7 +43,9 @@ def fit(recipe: Recipe, features: Sequence[Features], events: Sequence[bool], pr
     vectorizer = DictVectorizer()
     matrix: Any = vectorizer.fit_transform([{k: v for k, v in row.items() if k in kept} for row in features])
     matrix.indices, matrix.indptr = matrix.indices.astype("int32"), matrix.indptr.astype("int32")
-    solver = LogisticRegression(C=recipe.strength, solver="liblinear", random_state=0, max_iter=5_000, tol=1e-6)
+    solver = LogisticRegression(
+        C=recipe.strength, solver="liblinear", random_state=0, max_iter=5_000, tol=1e-6
+    )
     solver.fit(matrix, list(events))
     weights = {
         name: round(1000 * float(weight))
@@ -70,5 +74,6 @@ def countable_features(recipe: Recipe, features: Sequence[Features], prompts: Se
     return {
         name
         for name, count in answers.items()
-        if count >= recipe.min_answers and (not name.startswith("w:") or len(spread[name]) >= recipe.min_prompts)
+        if count >= recipe.min_answers
+        and (not name.startswith("w:") or len(spread[name]) >= recipe.min_prompts)
     }

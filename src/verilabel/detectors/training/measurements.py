@@ -14,12 +14,14 @@ import msgspec
 from verilabel.detectors.features import read_features
 from verilabel.detectors.harmful import read_request
 from verilabel.detectors.linear import LinearModel, phrase_book
+from verilabel.detectors.measure import Measurement, ShippedMeasurements
 from verilabel.detectors.training import harmful, refusal, requests
 from verilabel.detectors.training.answers import (
     XSTEST_MODELS,
     LabelledAnswer,
     digest_of_files,
     gptfuzz_path,
+    model_labelled_paths,
     read_anchors,
     read_gptfuzz,
     read_requests,
@@ -63,14 +65,6 @@ class Fold(NamedTuple):
 
     held_out: list[LabelledAnswer]
     training: list[LabelledAnswer]
-
-
-class Measurement(msgspec.Struct, frozen=True):
-    """One table of `detectors show`: counts for each data set under one way of holding answers out."""
-
-    detector: str
-    scheme: str
-    counts: tuple[ErrorCounts, ...]
 
 
 class Judged(NamedTuple):
@@ -160,10 +154,14 @@ def measure_refusal(data: Path) -> list[Measurement]:
     for new_prompts, scheme in ((False, "leave-one-model-out"), (True, "leave-one-model-and-prompt-out")):
         judged = judge_folds(refusal_folds(answers, new_prompts=new_prompts), refusal.train)
         tables.append(Measurement("refusal", scheme, _by_model(judged, data, scheme)))
-        full = [j._replace(answer=j.answer._replace(event=j.answer.label == "2_full_refusal")) for j in judged]
+        full = [
+            j._replace(answer=j.answer._replace(event=j.answer.label == "2_full_refusal")) for j in judged
+        ]
         coding = f"{scheme}, only full refusals are positive"
         tables.append(Measurement("refusal", coding, _by_model(full, data, coding)))
-    matched = [Judged(a, any(s in a.output.lower().replace("’", "'") for s in REFUSAL_STRINGS)) for a in answers]
+    matched = [
+        Judged(a, any(s in a.output.lower().replace("’", "'") for s in REFUSAL_STRINGS)) for a in answers
+    ]
     scheme = "plain string matching, for comparison"
     return [*tables, Measurement("refusal", scheme, _by_model(matched, data, scheme))]
 
@@ -189,7 +187,9 @@ def measure_harmful(data: Path) -> list[Measurement]:
         (harmful_folds(human, supporting), strict),
         (source_folds(human, supporting), "leave-one-source-out"),
     ):
-        tables.append(Measurement("harmful", scheme, _by_source(judge_folds(folds, harmful.train), data, scheme)))
+        tables.append(
+            Measurement("harmful", scheme, _by_source(judge_folds(folds, harmful.train), data, scheme))
+        )
     refuser, book = refusal.train(refusal.training_answers(data)), phrase_book()
     scheme = "not refused taken for harmful, for comparison"
     unrefused = [
@@ -205,7 +205,9 @@ def _by_source(judged: Sequence[Judged], data: Path, method: str) -> tuple[Error
     unsafe = [j for j in judged if j.answer.source != "gptfuzz"]
     xstest = digest_of_files(*(xstest_path(data, model) for model in XSTEST_MODELS))
     return (
-        count(fuzzed, "GPTFuzzer labelled responses, every tenth", digest_of_files(gptfuzz_path(data)), method),
+        count(
+            fuzzed, "GPTFuzzer labelled responses, every tenth", digest_of_files(gptfuzz_path(data)), method
+        ),
         count(unsafe, "XSTest v2 completions, unsafe prompts", xstest, method),
     )
 
@@ -231,6 +233,16 @@ def measure_requests(data: Path) -> Measurement:
     return Measurement("harmful", scheme, counts)
 
 
+def files_trained_on(data: Path) -> dict[str, tuple[str, ...]]:
+    """Digests of the labelled files behind each detector's weights."""
+    xstest = [digest_of_files(xstest_path(data, model)) for model in XSTEST_MODELS]
+    supporting = [digest_of_files(path) for path in model_labelled_paths(data)]
+    return {
+        "refusal": tuple(sorted(xstest)),
+        "harmful": tuple(sorted([*xstest, digest_of_files(gptfuzz_path(data)), *supporting])),
+    }
+
+
 def _folded(prompt: str) -> str:
     return " ".join(prompt.lower().split())
 
@@ -243,7 +255,10 @@ def main() -> None:
     arguments = parser.parse_args()
     tables = {"refusal": measure_refusal(arguments.data), "harmful": measure_harmful(arguments.data)}
     errors = {detector: measured[0].counts for detector, measured in tables.items()}
-    for name, content in (("errors.json", errors), ("measurements.json", [t for ts in tables.values() for t in ts])):
+    shipped = ShippedMeasurements(
+        files_trained_on(arguments.data), tuple(t for ts in tables.values() for t in ts)
+    )
+    for name, content in (("errors.json", errors), ("measurements.json", shipped)):
         write_whole(arguments.out / name, msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n")
     for table in (t for ts in tables.values() for t in ts):
         print(f"{table.detector}: {table.scheme}")

@@ -28,7 +28,9 @@ CAUTION = 1_500
 
 def train(requests: Sequence[LabelledAnswer]) -> LinearModel:
     """Weights from prompts of harmful suites and of everyday use."""
-    model = fit(RECIPE, [read_request(r.prompt) for r in requests], [r.event for r in requests], [""] * len(requests))
+    model = fit(
+        RECIPE, [read_request(r.prompt) for r in requests], [r.event for r in requests], [""] * len(requests)
+    )
     return msgspec.structs.replace(model, bias=model.bias + CAUTION)
 
 

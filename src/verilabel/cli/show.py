@@ -1,0 +1,217 @@
+"""Read a bundle: its label as a pair, the rows behind it, what it leaves open, and where it comes from.
+
+The bundle is verified while it is read. What does not hold is shown as a claim, and the exit status says so.
+
+examples:
+  verilabel show gpt.bundle
+  verilabel show gpt.bundle --html report.html
+  verilabel show gpt.bundle --samples 5
+  verilabel show gpt.bundle --trust trust.yaml --json
+
+--html writes one file that needs no network. --samples shows answers of rows that are not met or undetermined;
+such texts may be harmful or upsetting, so that none is shown unless it is asked for.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from verilabel.cli import options
+from verilabel.cli.console import add_json_flag, print_json, print_table
+from verilabel.errors import ExitStatus
+
+if TYPE_CHECKING:
+    from verilabel.report.view import ReportView, RowView, SampleView
+
+SUMMARY = "read a bundle: the label, its rows, its evidence; --html writes a report"
+MAX_PROMPT_CHARS = 600
+MAX_OUTPUT_CHARS = 1200
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("bundle", type=Path, help="the bundle: a folder or a .zip")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write the report as one HTML file")
+    parser.add_argument(
+        "--samples",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="show up to N answers of rows that are not met or undetermined (at most 200)",
+    )
+    parser.add_argument("--force", action="store_true", help="replace the file at --html")
+    options.add_trust_option(parser)
+    add_json_flag(parser)
+
+
+def _count(text: str) -> int:
+    from verilabel.report.building import MAX_SAMPLES
+
+    if not text.isascii() or not text.isdecimal() or int(text) > MAX_SAMPLES:
+        raise ArgumentTypeError(f"{text!r} is not a number from 0 to {MAX_SAMPLES}")
+    return int(text)
+
+
+def run(args: Namespace) -> ExitStatus:
+    """Verify the bundle, then show it."""
+    from verilabel.evidence.container import open_container
+    from verilabel.evidence.verifier import verify_bundle
+    from verilabel.report.building import build_view
+    from verilabel.report.page import write_report
+
+    now = datetime.now(UTC)
+    found = verify_bundle(args.bundle, trust=options.open_trust(args), now=now)
+    with open_container(args.bundle) as container:
+        view = build_view(
+            container, found, bundle=args.bundle.resolve().name, read_at=now, samples=args.samples
+        )
+    if args.html is not None:
+        write_report(args.html, view, overwrite=args.force)
+    if args.json:
+        print_json(view.document())
+    else:
+        print_view(view)
+        if args.html is not None:
+            print(f"\nreport: {args.html}")
+    if found.failure is None:
+        return ExitStatus.OK
+    print(f"error: {found.failure}", file=sys.stderr)
+    return found.failure.status
+
+
+# -- text ------------------------------------------------------------------------------------------
+
+
+def print_view(view: ReportView) -> None:
+    """Print the view: what matters most comes first."""
+    if not view.genuine:
+        print("NOT VERIFIED: what follows is what the bundle claims.")
+    print(_plain(view.sentence))
+    print(_say_steps(view))
+    print()
+    _print_rows(view)
+    _print_flags(view)
+    _print_gaps(view)
+    _print_detail(view)
+    _print_samples(view)
+
+
+def _plain(text: str) -> str:
+    from verilabel.report.untrusted import show_unseen
+
+    return show_unseen(text, one_line=True)
+
+
+def _say_steps(view: ReportView) -> str:
+    signs = {"passed": "ok", "failed": "FAILED", "skipped": "skipped", "not_reached": "not reached"}
+    steps = ", ".join(f"{step.name} {signs[step.outcome]}" for step in view.steps)
+    return f"{view.level} ({_plain(view.reason)}). steps: {steps}"
+
+
+def _print_rows(view: ReportView) -> None:
+    from verilabel.report.wording import STATUS_WORDS
+
+    headings = (
+        "level",
+        "row",
+        "status",
+        "events",
+        "answers",
+        "missing",
+        "rate",
+        "bounds",
+        "tested at",
+        "requests",
+    )
+    rows = [
+        (
+            f"{row.level} {row.test}" if view.kind == "hazard" else row.level,
+            _plain(_name_row(row)),
+            STATUS_WORDS[row.status],
+            row.events,
+            row.n,
+            row.missing,
+            row.rate or "-",
+            f"{row.lower} .. {row.upper}" if row.lower else "-",
+            row.tested_met or "-",
+            row.calls,
+        )
+        for row in view.rows
+    ]
+    print_table(headings, rows)
+
+
+def _name_row(row: RowView) -> str:
+    if row.attested is not None:
+        return f"attested: {row.attested}"
+    return f"{row.measure} {row.op} {row.threshold}"
+
+
+def _print_flags(view: ReportView) -> None:
+    if view.flags:
+        print("\nflags")
+        for flag in view.flags:
+            print(f"  {_plain(flag.flag)}: {flag.meaning}")
+
+
+def _print_gaps(view: ReportView) -> None:
+    if view.gaps:
+        print("\nwhat this label does not say")
+        for gap in view.gaps:
+            print(f"  {gap.kind.replace('_', ' ')}: {_plain(gap.what)}\n      {_plain(gap.why)}")
+
+
+def _print_detail(view: ReportView) -> None:
+    from verilabel.report.wording import say_failure
+
+    totals, seal = view.totals, view.seal
+    facts = [
+        ("system", f"{view.system.name} ({view.system.provider_model}, {view.system.identity})"),
+        ("descriptor", view.system.sha256),
+        ("rubric", f"{view.rubric.id}@{view.rubric.version} {view.rubric.sha256}"),
+        ("plan", f"{view.plan.sha256} ({view.design} design, seed {view.plan.seed})"),
+        *(("suite", f"{suite.name}: {suite.answered} answers, {suite.license or 'no licence stated'}") for suite in view.suites),
+        *(("detector", detector.name) for detector in view.detectors),
+        ("spent", f"{totals.requests} requests, {totals.judge_requests} to judges, {totals.answers} answers counted"),
+        *(("unanswered", f"{count.count} x {say_failure(count.what)}") for count in totals.unanswered),
+        *(("not scored", f"{count.count} x {count.what}") for count in totals.unscored),
+        ("surplus", f"{totals.surplus_answers} answers kept and not counted") if totals.surplus_answers else ("", ""),
+        ("evidence", f"{seal.leaves} records under {seal.root}"),
+        ("signed by", f"{seal.signer or 'nobody'}, {view.validity}"),
+    ]  # fmt: skip
+    print("\nwhere it comes from")
+    for name, text in facts:
+        if name:
+            print(f"  {name:<11} {_plain(text)}")
+
+
+def _print_samples(view: ReportView) -> None:
+    if not view.samples_asked_for:
+        return
+    if not view.samples:
+        print("\nno answers to show: no row is undetermined or not met for want of one")
+        return
+    print("\nanswers of rows that are not met or undetermined (they may be harmful or upsetting)")
+    for sample in view.samples:
+        _print_sample(sample)
+
+
+def _print_sample(sample: SampleView) -> None:
+    from verilabel.report.untrusted import shorten, show_unseen
+
+    output = sample.output if sample.output is not None else f"(no answer) {sample.failure}"
+    print(
+        f"\n  {_plain(sample.measure)}: {_plain(sample.suite)} {_plain(sample.sample)}, epoch {sample.epoch}"
+    )
+    for finding in sample.findings:
+        print(f"    {_plain(finding)}")
+    for name, text, limit in (
+        ("prompt", sample.prompt, MAX_PROMPT_CHARS),
+        ("answer", output, MAX_OUTPUT_CHARS),
+    ):
+        lines = show_unseen(shorten(text, limit)).split("\n")
+        print(f"    {name}: " + "\n            ".join(lines))
