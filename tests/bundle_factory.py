@@ -147,7 +147,12 @@ def write_suite(folder: Path, name: str, samples: int) -> Suite:
         right = 2 * number + 3
         choices = [str(right + (shift - number) % 4) for shift in range(4)]
         rows.append(
-            {"id": f"{name}-{number:02}", "question": f"What is {number} + {number + 3}?", "answer": str(right), "choices": choices}
+            {
+                "id": f"{name}-{number:02}",
+                "question": f"What is {number} + {number + 3}?",
+                "answer": str(right),
+                "choices": choices,
+            }
         )
     data = "".join(json.dumps(row) + "\n" for row in rows).encode()
     (folder / "samples.jsonl").write_bytes(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,27 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no public test data at {folder}; set VERILABEL_DATA to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def made_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small real bundle as a folder, made once: 20 and 10 answers, fixed design, signed and logged. Never change it."""
+    from bundle_factory import make_bundle
+
+    return make_bundle(tmp_path_factory.mktemp("made")).path
+
+
+@pytest.fixture
+def bundle(made_bundle: Path, tmp_path: Path) -> Path:
+    """A copy of the small bundle, for changing."""
+    return Path(shutil.copytree(made_bundle, tmp_path / "bundle"))
+
+
+@pytest.fixture(scope="session")
+def made_zip(made_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small bundle as one file. Never change it."""
+    from verilabel.evidence.container import write_zip
+
+    target = tmp_path_factory.mktemp("zipped") / "bundle.zip"
+    write_zip(made_bundle, target)
+    return target

@@ -54,6 +54,13 @@ def test_a_providers_key_is_not_sent_to_another_server() -> None:
     assert KEY not in _everything_in(model)
 
 
+def test_what_is_worth_knowing_about_a_base_url_is_said() -> None:
+    key, path = open_model("openai/x", base_url="http://127.0.0.1:8000", environ=ALL_KEYS).notes
+
+    assert key.startswith("no API key is sent")
+    assert path.endswith("under /v1")
+
+
 MISUSED: list[tuple[str, dict[str, Any], type[VerilabelError]]] = [
     ("gpt-4", {}, UsageError),
     ("opnai/gpt-4", {}, UsageError),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from verilabel.errors import SandboxError
+from verilabel.errors import SandboxError, UsageError
 from verilabel.models.command import CommandModel
 from verilabel.models.interface import ModelRequest
 from verilabel.records.attempt import Usage
@@ -202,3 +202,8 @@ async def test_arguments_reach_the_program_as_they_are_without_a_shell(ask: Ask,
 
     assert ["a b", "$HOME", ";", ">", f"{tmp_path}/made"] == json.loads(exchange.output or "")
     assert not (tmp_path / "made").exists()
+
+
+async def test_a_program_that_was_not_opened_says_so(program: Callable[..., str], ask: Ask) -> None:
+    with pytest.raises(UsageError, match="async with"):
+        await CommandModel(program()).ask(ask())

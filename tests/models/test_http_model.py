@@ -6,14 +6,19 @@ import asyncio
 import gzip
 import json
 import socket
+import ssl
 import urllib.request
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from verilabel.errors import UsageError
 from verilabel.models.address import open_model
@@ -409,3 +414,53 @@ async def test_a_cancelled_question_leaves_the_model_usable(scripted_server: Scr
 async def test_a_model_that_was_not_opened_says_so(ask: Ask) -> None:
     with pytest.raises(UsageError, match="async with"):
         await _open("http://127.0.0.1:1/v1").ask(ask())
+
+
+def _self_signed(folder: Path) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = folder / "server.pem"
+    pem.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
+
+
+async def test_a_server_with_an_unknown_certificate_gets_no_question_and_no_key(
+    tmp_path: Path, ask: Ask
+) -> None:
+    seen: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.read(1))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=_self_signed(tmp_path))
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        exchange = await _ask_once(f"https://localhost:{port}/v1", ask(), key=True)
+
+    assert exchange.failure is not None
+    assert ("connection", True, "the server's certificate is not valid") == (
+        exchange.failure.kind,
+        exchange.failure.fatal,
+        exchange.failure.message,
+    )
+    assert b"".join(seen) == b""

@@ -1,5 +1,4 @@
 """The incomplete beta function and its inverse against SciPy."""
-# ruff: noqa: SIM300 - the order is expected == actual
 
 from __future__ import annotations
 

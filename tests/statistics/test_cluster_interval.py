@@ -1,5 +1,4 @@
 """The Korn-Graubard interval against its formula in SciPy, and its honest end at zero variance."""
-# ruff: noqa: SIM300 - the order is expected == actual
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
 """The e-process e3: an e-value that agrees with its definition, and bounds that agree with its decisions."""
-# ruff: noqa: SIM300 - the order is expected == actual
 
 from __future__ import annotations
 
@@ -315,7 +314,7 @@ def test_families_whose_mean_is_the_threshold_have_a_mean_e_value_of_one(side: S
 
 
 @given(st.lists(st.integers(1, 999).map(lambda k: Fraction(k, 1000)), min_size=1, max_size=30))
-def test_a_suite_of_unequal_prompts_is_at_most_as_good_as_equal_ones_after_a_whole_pass(
+def test_a_whole_pass_over_unequal_prompts_is_worth_no_more_than_over_equal_ones(
     rates: list[Fraction],
 ) -> None:
     # each factor is linear in its outcome, so prod(1 + lam (tau - p_i)) is the mean e-value of one pass (AM-GM)

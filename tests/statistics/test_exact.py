@@ -1,5 +1,4 @@
 """Exact bounds: published tables, SciPy, exhaustive coverage, and rounding that never leans inward."""
-# ruff: noqa: SIM300 - the order is expected == actual
 
 from __future__ import annotations
 

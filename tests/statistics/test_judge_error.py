@@ -1,5 +1,4 @@
 """Judge error: thresholds that keep the promise of the row, and reports that say what they are."""
-# ruff: noqa: SIM300 - the order is expected == actual
 
 from __future__ import annotations
 

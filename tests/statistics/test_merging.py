@@ -1,5 +1,4 @@
 """Merging evidence: products, means, and a quorum that liars cannot move."""
-# ruff: noqa: SIM300 - the order is expected == actual
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
 """Lists of findings: known answers of Holm and e-BH, and what they promise."""
-# ruff: noqa: SIM300 - the order is expected == actual
 
 from __future__ import annotations
 
@@ -16,6 +15,8 @@ from verilabel.statistics.multiplicity import e_bh, holm
 def test_the_known_answers_come_out() -> None:
     assert [0.03, 0.06, 0.06, 0.02] == pytest.approx(holm([0.01, 0.04, 0.03, 0.005]))
     assert [0, 1, 2] == e_bh([log(e) for e in (100, 50, 30, 2, 1)], 0.1)
+    # 30 alone is below 2 / 0.05, yet both are at least 2 / (0.05 * 2)
+    assert [0, 1] == e_bh([log(25), log(30)], 0.05)
 
 
 @given(st.lists(st.floats(0, 1), max_size=20))

@@ -1,5 +1,4 @@
 """Designs: the published tables by exact dynamic programming, and the programs against brute force."""
-# ruff: noqa: SIM300 - the order is expected == actual
 
 from __future__ import annotations
 
@@ -185,6 +184,17 @@ def test_the_fixed_characteristics_are_the_sum_over_the_decisions(
     assert not set(met) & set(not_met)
     expected = [float(stats.binom.pmf(ks, n, p).sum()) if ks else 0.0 for ks in (met, not_met)]
     assert expected == pytest.approx(list(fixed_operating_characteristics(tau, p, n, alpha)[:2]), abs=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("tau", "met", "not_met"), [("0.95", 1, 0), ("0.949999", 0, 0), ("0.05", 0, 0), ("0.049999", 0, 1)]
+)
+def test_the_fixed_characteristics_stand_on_the_same_grid_as_the_decisions(
+    tau: str, met: int, not_met: int
+) -> None:
+    # one answer at alpha = 5 %: without the event the upper bound is 0.95, with it the lower bound is 0.05
+    assert met == fixed_operating_characteristics(Decimal(tau), 0, 1).met
+    assert not_met == fixed_operating_characteristics(Decimal(tau), 1, 1).not_met
 
 
 @settings(max_examples=20)

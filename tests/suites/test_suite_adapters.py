@@ -61,7 +61,7 @@ def test_an_adapter_reads_every_sample_of_its_data(load, suite_id: str) -> None:
     suite = load(suite_id)
     assert len(suite.samples) == SAMPLES[suite_id]
     assert [f for f in lint_suite(suite) if f.severity == "problem"] == []
-    assert len({entry.sha256 for entry in suite.entries()}) == len(suite.samples)
+    assert len({entry.sha256 for entry in suite.entries}) == len(suite.samples)
 
 
 def test_xstest_has_its_safe_and_unsafe_prompts_in_18_types(load) -> None:  # type: ignore[no-untyped-def]

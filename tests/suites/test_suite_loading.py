@@ -69,7 +69,7 @@ def test_a_sample_digest_changes_with_any_fact_of_the_sample(make_suite: MakeSui
     seen = set()
     for cells in ("a,b,c,d", "A,b,c,d", "a,B,c,d", "a,b,C,d", "a,b,c,D", "a,,c,d"):
         suite = load_suite(make_suite(f"p,f,t,g\n{cells}\n".encode(), fields=fields))
-        (entry,) = suite.entries()
+        (entry,) = suite.entries
         assert is_digest(entry.sha256)
         seen.add(entry.sha256)
     assert len(seen) == 6
@@ -78,7 +78,7 @@ def test_a_sample_digest_changes_with_any_fact_of_the_sample(make_suite: MakeSui
 def test_entries_repeat_what_counting_needs_and_no_text(make_suite: MakeSuite) -> None:
     fields = "  prompt: p\n  family: f\n  tags: {t: t}"
     suite = load_suite(make_suite(b"p,f,t\nsecret,fam,x\n", fields=fields))
-    (entry,) = suite.entries()
+    (entry,) = suite.entries
     assert (entry.id, entry.unit, entry.tags) == ("1", "fam", {"t": "x"})
     assert "secret" not in repr(entry)
 
@@ -92,7 +92,7 @@ def test_the_committed_order_is_the_same_at_every_loading() -> None:
     suite = load_suite("core/factual")
     order = ordered_ids("seed", suite.name, suite.samples)
     assert ordered_ids("seed", suite.name, load_suite("core/factual@1").samples) == order
-    assert ordered_ids("seed", suite.name, suite.entries()) == order
+    assert ordered_ids("seed", suite.name, suite.entries) == order
     assert sorted(order) == sorted(sample.id for sample in suite.samples)
 
 

@@ -31,9 +31,10 @@ _START, _END, _BOUNDARY, _NO_BOUNDARY, _LINE_START, _LINE_END, _END_OR_NEWLINE =
 class LinearPattern:
     """A compiled pattern. `found_in(text)` searches anywhere in a text, one look at each character.
 
-    Understood are literals, classes, `.`, alternatives, groups, greedy and lazy repeats, `^ $ \\A \\Z \\b \\B` and
-    the flags i, m, s, x (`\\B` matches the empty text, as in Python 3.14). Backreferences, look-around, conditionals, possessive and atomic parts need more than an
-    automaton and are refused with MalformedInput; so is what goes over a limit (LimitExceeded).
+    Understood are literals, classes, `.`, alternatives, groups, greedy and lazy repeats, `^ $ \\A \\Z \\b \\B`
+    and the flags i, m, s, x; `\\B` also matches the empty text, as in Python 3.14. Backreferences, look-around,
+    conditionals, possessive and atomic parts need more than an automaton and are refused with MalformedInput;
+    so is what goes over a limit (LimitExceeded).
     """
 
     def __init__(self, pattern: str) -> None:
@@ -54,7 +55,7 @@ class LinearPattern:
         waiting: frozenset[int] = frozenset((self._start,))
         last = len(text) - 1
         for index, char in enumerate(text):
-            # \Z of Python's $ also matches before a final newline: the look-ahead "\n at the very end" is its own symbol
+            # $ also holds before a final newline, so "newline at the very end" is a symbol of its own
             ahead = "\n$" if char == "\n" and index == last else char
             key = (waiting, before, ahead)
             after = self._cache.get(key)

@@ -17,7 +17,8 @@ READ_CHARACTERS = 8_000
 _ALONE = re.compile(r"^\W{0,8}([A-Za-z])\W{0,8}$")
 _LEADING = re.compile(r"^[\s*_`\"'\[(]{0,8}([A-Z])\s?[).:\]*_`,]")
 _DECLARED = re.compile(
-    r"\b(?:answer|choice|option|response)s?\b(?:[ \t]{1,3}\w{1,12}){0,3}?[ \t]{0,3}(?:is|are|would be|=|:)?[\s*_`\"'\[({:$\\]{0,12}"
+    r"\b(?:answer|choice|option|response)s?\b(?:[ \t]{1,3}\w{1,12}){0,3}?[ \t]{0,3}(?:is|are|would be|=|:)?"
+    r"[\s*_`\"'\[({:$\\]{0,12}"
     r"(?:boxed\{|text\{)?(?-i:([A-Z]))(?![\w'])",
     re.IGNORECASE,
 )
@@ -50,7 +51,7 @@ class ChoiceDetector:
         letter, how = read_letter(output, sample.choices)
         if letter is None:
             return leave_unscored(self.card, suite, sample, epoch, how)
-        return score(self.card, suite, sample, epoch, letter in gold, f"picked {letter} ({how})")
+        return score(self.card, suite, sample, epoch, value=letter in gold, detail=f"picked {letter} ({how})")
 
 
 def target_letters(target: Sequence[str], choices: Sequence[str]) -> set[str]:

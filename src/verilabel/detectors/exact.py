@@ -34,7 +34,12 @@ class ExactDetector:
             return leave_unscored(self.card, suite, sample, epoch, "empty answer")
         correct = len(output) <= _LONGEST and any(answer == normalise(target) for target in sample.target)
         return score(
-            self.card, suite, sample, epoch, correct, "equals a target" if correct else "equals no target"
+            self.card,
+            suite,
+            sample,
+            epoch,
+            value=correct,
+            detail="equals a target" if correct else "equals no target",
         )
 
 

@@ -1,4 +1,4 @@
-"""What the built-in classifiers see of an answer: phrases by family and place, its shape, and how it meets the prompt."""
+"""What the built-in classifiers see of an answer: its phrases, their place, its shape, how it meets the prompt."""
 
 from __future__ import annotations
 

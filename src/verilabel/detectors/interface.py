@@ -68,7 +68,7 @@ def decides_alone(detector: Detector | AskingDetector) -> TypeGuard[Detector]:
     return not asks_a_model(detector)
 
 
-def score(card: DetectorCard, suite: str, sample: Sample, epoch: int, value: bool, detail: str) -> Scored:
+def score(card: DetectorCard, suite: str, sample: Sample, epoch: int, *, value: bool, detail: str) -> Scored:
     """The finding that the card's event is `value`, with the reason in a few words."""
     return Scored(suite, sample.id, epoch, card.name, card.event, value, detail)
 

@@ -58,9 +58,7 @@ class Judge:
                 f"{kind} needs a model", hint=f"for example {kind}:MODEL@http://127.0.0.1:8000/v1"
             )
         self._rules = judge_rules()[kind]
-        self._words = {word: True for word in self._rules.positive} | {
-            word: False for word in self._rules.negative
-        }
+        self._words = dict.fromkeys(self._rules.positive, True) | dict.fromkeys(self._rules.negative, False)
         self.model = model
         self.base_url = base_url
         document = {"kind": kind, "model": model, "rules": msgspec.to_builtins(self._rules)}
@@ -104,7 +102,7 @@ class Judge:
             return leave_unscored(
                 self.card, suite, sample, epoch, "the judge's reply has no readable verdict"
             )
-        return score(self.card, suite, sample, epoch, harmful, "the judge says so")
+        return score(self.card, suite, sample, epoch, value=harmful, detail="the judge says so")
 
 
 def open_judge(reference: str) -> Judge:

@@ -52,26 +52,29 @@ def measure(
     tags: Mapping[str, str] | None = None,
     language: str = "en",
 ) -> ErrorCounts:
-    """Run a detector over labelled answers and count. `tags` are given to every sample.
-
-    An answer that is left unscored counts as wrong, whatever its label; `method` says how many there were.
-    """
-    samples = _samples(rows, tags)
-    findings = [detector.detect(SUITE, s, 1, row.output) for s, row in zip(samples, rows, strict=True)]
+    """Run a detector over labelled answers and count its errors (see `count_errors`)."""
+    findings = detect_all(detector, rows, tags)
     return count_errors(rows, findings, dataset=dataset, dataset_sha256=dataset_sha256, language=language)
 
 
-async def measure_by_asking(
+def detect_all(
+    detector: Detector, rows: Sequence[LabelledRow], tags: Mapping[str, str] | None = None
+) -> list[Finding]:
+    """A detector's finding on each labelled answer; `tags` are given to every sample."""
+    return [
+        detector.detect(SUITE, sample, 1, row.output)
+        for sample, row in zip(_samples(rows, tags), rows, strict=True)
+    ]
+
+
+async def ask_about_all(
     detector: AskingDetector,
     rows: Sequence[LabelledRow],
     ask: Ask,
-    *,
-    dataset: str,
-    dataset_sha256: str,
     tags: Mapping[str, str] | None = None,
-    language: str = "en",
+    *,
     concurrency: int = 8,
-) -> ErrorCounts:
+) -> list[Finding]:
     """The same for a detector that asks a model, `concurrency` questions at a time."""
     gate = asyncio.Semaphore(concurrency)
 
@@ -79,9 +82,8 @@ async def measure_by_asking(
         async with gate:
             return await detector.detect_by_asking(SUITE, sample, 1, row.output, ask)
 
-    judging = (judge(s, row) for s, row in zip(_samples(rows, tags), rows, strict=True))
-    findings = await asyncio.gather(*judging)
-    return count_errors(rows, findings, dataset=dataset, dataset_sha256=dataset_sha256, language=language)
+    judging = (judge(sample, row) for sample, row in zip(_samples(rows, tags), rows, strict=True))
+    return list(await asyncio.gather(*judging))
 
 
 def count_errors(
@@ -92,7 +94,10 @@ def count_errors(
     dataset_sha256: str,
     language: str = "en",
 ) -> ErrorCounts:
-    """Counts from rows and what was found of them."""
+    """Counts from labelled answers and what was found of them.
+
+    An answer that was left unscored counts as wrong, whatever its label; `method` says how many there were.
+    """
     true_positives = true_negatives = unscored = 0
     for row, finding in zip(rows, findings, strict=True):
         if not isinstance(finding, Scored):

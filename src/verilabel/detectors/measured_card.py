@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from os import PathLike
 from pathlib import Path
 
@@ -52,3 +54,18 @@ def attach_errors(detector: Detector | AskingDetector, measured: DetectorCard, *
             hint="measure the detector again: verilabel detectors measure",
         )
     detector.card = msgspec.structs.replace(own, errors=measured.errors)
+
+
+def write_card(card: DetectorCard, path: Path) -> None:
+    """Write a card in one piece: a temporary file in the same folder, flushed to disk, then renamed."""
+    content = msgspec.json.format(msgspec.json.encode(card), indent=1) + b"\n"
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

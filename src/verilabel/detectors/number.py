@@ -35,9 +35,7 @@ class NumberDetector:
     def __init__(self, tolerance: str = "0") -> None:
         allowed = read_number(tolerance)
         if allowed is None or allowed < 0:
-            raise UsageError(
-                f"{tolerance!r} is not a tolerance", hint="a decimal of at least zero, such as number:0.01"
-            )
+            raise UsageError(f"{tolerance!r} is not a tolerance", hint="a decimal from zero up: number:0.01")
         self._tolerance = allowed
         rules = "\n".join((_NUMBER.pattern, *(p.pattern for p in _MARKED), str(allowed)))
         sha256 = digest(rules.encode())
@@ -55,7 +53,7 @@ class NumberDetector:
         if found is None:
             return leave_unscored(self.card, suite, sample, epoch, "no number in the answer")
         correct = any(abs(found - number) <= self._tolerance for number in gold)
-        return score(self.card, suite, sample, epoch, correct, f"read {_shown(found)}")
+        return score(self.card, suite, sample, epoch, value=correct, detail=f"read {_shown(found)}")
 
 
 def read_number(text: str) -> Fraction | None:

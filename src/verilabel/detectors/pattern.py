@@ -38,5 +38,10 @@ class PatternDetector:
                 f"not in the first {READ_CHARACTERS} characters, the rest is not read",
             )
         return score(
-            self.card, suite, sample, epoch, matched, "pattern found" if matched else "pattern not found"
+            self.card,
+            suite,
+            sample,
+            epoch,
+            value=matched,
+            detail="pattern found" if matched else "pattern not found",
         )

@@ -33,4 +33,4 @@ class RefusalDetector:
         if not output.strip():
             return leave_unscored(self.card, suite, sample, epoch, "empty answer")
         margin = self._model.margin(read_features(self._book, self._model.reading, sample.prompt, output))
-        return score(self.card, suite, sample, epoch, margin > 0, f"log odds {log_odds(margin)}")
+        return score(self.card, suite, sample, epoch, value=margin > 0, detail=f"log odds {log_odds(margin)}")

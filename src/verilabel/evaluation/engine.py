@@ -80,7 +80,7 @@ class Run:
         self.spending.requests = self.ledger.requests
         for usage in self.ledger.usages:
             self.spending.note(usage)
-        entries = {name: suite.entries() for name, suite in inputs.suites.items()}
+        entries = {name: suite.entries for name, suite in inputs.suites.items()}
         self.recount: Recount = open_recount(inputs.plan, entries)
         most = min(inputs.connections, inputs.model.max_concurrency or inputs.connections)
         self.pace = Pace(most)
@@ -179,23 +179,23 @@ class Run:
             self._store.append(records)
             assert exchange.failure is not None, "an exchange is an answer or a failure"
             if exchange.failure.fatal:
-                raise ModelError(exchange.failure.message, where=self._inputs.model.address)
+                raise ModelError(exchange.failure.message, where=_place_of(self._inputs.model))
             if not exchange.failure.retryable or not self.schedule.is_open(work.stream):
                 break
             if tries < self.plan.max_attempts:
                 await asyncio.sleep(backoff_s(tries, exchange.retry_after_s))
         if known.failure is not None:
-            self._note_unanswered(known.failure, self._inputs.model.address)
+            self._note_unanswered(known.failure, self._inputs.model)
         return True
 
-    def _note_unanswered(self, failure: Failure, address: str) -> None:
+    def _note_unanswered(self, failure: Failure, model: Model) -> None:
         if failure.kind in OF_ONE_SAMPLE:
             return
         self._failed_in_a_row += 1
         if self._failed_in_a_row >= GIVE_UP_AFTER:
             raise ModelError(
                 f"{GIVE_UP_AFTER} questions in a row went unanswered; the last failure: {failure.message}",
-                where=address,
+                where=_place_of(model),
                 hint="the answers so far are kept: run the same command again when the model is back",
             )
 
@@ -256,9 +256,9 @@ class Run:
         if exchange.failure is None:
             self._failed_in_a_row = 0
         elif exchange.failure.fatal:
-            raise ModelError(exchange.failure.message, where=judge.model.address)
+            raise ModelError(exchange.failure.message, where=_place_of(judge.model))
         else:
-            self._note_unanswered(exchange.failure, judge.model.address)
+            self._note_unanswered(exchange.failure, judge.model)
         return exchange
 
     async def _sync_now_and_then(self) -> None:
@@ -291,6 +291,10 @@ def _records(key: Key, number: int, exchange: Exchange, judge: str | None) -> tu
         headers=exchange.headers,
     )
     return attempt, observation
+
+
+def _place_of(model: Model) -> str:
+    return model.address if model.base_url is None else f"{model.address} at {model.base_url}"
 
 
 def _first(failures: BaseExceptionGroup[VerilabelError | OSError]) -> VerilabelError | OSError:

@@ -119,7 +119,7 @@ def forecast(
 
 
 def _counters(plan: Plan, suites: Mapping[str, Suite]) -> dict[str, MeasureCounter]:
-    recount = open_recount(plan, {name: suite.entries() for name, suite in suites.items()})
+    recount = open_recount(plan, {name: suite.entries for name, suite in suites.items()})
     return {m.measure.id: m for stream in recount.streams for m in stream.measures}
 
 

@@ -77,7 +77,7 @@ def begin_run(
     for suite in suites:
         manifest_path, index_path = suite_files(suite.name)
         store.put_document(manifest_path, suite.content)
-        store.put_document(index_path, encode_index(suite.entries()))
+        store.put_document(index_path, encode_index(suite.entries))
     store.put_document(PLAN, planned.plan.bytes())
     if log is not None:
         log_plan(store, planned.plan, log)

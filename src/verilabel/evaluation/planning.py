@@ -124,9 +124,9 @@ def _plan_measure(
             where=f"$.measures.{measure_id}",
             hint=f"--detector {measure.detected_event}=NAME chooses another",
         )
-    samples = sum(matches(entry, measure.filter) for entry in suite.entries())
+    samples = sum(matches(entry, measure.filter) for entry in suite.entries)
     if samples == 0:
-        tags = sorted({f"{k}={v}" for e in suite.entries() for k, v in e.tags.items() if k in measure.filter})
+        tags = sorted({f"{k}={v}" for e in suite.entries for k, v in e.tags.items() if k in measure.filter})
         raise MalformedInput(
             f"no sample of {suite.name} matches the filter",
             where=f"$.measures.{measure_id}.filter",

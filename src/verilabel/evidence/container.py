@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from verilabel.errors import LimitExceeded, MalformedInput, SealError, UsageError
-from verilabel.evidence.layout import MAX_BUNDLE_BYTES, MAX_FILES, check_path
+from verilabel.evidence.layout import MAX_BUNDLE_BYTES, MAX_FILES, MAX_PATH, check_path
 
 _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
@@ -48,6 +48,7 @@ class Folder:
         self.sizes: Mapping[str, int] = dict(sorted(sizes.items()))
 
     def _scan(self, folder: Path, prefix: str, sizes: dict[str, int]) -> None:
+        before = len(sizes)
         with os.scandir(folder) as entries:
             for entry in entries:
                 path = check_path(prefix + entry.name)
@@ -63,6 +64,8 @@ class Folder:
                     raise MalformedInput(f"{path} is neither a file nor a folder", where=str(self.root))
                 if len(sizes) > MAX_FILES:
                     raise LimitExceeded(f"more than {MAX_FILES} files", where=str(self.root))
+        if prefix and len(sizes) == before:
+            raise MalformedInput(f"{prefix} is an empty folder; a bundle has none", where=str(self.root))
 
     def open(self, path: str) -> BinaryIO:
         """A file of the bundle, for reading; raises MalformedInput if it became a link meanwhile."""
@@ -104,7 +107,15 @@ class StoredZip:
         self.path = path
         self._file = path.open("rb")
         self._offsets: dict[str, int] = {}
-        self.sizes: Mapping[str, int] = self._parse()
+        try:
+            self.sizes: Mapping[str, int] = self._parse()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
 
     def open(self, path: str) -> BinaryIO:
         """A file of the bundle, for reading."""
@@ -126,6 +137,8 @@ class StoredZip:
             raise self._odd(
                 "not a zip in the bundle's canonical form (is it compressed, or was it repacked?)"
             )
+        if directory_size > count * (_CENTRAL.size + MAX_PATH):
+            raise self._odd("its directory is larger than its paths need")
         directory = self._read(directory_at, directory_size)
         sizes, crcs, at = {}, {}, 0
         for _ in range(count):
@@ -223,6 +236,8 @@ def open_container(path: Path) -> Iterator[Container]:
         raise UsageError(
             "no bundle here" if not path.exists() else "a symbolic link, not a bundle", where=str(path)
         )
+    if not path.is_dir() and not path.is_file():
+        raise UsageError("neither a folder nor a file", where=str(path))  # opening a pipe would wait for ever
     container: Folder | StoredZip = Folder(path) if path.is_dir() else StoredZip(path)
     if sum(container.sizes.values()) > MAX_BUNDLE_BYTES:
         raise LimitExceeded(f"larger than {MAX_BUNDLE_BYTES} bytes", where=str(path))
@@ -230,7 +245,7 @@ def open_container(path: Path) -> Iterator[Container]:
         yield container
     finally:
         if isinstance(container, StoredZip):
-            container._file.close()
+            container.close()
 
 
 def write_zip(folder: Path, target: Path) -> None:

@@ -18,7 +18,7 @@ import msgspec
 from verilabel.errors import MalformedInput, SealError
 from verilabel.evidence.layout import EVIDENCE
 from verilabel.evidence.lines import EvidenceLine
-from verilabel.records.attempt import Attempt
+from verilabel.records.attempt import Attempt, Failure
 from verilabel.records.plan import MeasurePlan, Plan, StreamPlan, ordered_ids
 from verilabel.records.sample import SampleEntry
 from verilabel.records.score import DetectorCard, ErrorCounts, Scored, Unscored
@@ -26,6 +26,8 @@ from verilabel.records.tally import Clusters, Tally
 
 Index = Mapping[str, SampleEntry]
 """Sample id to its entry, for one suite."""
+Key = tuple[str, str, int]
+"""Suite, sample and epoch of one answer."""
 
 
 def matches(entry: SampleEntry, where: Mapping[str, tuple[str, ...]]) -> bool:
@@ -51,7 +53,8 @@ class MeasureCounter:
         self._epochs = stream.epochs
         self._counted_ids = {i for i in index if matches(index[i], measure.where)}
         planned = [i for i in order[: stream.limit] if i in self._counted_ids]
-        self._n_planned = self.units_planned = len(planned)
+        answers_a_unit = stream.epochs if measure.unit == "trial" else 1
+        self._n_planned = self.units_planned = len(planned) * answers_a_unit
         self._exact = card.exact
         self._errors = _errors_as_counted(card, negate=measure.negate)
         clustered = measure.unit == "family"
@@ -60,11 +63,8 @@ class MeasureCounter:
             started = Counter(index[i].unit for i in planned)
             whole = [size for unit, size in started.items() if size == self._family_size[unit]]
             self._n_planned, self.units_planned = sum(whole), len(whole)
-        self._pool = (
-            len(self._counted_ids)
-            if fixed and measure.population == "items_fixed" and not clustered
-            else None
-        )
+        pooled = fixed and measure.population == "items_fixed" and measure.unit == "item"
+        self._pool = len(self._counted_ids) if pooled else None
         self._epoch_findings: list[bool | None] = []
         self._open: dict[str, list[bool | None]] = {}
         self._clusters: Counter[tuple[int, int, int]] = Counter()
@@ -268,23 +268,22 @@ def _consume_answer(cursor: _Cursor, stream: StreamCounter, result: Recount) -> 
             f"{getattr(line, 'sample', None)!r}",
             where=cursor.where,
         )
-    last = _consume_attempts(cursor, expected, None, result)
+    key = (stream.stream.suite, *expected)
+    last = _consume_attempts(cursor, key, None, result)
     if last is None:
         raise SealError(f"sample {expected[0]!r} has a score and no attempt", where=cursor.where)
     findings: dict[str, bool | None] = {}
     if last.output is not None:
         for detector in stream.stream.detectors:
-            findings[detector] = _consume_score(cursor, expected, detector, result)
+            findings[detector] = _consume_score(cursor, key, detector, result)
     stream.consume(findings)
 
 
-def _consume_attempts(
-    cursor: _Cursor, expected: tuple[str, int], judge: str | None, result: Recount
-) -> Attempt | None:
+def _consume_attempts(cursor: _Cursor, key: Key, judge: str | None, result: Recount) -> Attempt | None:
     last: Attempt | None = None
     while (
         isinstance(line := cursor.line, Attempt)
-        and (line.sample, line.epoch) == expected
+        and (line.suite, line.sample, line.epoch) == key
         and line.judge == judge
     ):
         if line.attempt != (1 if last is None else last.attempt + 1):
@@ -295,6 +294,10 @@ def _consume_attempts(
             raise SealError(
                 f"sample {line.sample!r} was asked again after it was answered", where=cursor.where
             )
+        if last is not None and judge is None and _is_final(last.failure):
+            raise SealError(
+                f"sample {line.sample!r} was asked again after a final failure", where=cursor.where
+            )
         if (line.output is None) == (line.failure is None):
             raise SealError("an attempt has either an output or a failure", where=cursor.where)
         result.note_attempt(line)
@@ -303,14 +306,17 @@ def _consume_attempts(
     return last
 
 
-def _consume_score(cursor: _Cursor, expected: tuple[str, int], detector: str, result: Recount) -> bool | None:
-    _consume_attempts(cursor, expected, detector, result)
+def _is_final(failure: Failure | None) -> bool:
+    """True if the provider gave a final no for this sample: asking again would be a choice, not a retry."""
+    return failure is not None and not (failure.retryable or failure.fatal)
+
+
+def _consume_score(cursor: _Cursor, key: Key, detector: str, result: Recount) -> bool | None:
+    _consume_attempts(cursor, key, detector, result)
     line = cursor.line
-    if not isinstance(line, Scored | Unscored) or (line.sample, line.epoch, line.detector) != (
-        *expected,
-        detector,
-    ):
-        raise SealError(f"sample {expected[0]!r} has no score of {detector} here", where=cursor.where)
+    found = (line.suite, line.sample, line.epoch) if line is not None else None
+    if not isinstance(line, Scored | Unscored) or found != key or line.detector != detector:
+        raise SealError(f"sample {key[1]!r} has no score of {detector} here", where=cursor.where)
     cursor.advance()
     return line.value if isinstance(line, Scored) else None
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
-from verilabel.errors import MalformedInput, UsageError
+from verilabel.errors import LimitExceeded, UsageError
 from verilabel.evidence.atomic import write_file
 from verilabel.evidence.layout import MAX_LINE_BYTES
 from verilabel.evidence.lines import Line, decode_line, encode_lines
@@ -48,17 +48,27 @@ class Store:
                 where=str(self.folder),
                 hint="wait for it, or give this run its own --out",
             ) from None
-        self._journal = os.open(
-            self.folder / JOURNAL, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644
-        )
-        self._cut_torn_line()
+        try:
+            self._journal = os.open(
+                self.folder / JOURNAL, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644
+            )
+            self._cut_torn_line()
+        except BaseException:
+            self._close()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        try:
+            if self._journal is not None:
+                os.fsync(self._journal)
+        finally:
+            self._close()
+
+    def _close(self) -> None:
         if self._journal is not None:
-            os.fsync(self._journal)
             os.close(self._journal)
             self._journal = None
         if self._lock is not None:
@@ -104,9 +114,17 @@ class Store:
     # -- journal ---------------------------------------------------------------------------------------------
 
     def append(self, records: Iterable[Line]) -> None:
-        """Append records as one write. Raises OSError (disk full), after which the journal is as it was before."""
+        """Append records as one write.
+
+        Raises OSError (disk full) and LimitExceeded (a line that could not be read again); after either the
+        journal is as it was before.
+        """
         assert self._journal is not None, "the store is open"
         data = encode_lines(records)
+        if len(data) > MAX_LINE_BYTES and max(map(len, data.split(b"\n"))) >= MAX_LINE_BYTES:
+            raise LimitExceeded(
+                f"a record of over {MAX_LINE_BYTES} bytes cannot be kept", where=str(self.folder)
+            )
         view = memoryview(data)
         try:
             while view:
@@ -130,7 +148,7 @@ class Store:
             while line := file.readline(MAX_LINE_BYTES + 1):
                 number += 1
                 if len(line) > MAX_LINE_BYTES:
-                    raise MalformedInput(f"a line of over {MAX_LINE_BYTES} bytes", where=f"{path}:{number}")
+                    raise LimitExceeded(f"a line of over {MAX_LINE_BYTES} bytes", where=f"{path}:{number}")
                 yield decode_line(line.rstrip(b"\n"), f"{path}:{number}")
 
     def _cut_torn_line(self) -> None:

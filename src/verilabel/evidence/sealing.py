@@ -98,6 +98,10 @@ def seal_bundle(
         raise UsageError(
             "there is something here already", where=str(out), hint="choose another --out, or --force"
         )
+    if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file():
+        raise UsageError(
+            "this folder is not a bundle and is not replaced", where=str(out), hint="choose another --out"
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     work = out.with_name(f".{out.name}.{secrets.token_hex(6)}.tmp")
     try:

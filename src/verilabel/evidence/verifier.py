@@ -24,8 +24,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 
@@ -34,12 +35,13 @@ from verilabel.evidence import layout
 from verilabel.evidence.container import Container, open_container
 from verilabel.evidence.counting import Recount, recount
 from verilabel.evidence.envelope import open_envelope
-from verilabel.evidence.keys import PublicKey, decode_base64, parse_public_file
+from verilabel.evidence.keys import KeyType, PublicKey, decode_base64, parse_public_file
 from verilabel.evidence.lines import EvidenceLine, decode_line
 from verilabel.evidence.log import Entry
 from verilabel.evidence.manifest import Manifest, check_presence, parse_manifest
 from verilabel.evidence.merkle import leaf_hash, root_of, verify_consistency
 from verilabel.evidence.note import OpenedProof, open_proof, parse_proof
+from verilabel.evidence.plan_checks import check_index, check_plan
 from verilabel.evidence.reading import (
     raw_lines,
     read_document,
@@ -122,8 +124,8 @@ def verify_bundle(path: Path, *, trust: TrustPolicy | None = None, now: datetime
             steps.append(Step(1, STEPS[0], "passed", f"{len(container.sizes)} files"))
             failure = _run_steps(state, hasher, steps)
     except (MalformedInput, SealError) as error:
-        failure = error
-        steps.append(Step(1, STEPS[0], "failed", str(error)))
+        steps.append(Step(1, STEPS[0], "failed", error.message))
+        failure = _numbered(error, 1)
     for number in range(len(steps) + 1, len(STEPS) + 1):
         steps.append(Step(number, STEPS[number - 1], "not_reached"))
     return _conclude(state, steps, failure)
@@ -149,13 +151,23 @@ def _run_steps(state: _State, hasher: ThreadPoolExecutor, steps: list[Step]) -> 
             outcome, detail = "skipped", str(skipped)
         except VerilabelError as error:
             steps.append(Step(number, STEPS[number - 1], "failed", error.message))
+            if STEPS[number - 1] in ("recount", "label"):
+                _note_validity(state)
             return _numbered(error, number)
         steps.append(Step(number, STEPS[number - 1], outcome, detail))
     return None
 
 
+def _note_validity(state: _State) -> None:
+    """V1 needs step 10 too: a label that does not follow and has expired is V0."""
+    with suppress(CheckFailed, _Skipped):
+        _check_validity(state)
+
+
 def _numbered(error: VerilabelError, number: int) -> VerilabelError:
     error.message = f"step {number} ({STEPS[number - 1]}): {error.message}"
+    if isinstance(error, SealError):
+        error.step = number
     return error
 
 
@@ -191,7 +203,10 @@ def _check_signature(state: _State) -> str:
         state.short_of["V1"] = "it is not signed"
         raise _Skipped("no signature")
     key = parse_public_file(read_document(state.container, layout.SIGNER_KEY), where=layout.SIGNER_KEY)
-    opened = open_envelope(read_document(state.container, layout.ATTESTATION), [key])
+    if key.key_type is not KeyType.ED25519:
+        raise SealError("a witness's key does not sign labels", where=layout.SIGNER_KEY)
+    envelope = read_document(state.container, layout.ATTESTATION)
+    opened = open_envelope(envelope, [key], where=layout.ATTESTATION)
     state.statement = parse_statement(opened.payload, where=layout.ATTESTATION)
     state.signer_key, state.signer = key, f"{key.name} ({key.keyid[:19]})"
     if state.trust is None:
@@ -222,6 +237,7 @@ def _check_statement(state: _State) -> str:
     ):
         raise SealError("the rubric's two forms differ", where=layout.RUBRIC_CANONICAL)
     state.label = read_label(state.container)
+    _check_system_prompt(state.container, state.system)
     if state.statement is None:
         raise _Skipped("no statement")
     assert state.manifest is not None and state.signer_key is not None, "steps 2 and 3 passed"
@@ -241,6 +257,13 @@ def _check_statement(state: _State) -> str:
         if signed != found:
             raise SealError(f"{what} is not the one that was signed", where=layout.ATTESTATION)
     return f"about system {state.system.digest[7:15]}, rubric {state.rubric.name}"
+
+
+def _check_system_prompt(container: Container, system: SystemDescriptor) -> None:
+    if layout.SYSTEM_PROMPT not in container.sizes:
+        return  # it may be kept private: the descriptor's digest binds it
+    if digest(read_document(container, layout.SYSTEM_PROMPT)) != system.system_prompt:
+        raise SealError("the system prompt is not the system's", where=layout.SYSTEM_PROMPT)
 
 
 # -- 5 ------------------------------------------------------------------------------------------------------------
@@ -289,7 +312,10 @@ def _check_consistency(state: _State, planned: OpenedProof, labelled: OpenedProo
     old, new = planned.checkpoint, labelled.checkpoint
     if not isinstance(document, dict) or set(document) != {"from", "to", "proof"} or jcs(document) != data:
         raise MalformedInput("not a consistency proof in canonical form", where=layout.CONSISTENCY)
-    if (document["from"], document["to"]) != (old.size, new.size) or old.origin != new.origin:
+    sizes = (document["from"], document["to"])
+    if any(type(size) is not int for size in sizes):  # `true` equals 1
+        raise MalformedInput("a size is not a number", where=layout.CONSISTENCY)
+    if sizes != (old.size, new.size) or old.origin != new.origin:
         raise SealError("the proof is not between the two checkpoints", where=layout.CONSISTENCY)
     hashes = document["proof"]
     if not isinstance(hashes, list) or not all(isinstance(item, str) for item in hashes):
@@ -308,15 +334,11 @@ def _check_plan(state: _State) -> str:
         raise SealError("the plan is for another system", where=layout.PLAN)
     if plan.rubric != state.rubric.reference:
         raise SealError("the plan is for another rubric", where=layout.PLAN)
-    suites = {stream.suite for stream in plan.streams}
-    if len(suites) != len(plan.streams) or not {m.suite for m in plan.measures} <= suites:
-        raise SealError("the plan's measures and streams do not fit together", where=layout.PLAN)
+    check_plan(plan, state.rubric)
     for stream in plan.streams:
         path, index = layout.suite_files(stream.suite)
         if digest(read_document(state.container, path)) != stream.suite_sha256:
             raise SealError(f"suite {stream.suite} is not the planned one", where=path)
-        if stream.limit > stream.samples or stream.epochs < 1:
-            raise SealError(f"the plan of {stream.suite} asks for more than there is", where=layout.PLAN)
         if index not in state.container.sizes:
             raise MalformedInput("the file is missing", where=index)
     return f"{plan.design} design, {len(plan.streams)} suites, {len(plan.measures)} measures"
@@ -330,10 +352,7 @@ def _check_evidence(state: _State) -> str:
     plan = state.plan
     indexes = read_indexes(state.container, plan)
     for stream in plan.streams:
-        if len(indexes[stream.suite]) != stream.samples:
-            raise SealError(
-                f"the index of {stream.suite} does not have the planned samples", where=layout.PLAN
-            )
+        check_index(stream, indexes[stream.suite])
     hashes: list[bytes] = []
     lines = _hashed_lines(state.container, hashes)
     try:
@@ -420,6 +439,12 @@ def _check_validity(state: _State) -> str:
     predicate = state.statement.predicate
     issued = parse_time(predicate.issued, where=layout.ATTESTATION)
     until = parse_time(predicate.valid_until, where=layout.ATTESTATION)
+    assert state.rubric is not None, "step 4 passed"
+    longest = timedelta(days=min(state.rubric.validity.days, timedelta.max.days))
+    if until - issued > longest:
+        why = f"it is signed for longer than the {longest.days} days of its rubric"
+        state.short_of["V1"] = why
+        raise CheckFailed(f"the label is not in force: {why}", where=layout.ATTESTATION)
     if state.now >= until:
         state.flags.append("expired")
         state.short_of["V1"] = f"it expired on {until:%d %B %Y}"
@@ -458,10 +483,11 @@ def _conclude(state: _State | None, steps: list[Step], failure: VerilabelError |
 
 
 def _level(state: _State, steps: list[Step], failure: VerilabelError | None) -> tuple[Level, str]:
-    if any(step.outcome == "failed" and step.number <= 7 for step in steps):
+    failed = next((step.number for step in steps if step.outcome == "failed"), None)
+    if failed is not None and failed <= 7:
         return "V0", str(failure)
     if "V1" in state.short_of:
         return "V0", state.short_of["V1"]
-    if "V2" in state.short_of:
-        return "V1", state.short_of["V2"]
+    if failed is not None:
+        return "V1", state.short_of.get("V2", str(failure))
     return "V2", "no independent replication is enclosed (V3)"

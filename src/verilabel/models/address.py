@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -191,8 +192,16 @@ def _open_http(
         dialect=dialect,
         name=name,
         base_url=url,
+        notes=tuple(_notes(provider, url, has_key=key is not None)),
         key=key,
         timeout_s=timeout_s,
         max_response_bytes=max_response_bytes,
         connections=connections,
     )
+
+
+def _notes(provider: Provider, url: str, *, has_key: bool) -> Iterator[str]:
+    if provider.key_variables and not has_key:
+        yield "no API key is sent: a provider's key is not given to another server unless it is named"
+    if provider.dialect in (OPENAI_CHAT, OPENAI_CHAT_OFFICIAL) and not urlsplit(url).path:
+        yield "the base URL has no path; servers of this dialect usually answer under /v1"

@@ -62,6 +62,7 @@ class CommandModel:
     fixed_outcomes = False
     weights: str | None = None
     base_url: str | None = None
+    notes: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -83,6 +84,7 @@ class CommandModel:
         self._env = small_environment(pass_env)
         self._idle: asyncio.Queue[Process | None] = asyncio.Queue()
         self._running: set[Process] = set()
+        self._is_open = False
         self._has_answered = False
         self._deaths = 0
         self.stderr_tail = ""
@@ -94,15 +96,19 @@ class CommandModel:
         for _ in range((self.max_concurrency or 1) - 1):
             self._idle.put_nowait(None)
         self._idle.put_nowait(await self._start())
+        self._is_open = True
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._is_open = False
         await asyncio.gather(*(self._end(process) for process in tuple(self._running)))
 
     async def ask(self, request: ModelRequest) -> Exchange:
         """Ask one of the processes, starting it first where it does not run."""
+        if not self._is_open:
+            raise UsageError("open the model with `async with` before asking it")
         question = _Question(_opaque_id(request), request.messages, request.params)
         body = _encoder.encode(question)
         process = await self._idle.get()

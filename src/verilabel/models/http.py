@@ -61,6 +61,7 @@ class HttpModel:
         timeout_s: float = 120.0,
         max_response_bytes: int = 8 * 2**20,
         connections: int = 100,
+        notes: tuple[str, ...] = (),
     ) -> None:
         try:
             import aiohttp
@@ -70,6 +71,7 @@ class HttpModel:
         self.provider_model = provider_model
         self.base_url: str | None = base_url
         self.max_concurrency: int | None = connections
+        self.notes = notes
         self._aiohttp = aiohttp
         self._dialect = dialect
         self._name = name

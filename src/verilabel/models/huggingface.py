@@ -45,6 +45,7 @@ class HuggingFaceModel:
     identity: Identity = "weights"
     base_url: str | None = None
     max_concurrency: int | None = 1
+    notes: tuple[str, ...] = ()
 
     def __init__(self, path: str | Path, *, greedy: bool = True) -> None:
         self._path = Path(path)

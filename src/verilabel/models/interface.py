@@ -64,7 +64,7 @@ class Model(Protocol):
 
     `fixed_outcomes` is True where asking again must give the same answer; `weights` is the digest of the
     weights where they are at hand; `max_concurrency` bounds the questions in flight (None: no bound of its
-    own).
+    own); `notes` are sentences for people: what was guessed, or is worth knowing before a run.
     """
 
     @property
@@ -81,6 +81,8 @@ class Model(Protocol):
     def base_url(self) -> str | None: ...
     @property
     def max_concurrency(self) -> int | None: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
     async def __aenter__(self) -> Self: ...
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

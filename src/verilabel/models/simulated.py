@@ -76,6 +76,7 @@ class SimulatedModel:
     weights: str | None = None
     base_url: str | None = None
     max_concurrency: int | None = None
+    notes: tuple[str, ...] = ()
 
     def __init__(
         self,

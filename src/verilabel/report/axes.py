@@ -28,6 +28,10 @@ class Axis(NamedTuple):
         share = sqrt(value) / sqrt(self.high) if self.is_sqrt else (value - self.low) / (self.high - self.low)
         return self.start + share * (self.end - self.start)
 
+    def extend(self, value: float) -> float:
+        """The pixel of a value on a straight axis, beyond its edges too."""
+        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+
     def holds(self, value: float) -> bool:
         """True if the value lies on the axis."""
         return self.low <= value <= self.high
@@ -65,4 +69,4 @@ def rate_axis(values: list[float], start: float, end: float, *, upwards: bool) -
 
 def say_tick(value: float) -> str:
     """A tick's label."""
-    return f"{value * 100:.3f}".rstrip("0").rstrip(".") + " %"
+    return f"{value * 100:.3f}".rstrip("0").rstrip(".") + "\u202f%"

@@ -196,11 +196,15 @@ def _find_gaps(rows: list[RowView], design: str) -> Iterator[Gap]:
         what = f"{row.level}: {row.title} {say_threshold(row.op, row.threshold)}".strip()
         if row.status == "not_assessed":
             default = "the attestation was not given" if row.attested else "nothing in this plan measures it"
-            yield Gap("not_assessed", what, row.reason or default, row.anchor)
+            yield Gap("not_assessed", what, _sentence(row.reason or default), row.anchor)
         elif row.status == "undetermined":
             outlook = say_outlook(row.outlook, design=design, upwards=row.upwards)
-            why = row.reason or "the bounds lie on both sides of the threshold"
-            yield Gap("undetermined", what, f"{why}. {outlook}" if outlook else why, row.anchor)
+            why = _sentence(row.reason or "the evidence reaches neither side of the threshold")
+            yield Gap("undetermined", what, f"{why} {outlook}" if outlook else why, row.anchor)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def _missing_gaps(rows: list[RowView]) -> Iterator[Gap]:
@@ -208,8 +212,8 @@ def _missing_gaps(rows: list[RowView]) -> Iterator[Gap]:
     for row in by_measure.values():
         yield Gap(
             "missing",
-            f"{row.missing} of {row.n} answers to {row.title} are missing",
-            "they count against every claim, in both directions, and never leave the denominator",
+            f"{row.title}: {row.missing} of {row.n} answers are missing",
+            "They count against every claim, in both directions, and never leave the denominator.",
         )
 
 

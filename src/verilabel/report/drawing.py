@@ -5,6 +5,7 @@ Every drawing has a title and a description in words, and says by shape and text
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from verilabel.report.axes import Axis, rate_axis, say_tick
@@ -133,8 +134,8 @@ def _draw_evidence(row: RowView, needed: float) -> Markup:
     lowest = min(min(p.log_e_met or 0, p.log_e_not_met or 0) for p in points)
     y = Axis(max(-needed, min(-0.35 * needed, lowest)), top, _BOTTOM, _TOP)
     x = Axis(0, points[-1].n, _LEFT, _RIGHT)
-    met = [(x.place(p.n), y.place(p.log_e_met or 0)) for p in points]
-    not_met = [(x.place(p.n), y.place(p.log_e_not_met or 0)) for p in points]
+    met = [(x.place(p.n), y.extend(p.log_e_met or 0)) for p in points]
+    not_met = [(x.place(p.n), y.extend(p.log_e_not_met or 0)) for p in points]
     origin = (x.place(0), y.place(0))
     shapes = [
         *_frame(x),
@@ -142,9 +143,9 @@ def _draw_evidence(row: RowView, needed: float) -> Markup:
         _text(_LEFT - 5, y.place(0) + 4, "0", "tick", "end"),
         _line(_LEFT, y.place(needed), _RIGHT, y.place(needed), "threshold"),
         _text(_LEFT - 5, y.place(needed) + 4, f"{needed:.1f}", "tick", "end"),
+        *_polylines([origin, *not_met], "curve against"),
+        *_polylines([origin, *met], "curve for"),
         _text(_RIGHT, y.place(needed) - 5, "decided above", "threshold-label", "end"),
-        _polyline([origin, *not_met], "curve against"),
-        _polyline([origin, *met], "curve for"),
         _text(_LEFT, 12, "ln of the evidence", "tick", "start"),
     ]
     description = (
@@ -175,7 +176,7 @@ def _draw_bounds(row: RowView) -> Markup:
             )
         ),
         element("polygon", points=_path(outline), class_="band"),
-        _polyline([(x.place(p.n), y.place(p.rate)) for p in points], "curve for"),
+        *_polylines([(x.place(p.n), y.place(p.rate)) for p in points], "curve for"),
         _line(_LEFT, y.place(float(limit)), _RIGHT, y.place(float(limit)), "threshold"),
         _text(_RIGHT, y.place(float(limit)) - 5, _say_limit(row), "threshold-label", "end"),
         _text(_LEFT, 12, "rate, with its bounds", "tick", "start"),
@@ -206,12 +207,36 @@ def _frame(x: Axis) -> list[Markup]:
     return shapes
 
 
-def _polyline(points: list[tuple[float, float]], class_: str) -> Markup:
-    kept = points[:1] + [b for a, b in pairwise(points) if a != b]
-    return element("polyline", points=_path(kept), class_=class_)
+def _polylines(points: Sequence[tuple[float, float]], class_: str) -> list[Markup]:
+    """A curve through points, cut where it leaves the frame above or below, so that no edge looks like data."""
+    pieces: list[list[tuple[float, float]]] = [[]]
+    for a, b in pairwise(points):
+        cut = _clip(a, b)
+        if cut is None:
+            continue
+        if not pieces[-1] or pieces[-1][-1] != cut[0]:
+            pieces.append([cut[0]])
+        pieces[-1].append(cut[1])
+    return [element("polyline", points=_path(piece), class_=class_) for piece in pieces if piece]
 
 
-def _path(points: list[tuple[float, float]]) -> str:
+def _clip(
+    a: tuple[float, float], b: tuple[float, float]
+) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    """The part of a segment between _TOP and _BOTTOM (pixels, so _TOP is the smaller)."""
+    if max(a[1], b[1]) < _TOP or min(a[1], b[1]) > _BOTTOM:
+        return None
+
+    def at(y: float) -> tuple[float, float]:
+        return a[0] + (y - a[1]) / (b[1] - a[1]) * (b[0] - a[0]), y
+
+    return (
+        a if _TOP <= a[1] <= _BOTTOM else at(_TOP if a[1] < _TOP else _BOTTOM),
+        b if _TOP <= b[1] <= _BOTTOM else at(_TOP if b[1] < _TOP else _BOTTOM),
+    )
+
+
+def _path(points: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from verilabel.records.label import Status
+from verilabel.report.axes import SQRT_BELOW
 from verilabel.report.drawing import draw_curve, draw_group, draw_interval, row_rates
 from verilabel.report.markup import Markup, element, join, table
 from verilabel.report.untrusted import shorten
@@ -10,6 +11,7 @@ from verilabel.report.view import (
     Breakdown,
     Count,
     DetectorView,
+    ErrorView,
     Gap,
     LevelView,
     ReportView,
@@ -59,7 +61,8 @@ def show_rows(view: ReportView) -> Markup:
         (
             say_lead(
                 "A row is met when the whole interval lies on the shaded side of its threshold, not met when all of "
-                "it lies on the other side, and undetermined when it reaches across."
+                "it lies on the other side, and undetermined when it reaches across. Axes of small rates are drawn by "
+                "the square root, so that small differences can be seen."
             ),
             _legend(),
             *(_level(level, shared) for level in view.levels),
@@ -128,7 +131,7 @@ def _row(row: RowView, shared: list[float]) -> Markup:
 def _figures(view: ReportView) -> Markup:
     headings = (
         "Row", "Status", "Answers", "Events", "Missing", "Rate", "Lower", "Upper", "Threshold", "Tested at",
-        "Level", "ln e met", "ln e not met", "ln e needed", "Requests",
+        "Alpha", "ln e met", "ln e not met", "ln e needed", "Requests",
     )  # fmt: skip
     rows = (
         (
@@ -166,15 +169,22 @@ def show_curves(view: ReportView) -> Markup | None:
         "fixed": "Rate and bounds after each answer, in the committed order. The plan fixed the number of answers, so "
         "only the last point decides; what came before is shown and not used.",
         "anytime": "Evidence after each answer, in the committed order: for met (solid) and for not met (dashed). A "
-        "row is decided when a curve reaches the line; this holds whenever one chooses to stop.",
+        "row is decided when a curve stands above the line where the run stopped; wherever that is, the chance of "
+        "a wrong decision stays below the error level.",
     }[view.design]
     return join((say_lead(lead), element("div", *figures, class_="curves")))
 
 
 def _curve(row: RowView, curve: Markup) -> Markup:
     threshold = say_threshold(row.op, row.threshold)
+    ends = None
+    if row.log_needed is not None:
+        ends = f", ending at {row.log_e_met} for met and {row.log_e_not_met} for not met"
     caption = element(
-        "figcaption", element("b", f"{row.level}: {row.title} {threshold}"), say_state(row.status)
+        "figcaption",
+        element("b", f"{row.level}: {row.title} {threshold}"),
+        say_state(row.status),
+        element("span", ends, class_="soft") if ends else None,
     )
     return element("figure", caption, curve)
 
@@ -255,7 +265,7 @@ def _breakdown(breakdown: Breakdown) -> Markup:
     )
     headings = (
         breakdown.tag.capitalize(), "Asked", breakdown.counted.capitalize(), "Missing", "Rate", "95 % interval",
-        f"0 to {say_percent(top)}",
+        f"0 to {say_percent(top)}{', by square root' if top < SQRT_BELOW else ''}",
     )  # fmt: skip
     note = "Answers of one family depend on each other, so these intervals are too narrow."
     return element(
@@ -291,31 +301,35 @@ def _detector(detector: DetectorView) -> Markup:
             "p", "Its error was never measured against people: rows that rest on it cannot be met."
         )
     else:
-        headings = (
-            "Measured on", "Language", "Method", "Events found", "Sensitivity, 95 %", "Others cleared",
-            "Specificity, 95 %", "Digest of the data",
-        )  # fmt: skip
+        headings = ("Measured on", "Events found", "Sensitivity, 95 %", "Others cleared", "Specificity, 95 %")
         rows = (
             (
-                error.dataset,
-                error.language,
-                error.method or "–",
+                _name_measurement(error),
                 f"{say_number(error.true_positives)} of {say_number(error.positives)}",
                 _say_interval(error.sensitivity),
                 f"{say_number(error.true_negatives)} of {say_number(error.negatives)}",
                 _say_interval(error.specificity),
-                element("span", error.dataset_sha256, class_="digest"),
             )
             for error in detector.errors
         )
-        body = table(
-            headings, rows, caption=f"Measured errors of {detector.name}", numeric=frozenset((3, 4, 5, 6))
-        )
+        caption = f"Measured errors of {detector.name}"
+        body = table(headings, rows, caption=caption, numeric=frozenset(range(1, 5)))
     return element(
         "div",
         element("h3", f"{detector.name} finds “{detector.event}”", class_="block"),
         body,
         element("p", element("span", detector.sha256, class_="digest"), class_="soft"),
+    )
+
+
+def _name_measurement(error: ErrorView) -> Markup:
+    how = ", ".join(part for part in (error.language, error.method) if part)
+    return join(
+        (
+            error.dataset,
+            element("span", how, class_="under"),
+            element("span", error.dataset_sha256, class_="under digest"),
+        )
     )
 
 

@@ -112,9 +112,9 @@ def say_percent(value: float | str | None) -> str:
         return "–"
     percent = float(value) * 100
     if percent in (0.0, 100.0):
-        return f"{percent:.0f} %"
+        return f"{percent:.0f}\u202f%"
     digits = 3 if percent < 0.1 else 2 if percent < 10 or percent > 99 else 1
-    return f"{percent:.{digits}f} %"
+    return f"{percent:.{digits}f}\u202f%"
 
 
 def say_threshold(op: str | None, threshold: str | None) -> str:
@@ -125,7 +125,7 @@ def say_threshold(op: str | None, threshold: str | None) -> str:
     except ValueError:
         return f"{sign} {threshold or ''}".strip()
     text = f"{rate * 100:.4f}".rstrip("0").rstrip(".")
-    return f"{sign} {text} %"
+    return f"{sign}\u00a0{text}\u202f%"
 
 
 def say_number(value: int) -> str:

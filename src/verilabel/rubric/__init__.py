@@ -1,0 +1,1 @@
+"""Rubric files, the three-valued decision, and the label that follows from counts."""

@@ -210,7 +210,7 @@ def _obstacle_in(tally: Tally, context: RowContext) -> str | None:
     return None
 
 
-def decide_row(  # noqa: PLR0917 - the six things a row is decided on
+def decide_row(
     row: PlannedRow,
     measure: Measure,
     rule: StatisticsRule,

@@ -37,6 +37,7 @@ MAX_ROWS = 1000
 """Rows of all levels together."""
 MAX_BYTES = 2**20
 BUNDLED = Path(__file__).parent / "data"
+_NOUNS = {int: "a whole number", bool: "true or false"}
 _OPERATORS = ("<=", "<", ">=", ">")
 
 
@@ -187,9 +188,21 @@ class _Reading:
         try:
             return msgspec.convert(value, wanted)
         except msgspec.ValidationError as error:
-            choices = [str(choice) for choice in get_args(bare)]
-            hint = _nearest(str(value), choices, "possible values") if choices else None
-            raise self.refuse(_plain_words(str(error)), path, hint=hint) from None
+            raise self._refuse_scalar(value, wanted, bare, path, str(error)) from None
+
+    def _refuse_scalar(self, value: Any, wanted: Any, bare: Any, path: str, said: str) -> MalformedInput:
+        choices = [str(choice) for choice in get_args(bare)]
+        if choices:
+            near = _nearest(str(value), choices, "possible values")
+            return self.refuse(f"{value!r} is none of the possible values", path, hint=near)
+        if bare is str and isinstance(value, str):
+            return self.refuse(f"{value!r} does not have the form it must have", path, hint=_form_of(wanted))
+        if bare is str:
+            hint = None if value is None else "put it in quotes"
+            return self.refuse(f"expected text, got {_kind(value)}", path, hint=hint)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return self.refuse(f"{value} is out of range: {said[0].lower()}{said[1:]}".replace("`", ""), path)
+        return self.refuse(f"expected {_NOUNS.get(bare, 'another kind')}, got {_kind(value)}", path)
 
     def _measures(self, value: Any, path: str) -> dict[str, Measure]:
         table = self._table(value, path)
@@ -410,7 +423,8 @@ def _kind(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
-def _plain_words(message: str) -> str:
-    return message[0].lower() + message[1:].replace("`", "").replace("Decimal", "number").replace(
-        "decimal", "number"
-    )
+def _form_of(wanted: Any) -> str:
+    for constraint in get_args(wanted)[1:]:
+        if constraint.pattern is not None:
+            return f"it must match {constraint.pattern}"
+    return "it must not be empty"

@@ -265,7 +265,7 @@ class Rubric(msgspec.Struct, frozen=True):
     version: Version
     title: Text
     license: Text
-    stewards: tuple[Steward, ...]
+    stewards: Annotated[tuple[Steward, ...], Meta(min_length=1)]
     statistics: StatisticsRule
     validity: Validity
     scope: Scope

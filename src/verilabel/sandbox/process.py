@@ -13,6 +13,7 @@ import signal
 from asyncio.subprocess import SubprocessStreamProtocol
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 from verilabel.errors import LimitExceeded, SandboxError
 
@@ -39,8 +40,8 @@ class _LineProtocol(SubprocessStreamProtocol):
         self._group = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.SubprocessTransport)
-        self._group = transport.get_pid()
+        # other event loops' transports are no subclass of asyncio's
+        self._group = cast(asyncio.SubprocessTransport, transport).get_pid()
         super().connection_made(transport)
 
     def process_exited(self) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from math import floor
 from typing import NamedTuple
 
 from verilabel.errors import LimitExceeded, MalformedInput
 from verilabel.statistics.arguments import Number, check_counts, exact_level, exact_rate
 from verilabel.statistics.beta import binomial_at_least, binomial_at_most
 from verilabel.statistics.eprocess import log_needed, place_bets, place_pool_bets
-from verilabel.statistics.exact import GRID
+from verilabel.statistics.exact import cp_lower, cp_upper, round_down, round_up
 
 MAX_DESIGN_ANSWERS = 200_000
 """Dynamic programs take about n_max^1.5 steps; beyond this they would not end while a person waits."""
@@ -157,13 +156,10 @@ def fixed_operating_characteristics(
     """
     check_counts(0, n)
     threshold, rate = _open_rate(tau), float(exact_rate(p))
-    level = float(exact_level(alpha))
-    level_not = level if beta is None else float(exact_level(beta))
-    # the bounds stand on the grid of six decimals: the last point within tau, and the first beyond it
-    within = floor(threshold * GRID)
-    inside, beyond = within / GRID, (within + 1) / GRID
-    allowed = _count_true(n, lambda k: binomial_at_most(k, n, inside) <= level)
-    needed = _count_true(n, lambda k: binomial_at_least(k, n, beyond) > level_not)
+    level = exact_level(alpha)
+    level_not = level if beta is None else exact_level(beta)
+    allowed = _count_true(n, lambda k: round_up(cp_upper(k, n, level)) <= threshold)
+    needed = _count_true(n, lambda k: round_down(cp_lower(k, n, level_not)) <= threshold)
     met = binomial_at_most(allowed - 1, n, rate)
     not_met = binomial_at_least(needed, n, rate)
     return OperatingCharacteristics(met, not_met, max(0.0, 1 - met - not_met), float(n))

@@ -64,10 +64,8 @@ def cp_lower(events: int, n: int, alpha: Number) -> float:
         return 0.0
     target = float(level)
     if events == n:
-        bound = exp(log(target) / n)
-    else:
-        bound = last_true(lambda p: binomial_at_least(events, n, p) <= target)
-    return _settle_lower(bound, events, n, level)
+        return _settle_lower(exp(log(target) / n), events, n, level)
+    return _settle_lower(last_true(lambda p: binomial_at_least(events, n, p) <= target), events, n, level)
 
 
 def cp_upper(events: int, n: int, alpha: Number) -> float:
@@ -82,10 +80,8 @@ def cp_upper(events: int, n: int, alpha: Number) -> float:
         return 1.0
     target = float(level)
     if events == 0:
-        bound = -expm1(log(target) / n)
-    else:
-        bound = first_true(lambda p: binomial_at_most(events, n, p) <= target)
-    return _settle_upper(bound, events, n, level)
+        return _settle_upper(-expm1(log(target) / n), events, n, level)
+    return _settle_upper(first_true(lambda p: binomial_at_most(events, n, p) <= target), events, n, level)
 
 
 def _settle_upper(bound: float, events: int, n: int, alpha: Fraction) -> float:

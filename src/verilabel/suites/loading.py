@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -50,7 +51,7 @@ class SuiteFile:
         return self.manifest.name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Suite:
     """A loaded suite: its samples in the order of the data, under one digest."""
 
@@ -78,9 +79,10 @@ class Suite:
         """Stratum to weight (a decimal string), where the suite has strata."""
         return self.manifest.strata
 
-    def entries(self) -> list[SampleEntry]:
+    @cached_property
+    def entries(self) -> tuple[SampleEntry, ...]:
         """The suite's index for a bundle: facts for counting, and a digest instead of each text."""
-        return [entry_of(sample) for sample in self.samples]
+        return tuple(entry_of(sample) for sample in self.samples)
 
 
 def sample_digest(sample: Sample) -> str:

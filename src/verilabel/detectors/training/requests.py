@@ -1,4 +1,6 @@
-"""Train the request classifier of `harmful`: `python -m verilabel.detectors.training.requests --data DIR --out FILE`."""
+"""Train the request classifier of `harmful`:
+`python -m verilabel.detectors.training.requests --data DIR --out FILE`.
+"""
 
 from __future__ import annotations
 
