@@ -47,6 +47,10 @@ class Forger:
     keeps_plan_proof: bool = False
     """Leave the issuer's log of the plan in place instead of logging the plan again."""
     logs_plan_after_label: bool = False
+    root: str | None = None
+    """Sign this root instead of the evidence's own."""
+    leaves: int | None = None
+    """Sign this number of records instead of the evidence's own."""
     issued: datetime = ISSUED
     days: int = 365
 
@@ -98,7 +102,9 @@ def reseal(folder: Path, forger: Forger) -> None:
         system=read_system(container),
         label=read_label(container),
         plan=PlanReference(plan.digest, plan_index),
-        evidence=EvidenceRoot("sha256:" + root_of(hashes).hex(), len(hashes)),
+        evidence=EvidenceRoot(
+            forger.root or "sha256:" + root_of(hashes).hex(), len(hashes) if forger.leaves is None else forger.leaves
+        ),
         manifest_sha256=manifest.digest,
         issued=forger.issued,
         valid_until=forger.issued + timedelta(days=forger.days),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -86,20 +87,14 @@ def test_a_passphrase_comes_from_the_environment_and_not_from_the_command_line(
     assert not key_path("b", home).exists()
 
 
+PROGRAM = "import sys; from verilabel.cli import main; sys.exit(main())"
+
+
 def type_passphrases(home: Path, *typed: str) -> tuple[int, str]:
     """Run `keys new --passphrase` on a terminal of its own and type; give its exit status and what was shown."""
     parent, child = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "verilabel", "keys", "new", "--passphrase"]
-        if (Path(cli.__file__).parent.parent / "__main__.py").exists()
-        else [
-            sys.executable,
-            "-c",
-            "import sys; from verilabel.cli import main; sys.exit(main())",
-            "keys",
-            "new",
-            "--passphrase",
-        ],
+        [sys.executable, "-W", "ignore", "-c", PROGRAM, "keys", "new", "--passphrase"],
         stdin=child,
         stdout=child,
         stderr=child,
@@ -107,20 +102,21 @@ def type_passphrases(home: Path, *typed: str) -> tuple[int, str]:
         start_new_session=True,
     )
     os.close(child)
-    shown = b""
-    waiting = list(typed)
-    while True:
-        try:
-            block = os.read(parent, 4096)
-        except OSError:  # the terminal is closed at its other end
-            break
-        if not block:
-            break
-        shown += block
-        if waiting and shown.rstrip().endswith(b":"):
-            os.write(parent, waiting.pop(0).encode() + b"\n")
-    os.close(parent)
-    return process.wait(timeout=60), shown.decode()
+    shown, answered = b"", 0
+    try:
+        while select.select([parent], [], [], 30)[0]:
+            try:
+                block = os.read(parent, 4096)
+            except OSError:  # the other end of the terminal is closed
+                break
+            shown += block
+            if answered < min(shown.count(b": "), len(typed)):  # a prompt that was not answered yet
+                os.write(parent, typed[answered].encode() + b"\n")
+                answered += 1
+        return process.wait(timeout=30), shown.decode()
+    finally:
+        process.kill()
+        os.close(parent)
 
 
 def test_a_typed_passphrase_is_asked_for_twice_and_not_shown(home: Path) -> None:

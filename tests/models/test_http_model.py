@@ -100,6 +100,17 @@ async def test_a_hundred_questions_at_once_each_get_their_own_answer(
     assert counts["max_inflight"] <= 8
 
 
+@pytest.mark.filterwarnings("error::ResourceWarning")
+async def test_a_prompt_of_megabytes_arrives_whole(
+    mock_server: Callable[..., AbstractContextManager[str]], ask: Ask
+) -> None:
+    prompt = "many words " * 150_000
+    with mock_server("--answers", "echo") as url:
+        exchange = await _ask_once(url, ask(prompt))
+
+    assert exchange.output == prompt
+
+
 STATUSES = [
     # status, kind, retryable, fatal
     (400, "bad_request", False, False),

@@ -41,7 +41,7 @@ def test_dates_and_versions_stay_text(text: str) -> None:
 
 
 def test_keys_are_text_even_where_they_look_like_numbers() -> None:
-    assert {"1": "x", "2024-01-01": "y"} == load("1: x\n2024-01-01: y\n")
+    assert {"1": "a", "2024-01-01": "b"} == load("1: a\n2024-01-01: b\n")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,9 @@ def test_quoted_truth_words_are_text(word: str) -> None:
     assert {"a": word} == load(f'a: "{word}"')
 
 
-@pytest.mark.parametrize("number", ["012", "0x1F", "0o17", "0b1", "1_000", "12:30", "1:00:00.5", ".5", "5.", "+.5", "1e"])
+@pytest.mark.parametrize(
+    "number", ["012", "0x1F", "0o17", "0b1", "1_000", "12:30", "1:00:00.5", ".5", "5.", "+.5", "1e"]
+)
 def test_numbers_that_readers_take_differently_are_refused(number: str) -> None:
     with pytest.raises(MalformedInput, match="differ"):
         load(f"a: {number}")

@@ -49,7 +49,12 @@ def test_a_vector_can_be_decided_from_its_json_alone(case: dict[str, Any]) -> No
 
 
 def test_there_are_vectors_for_every_status_and_flag() -> None:
-    rows = [row for case in (p.values[0] for p in CASES) for level in case["label"]["levels"] for row in level["rows"]]
+    rows = [
+        row
+        for case in (p.values[0] for p in CASES)
+        for level in case["label"]["levels"]
+        for row in level["rows"]
+    ]
     assert {"met", "not_met", "undetermined", "not_assessed"} == {row["status"] for row in rows}
     flags = {flag for row in rows for flag in row.get("flags", ())}
     assert {"judge_uncertified", "judge_adjusted", "finite_pool", "clustered", "reference"} == flags

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from math import comb
 
 import numpy as np
 import pytest
@@ -129,12 +130,13 @@ def test_a_bound_on_a_grid_point_is_not_pushed_off_it_by_a_float(
     assert upper == str(round_up(cp_upper(events, n, alpha)))
 
 
-@settings(max_examples=80)
-@given(n=st.integers(1, 60), events=st.integers(0, 60), step=st.integers(1, 999_999))
+@settings(max_examples=60)
+@given(n=st.integers(1, 60), share=st.floats(0, 1), stretch=st.floats(0.6, 1.6))
 def test_at_the_exact_level_of_a_grid_point_both_roundings_give_that_point(
-    n: int, events: int, step: int
+    n: int, share: float, stretch: float
 ) -> None:
-    events = min(events, n - 1)
+    events = min(int(share * n), n - 1)
+    step = min(999_999, max(1, round(1e6 * stretch * (events + 1) / (n + 1))))
     p = Fraction(step, 10**6)
     tail = Fraction(0)
     chance = 1
@@ -226,6 +228,20 @@ def test_a_pool_tail_equal_to_alpha_is_excluded_exactly() -> None:
     assert 19 == pool_upper(0, 1, 20, Fraction(1, 21))
 
 
+@settings(max_examples=60)
+@given(pool=st.integers(2, 90), share=st.floats(0, 1), drawn=st.floats(0, 1), seen=st.floats(0, 1))
+def test_the_exact_tail_of_any_pool_is_the_level_at_which_it_is_excluded(
+    pool: int, share: float, drawn: float, seen: float
+) -> None:
+    inside, n = round(share * pool), round(drawn * pool)
+    events = round(seen * min(inside, n))
+    ways = sum(comb(inside, i) * comb(pool - inside, n - i) for i in range(events + 1))
+    tail = Fraction(ways, comb(pool, n))
+    if 0 < tail < 0.9:
+        assert inside - 1 == pool_upper(events, n, pool, tail)
+        assert inside <= pool_upper(events, n, pool, tail * (1 - Fraction(1, 10**30)))
+
+
 def test_a_whole_pool_is_known_exactly_and_an_undrawn_one_not_at_all() -> None:
     assert (7, 7) == (pool_lower(7, 50, 50, 0.05), pool_upper(7, 50, 50, 0.05))
     assert (0, 50) == (pool_lower(0, 0, 50, 0.05), pool_upper(0, 0, 50, 0.05))
@@ -241,6 +257,8 @@ def test_a_large_pool_is_bounded_like_an_endless_one() -> None:
 def test_more_draws_than_the_pool_holds_are_refused() -> None:
     with pytest.raises(MalformedInput):
         pool_upper(0, 11, 10, 0.05)
+    with pytest.raises(LimitExceeded):
+        pool_upper(0, 11, 10**6 + 1, 0.05)
 
 
 # ---------------------------------------------------------------- how many answers

@@ -104,13 +104,14 @@ def test_the_absence_of_the_event_swaps_sensitivity_and_specificity(errors: Erro
     assert errors == swap(swapped)
 
 
-@pytest.mark.parametrize("sensitivity", [0.5, 0.85, 1.0])
-@pytest.mark.parametrize("false_positives", [0.0, 0.03])
+@pytest.mark.parametrize(
+    ("sensitivity", "false_positives"), [(0.5, 0.03), (0.85, 0.0), (0.85, 0.03), (1.0, 0.0)]
+)
 def test_a_row_with_a_judge_is_wrong_no_more_often_than_its_level(
     sensitivity: float, false_positives: float
 ) -> None:
-    # exact over every outcome of measuring the judge (80 + 80) and of the run (300), at the threshold itself
-    tau, alpha, labelled, n = 0.05, Fraction(1, 20), 80, 300
+    # exact over every outcome of measuring the judge (60 + 60) and of the run (250), at the threshold itself
+    tau, alpha, labelled, n = 0.05, Fraction(1, 20), 60, 250
     part, rest = alpha / 5, alpha * 4 / 5
     flagged = tau * sensitivity + (1 - tau) * false_positives
     seen = np.arange(n + 1)
@@ -140,6 +141,13 @@ def test_the_report_interval_is_the_same_for_the_same_seed_and_wider_for_a_worse
     worse = judge_interval(20, 400, poor, draws=4000)
     assert worse[0] <= first[0] < first[1] <= worse[1]
     assert 0 <= first[0] < rogan_gladen(20 / 400, 0.95, 295 / 300) < first[1] <= 1
+
+
+def test_a_judge_hardly_measured_leaves_the_report_wide_open() -> None:
+    low, high = judge_interval(20, 40, counts(1, 3, 1, 3), draws=2000)
+    assert low < 0.02
+    assert high > 0.98
+    assert (0.0, 1.0) == judge_interval(0, 0, counts(0, 0, 0, 0), draws=200)
 
 
 def test_the_report_interval_agrees_with_an_independent_melding() -> None:

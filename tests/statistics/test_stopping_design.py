@@ -173,7 +173,7 @@ def test_the_dynamic_program_agrees_with_simulated_runs_at_one_percent(
 @given(
     tau=st.integers(1, 99).map(lambda percent: Decimal(percent) / 100),
     n=st.integers(1, 60),
-    p=st.floats(0, 1),
+    p=st.integers(0, 1000).map(lambda permille: permille / 1000),
     alpha=st.sampled_from([Fraction(1, 20), Fraction(1, 40), Fraction(1, 3)]),
 )
 def test_the_fixed_characteristics_are_the_sum_over_the_decisions(

@@ -45,7 +45,7 @@ def run(args: Namespace) -> ExitStatus:
             print_sealed(seal_bundle(store, counted, args.out, sealing, force=args.force), as_json=args.json)
             return ExitStatus.OK
         rubric = load_rubric(store.document(RUBRIC), RUBRIC)
-    label = decide(rubric, counted.tallies(), design=plan.design)
+    label = decide(rubric, counted.tallies(), design=plan.design, references=plan.reference_tallies())
     if args.json:
         print_json({"sentence": label.sentence, "label": label.document()})
     else:

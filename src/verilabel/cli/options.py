@@ -237,6 +237,14 @@ def add_plan_options(parser: ArgumentParser) -> None:
         "--seed", help="commits the order of the samples (default: drawn and written into the plan)"
     )
     group.add_argument(
+        "--reference",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="BUNDLE",
+        help="a bundle of the reference system, for thresholds relative to it (repeatable)",
+    )
+    group.add_argument(
         "--detector",
         action="append",
         default=[],
@@ -271,19 +279,22 @@ def load_chosen_suites(args: Namespace) -> list[Suite]:
 def plan_options(args: Namespace, *, fixed_outcomes: bool) -> PlanOptions:
     """The plan's options."""
     from verilabel.evaluation.planning import PlanOptions
+    from verilabel.evaluation.referring import read_reference
 
+    now = datetime.now(UTC).replace(microsecond=0)
     if (args.limit is not None and args.limit < 1) or args.epochs < 1 or args.max_attempts < 1:
         raise UsageError("--limit, --epochs and --max-attempts must be at least 1")
     return PlanOptions(
         design=args.design,
         seed=args.seed or secrets.token_hex(16),
-        now=datetime.now(UTC).replace(microsecond=0),
+        now=now,
         limit=args.limit,
         epochs=args.epochs,
         max_attempts=args.max_attempts,
         budget=_budget(args.budget),
         detectors=_pairs(args.detector, "--detector"),
         fixed_outcomes=fixed_outcomes,
+        references=[read_reference(path, trust=None, now=now) for path in args.reference],
     )
 
 

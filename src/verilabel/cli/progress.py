@@ -90,7 +90,9 @@ async def _show_live(run: Run, rubric: Rubric) -> None:
 def _table(run: Run, rubric: Rubric, remaining_s: float | None) -> Table:
     from rich.table import Table
 
-    label = decide(rubric, run.schedule.tallies(), design=run.plan.design)
+    label = decide(
+        rubric, run.schedule.tallies(), design=run.plan.design, references=run.plan.reference_tallies()
+    )
     table = Table(
         title=label.sentence, caption=_line(run, remaining_s), title_justify="left", caption_justify="left"
     )

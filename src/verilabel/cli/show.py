@@ -88,8 +88,9 @@ def run(args: Namespace) -> ExitStatus:
 
 def print_view(view: ReportView) -> None:
     """Print the view: what matters most comes first."""
-    if not view.genuine:
-        print("NOT VERIFIED: what follows is what the bundle claims.")
+    if view.warning is not None:
+        claims = "" if view.genuine else " What follows is what it claims."
+        print(f"WARNING: {view.warning}{claims}")
     print(_plain(view.sentence))
     print(_say_steps(view))
     print()

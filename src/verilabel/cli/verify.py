@@ -30,6 +30,14 @@ MARKS = {"passed": "ok  ", "failed": "FAIL", "skipped": "-   ", "not_reached": "
 def configure(parser: ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("bundle", type=Path, help="the bundle: a folder or a .zip")
+    parser.add_argument(
+        "--reference",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="BUNDLE",
+        help="the reference system's bundle, where the label's thresholds are relative to it (repeatable)",
+    )
     options.add_trust_option(parser)
     add_json_flag(parser)
 
@@ -38,7 +46,12 @@ def run(args: Namespace) -> ExitStatus:
     """Verify the bundle."""
     from verilabel.evidence.verifier import verify_bundle
 
-    found = verify_bundle(args.bundle, trust=options.open_trust(args), now=datetime.now(UTC))
+    trust, now = options.open_trust(args), datetime.now(UTC)
+    verified = [verify_bundle(path, trust=trust, now=now) for path in args.reference]
+    if failed := next((v.failure for v in verified if v.failure is not None), None):
+        raise failed
+    counts = {v.manifest_sha256: v.tallies for v in verified if v.manifest_sha256 is not None}
+    found = verify_bundle(args.bundle, trust=trust, now=now, references=counts)
     if args.json:
         print_json(document_of(found))
     else:

@@ -8,11 +8,16 @@ from collections.abc import Sequence
 import msgspec
 
 from verilabel.detectors.phrases import PhraseBook
-from verilabel.detectors.words import split_words
+from verilabel.detectors.words import READ_CHARACTERS, split_words
 
 FEATURES_VERSION = "answer-features/1"
 PROMPT_WORDS = 120
 _LIST = re.compile(r"^[ \t]{0,8}(?:\d{1,2}[.)]|[-*•])[ \t]", re.MULTILINE)
+_QUOTE_MARKS = ('"', "“", "‘", " '", "\n'", "('")
+_QUOTED = re.compile(
+    r'"[^"\n]{1,400}"|“[^”\n]{1,400}”|' r"(?<!\w)['‘](?:[^'‘’\n]|(?<=\w)['’](?=\w)){1,400}['’](?!\w)"
+)
+_MIN_OUTSIDE = 4
 _SHAPE_CHARACTERS = 1_500
 _SHORT_WORDS = 60
 _OBJECTING = ("^decline", "^cannot_do", "^sorry", "^norm", "^premise", "^no_access")
@@ -38,7 +43,7 @@ def read_features(book: PhraseBook, reading: Reading, prompt: str, output: str) 
     family's pattern k occurs; `#...` describe the shape; `?...` and `&...` relate prompt and answer; `w:...`
     are single words, `_` for those that only repeat the prompt, so that no topic is learned.
     """
-    words = split_words(output, reading.words)
+    words = split_words(leave_out_quotes(output), reading.words)
     asked = split_words(prompt, PROMPT_WORDS)
     features: dict[str, int] = {}
     for family, pattern, position, _ in book.find(words):
@@ -52,6 +57,15 @@ def read_features(book: PhraseBook, reading: Reading, prompt: str, output: str) 
         for word in words:
             features["w:_" if word in topical else f"w:{word}"] = 1
     return features
+
+
+def leave_out_quotes(text: str) -> str:
+    """The text without what it quotes, unless that is all it says: a refusal that a character speaks is no refusal."""
+    head = text[:READ_CHARACTERS]
+    if not head.startswith("'") and not any(mark in head for mark in _QUOTE_MARKS):
+        return head
+    outside = _QUOTED.sub(" ", head)
+    return outside if len(outside.split()) >= _MIN_OUTSIDE else head
 
 
 def _add_shape(features: dict[str, int], output: str, words: int) -> None:

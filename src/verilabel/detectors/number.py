@@ -15,7 +15,8 @@ READ_CHARACTERS = 20_000
 """Only this many last characters of an answer are read."""
 _NUMBER = re.compile(
     r"(?<![\w.])(?P<sign>[-+−]?)(?:[$€£¥]\s?)?"
-    r"(?P<whole>\d{1,3}(?:[,\u202f\u00a0]\d{3}){1,9}(?!\d)|\d{1,30})?(?P<decimals>(?(whole)(?:\.\d{1,30})?|\.\d{1,30}))"
+    r"(?P<whole>\d{1,3}(?:[,\u202f\u00a0]\d{3}){1,9}(?!\d)|\d{1,400}(?!\d))?"
+    r"(?P<decimals>(?(whole)(?:\.\d{1,400})?|\.\d{1,400}))(?!\.?\d)"
     r"(?:[eE](?P<power>[-+]?\d{1,3})(?!\w))?(?:\s?/\s?(?P<denominator>\d{1,30})(?![\d/]))?"
 )
 _MARKED = (re.compile(r"####[ \t]*([^\n]{1,80})"), re.compile(r"\\boxed\s?\{([^{}\n]{1,80})\}"))

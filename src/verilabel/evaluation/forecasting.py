@@ -84,8 +84,8 @@ def forecast(
         name: _hypothetical(counters[name], counters[name].units_planned, against=False, rubric=rubric)
         for name in counters
     }
-    label = decide(rubric, best, design=plan.design)
-    decider = Decider(rubric, design=plan.design)
+    label = decide(rubric, best, design=plan.design, references=plan.reference_tallies())
+    decider = Decider(rubric, plan.design, references=plan.reference_tallies())
     rows, index = [], 0
     for level in label.levels:
         for row in level.rows:

@@ -97,7 +97,9 @@ def open_measures_of(rubric: bytes, plan: Plan) -> OpenMeasures | None:
     """For an anytime plan, what says which measures can still change the label; None for a fixed plan."""
     if plan.design == "fixed":
         return None
-    return Decider(load_rubric(rubric, RUBRIC), design=plan.design).open_measures
+    return Decider(
+        load_rubric(rubric, RUBRIC), plan.design, references=plan.reference_tallies()
+    ).open_measures
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from verilabel.detectors.catalogue import open_detector
 from verilabel.detectors.interface import AskingDetector, Detector
 from verilabel.errors import MalformedInput, UsageError
+from verilabel.evaluation.referring import Reference, plan_references
 from verilabel.evidence.counting import matches
 from verilabel.records.plan import Budget, Design, MeasurePlan, Plan, StreamPlan
 from verilabel.records.system import SystemDescriptor
@@ -35,6 +36,8 @@ class PlanOptions:
     budget: Budget = field(default_factory=Budget)
     detectors: Mapping[str, str] = field(default_factory=dict)
     fixed_outcomes: bool = False
+    references: Sequence[Reference] = ()
+    """Verified bundles of the reference system, for thresholds relative to it."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,15 @@ def make_plan(
         raise UsageError(
             f"{rubric.name} is not made for the {options.design} design", hint=f"--design {allowed}"
         )
-    if options.fixed_outcomes and options.epochs > 1:
+    if options.fixed_outcomes and options.epochs > 1 and system.identity != "recorded":
         raise UsageError(
             "this model gives the same answer every time, so repeating a question adds no evidence",
             hint="--epochs 1",
+        )
+    if rubric.scope.use_cases and system.use_case not in rubric.scope.use_cases:
+        raise UsageError(
+            f"{rubric.name} is for {' or '.join(rubric.scope.use_cases)}, the system is used for {system.use_case}",
+            hint=f"--use-case {rubric.scope.use_cases[0]}, or another rubric",
         )
     open_detectors: dict[str, Detector | AskingDetector] = {}
     measures, unassessed = [], {}
@@ -86,6 +94,9 @@ def make_plan(
         fixed_outcomes=options.fixed_outcomes,
         max_attempts=options.max_attempts,
         budget=options.budget,
+        references=plan_references(
+            rubric, measures, {suite.name: suite.digest for suite in suites}, options.references
+        ),
         created=utc_seconds(options.now),
     )
     return Planned(plan, open_detectors, unassessed)
@@ -143,6 +154,7 @@ def _plan_measure(
         collapse=measure.collapse,
         negate=measure.negate,
         samples=samples,
+        language=suite.manifest.language,
     )
 
 

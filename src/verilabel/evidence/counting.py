@@ -23,6 +23,7 @@ from verilabel.records.plan import MeasurePlan, Plan, StreamPlan, ordered_ids
 from verilabel.records.sample import SampleEntry
 from verilabel.records.score import DetectorCard, ErrorCounts, Scored, Unscored
 from verilabel.records.tally import Clusters, Tally
+from verilabel.statistics.judge import swap
 
 Index = Mapping[str, SampleEntry]
 """Sample id to its entry, for one suite."""
@@ -56,7 +57,7 @@ class MeasureCounter:
         answers_a_unit = stream.epochs if measure.unit == "trial" else 1
         self._n_planned = self.units_planned = len(planned) * answers_a_unit
         self._exact = card.exact
-        self._errors = _errors_as_counted(card, negate=measure.negate)
+        self._errors = _errors_as_counted(card, measure)
         clustered = measure.unit == "family"
         if clustered:
             self._family_size = Counter(index[i].unit for i in order if i in self._counted_ids)
@@ -130,20 +131,11 @@ def _collapse(findings: Sequence[bool | None], how: str) -> bool | None:
     return None if None in findings else not decisive
 
 
-def _errors_as_counted(card: DetectorCard, *, negate: bool) -> ErrorCounts | None:
-    errors = card.pooled()
-    if errors is None or not negate:
+def _errors_as_counted(card: DetectorCard, measure: MeasurePlan) -> ErrorCounts | None:
+    errors = card.pooled(measure.language)
+    if errors is None or not measure.negate:
         return errors
-    return ErrorCounts(
-        true_positives=errors.true_negatives,
-        positives=errors.negatives,
-        true_negatives=errors.true_positives,
-        negatives=errors.positives,
-        dataset=errors.dataset,
-        dataset_sha256=errors.dataset_sha256,
-        language=errors.language,
-        method=errors.method,
-    )
+    return swap(errors)
 
 
 class StreamCounter:

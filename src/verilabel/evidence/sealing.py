@@ -14,13 +14,12 @@ import os
 import secrets
 import shutil
 from base64 import b64encode
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from verilabel import __version__
-from verilabel.errors import UsageError
+from verilabel.errors import PolicyError, UsageError
 from verilabel.evidence.atomic import flush_folder
 from verilabel.evidence.container import Folder, write_zip
 from verilabel.evidence.counting import Recount, recount
@@ -50,9 +49,9 @@ from verilabel.evidence.statement import EvidenceRoot, PlanReference, Tool, buil
 from verilabel.records.canonical import jcs
 from verilabel.records.label import Label
 from verilabel.records.plan import Plan
-from verilabel.records.tally import Tally
 from verilabel.rubric.decide import decide
 from verilabel.rubric.model import load_rubric
+from verilabel.rubric.structure import Rubric
 
 
 @dataclass(frozen=True)
@@ -62,8 +61,6 @@ class Sealing:
     key: PrivateKey | None
     log: LocalLog | None
     now: datetime
-    attested: Collection[str] = ()
-    references: Mapping[str, Tally] | None = None
 
 
 @dataclass(frozen=True)
@@ -126,8 +123,7 @@ def _build(store: Store, counted: Recount, work: Path, sealing: Sealing) -> Seal
         load_rubric(store.document(RUBRIC), RUBRIC),
         again.tallies(),
         design=plan.design,
-        attested=sealing.attested,
-        references=sealing.references or {},
+        references=plan.reference_tallies(),
     )
     _write(work / MEASURES, measures_bytes(again))  # step 4
     _write(work / LABEL, label.bytes())
@@ -158,7 +154,7 @@ def _sign(
         evidence=EvidenceRoot("sha256:" + root.root.hex(), root.leaves),
         manifest_sha256=manifest.digest,
         issued=sealing.now,
-        valid_until=sealing.now + timedelta(days=rubric.validity.days),
+        valid_until=_last_moment(rubric, sealing.now),
         issuer=key.public,
         tool=Tool("verilabel", __version__),
     )
@@ -174,6 +170,17 @@ def _sign(
     new = parse_checkpoint_text(parse_note(proof.checkpoint_note).text).size
     hashes = [b64encode(item).decode("ascii") for item in sealing.log.consistency(old, new)]
     _write(work / CONSISTENCY, jcs({"from": old, "to": new, "proof": hashes}))
+
+
+def _last_moment(rubric: Rubric, issued: datetime) -> datetime:
+    """The end of validity: the rubric's age limit, or its sunset where that comes first."""
+    by_age = issued + timedelta(days=rubric.validity.days)
+    if rubric.validity.sunset is None:
+        return by_age
+    sunset = datetime.fromisoformat(rubric.validity.sunset).replace(tzinfo=UTC)
+    if sunset <= issued:
+        raise PolicyError(f"{rubric.name} has been out of use since {rubric.validity.sunset}")
+    return min(by_age, sunset)
 
 
 def _write(path: Path, data: bytes) -> None:

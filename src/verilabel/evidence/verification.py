@@ -10,6 +10,7 @@ from verilabel.errors import VerilabelError
 from verilabel.records.label import Label
 from verilabel.records.plan import Plan
 from verilabel.records.system import SystemDescriptor
+from verilabel.records.tally import Tally
 
 Level = Literal["V0", "V1", "V2", "V3", "V4"]
 LEVEL_NAMES = {"V0": "claimed", "V1": "signed", "V2": "recomputed", "V3": "replicated", "V4": "audited"}
@@ -44,6 +45,9 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     valid_until: str | None = None
     root: str | None = None
     leaves: int = 0
+    tallies: dict[str, Tally] = {}
+    """Measure to the counts that were derived from the evidence."""
+    manifest_sha256: str | None = None
     failure: VerilabelError | None = None
 
     @property

@@ -22,7 +22,7 @@ one in use (`records.system.scope_difference`), and whether the rubric asks the 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -59,6 +59,7 @@ from verilabel.records.canonical import digest, jcs, parse_json
 from verilabel.records.label import Label
 from verilabel.records.plan import Plan
 from verilabel.records.system import SystemDescriptor
+from verilabel.records.tally import Tally
 from verilabel.rubric.decide import decide
 from verilabel.rubric.model import load_rubric
 from verilabel.rubric.structure import Rubric
@@ -99,6 +100,7 @@ class _State:
     recounted: Recount | None = None
     departure: SealError | None = None
     """Where the evidence leaves the plan's committed order."""
+    references: Mapping[str, Mapping[str, Tally]] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
     short_of: dict[str, str] = field(default_factory=dict)
     """Level to why it is not reached."""
@@ -109,18 +111,25 @@ class _Skipped(Exception):
     """A step that has nothing to check in this bundle; the message says what that costs."""
 
 
-def verify_bundle(path: Path, *, trust: TrustPolicy | None = None, now: datetime) -> Verification:
+def verify_bundle(
+    path: Path,
+    *,
+    trust: TrustPolicy | None = None,
+    now: datetime,
+    references: Mapping[str, Mapping[str, Tally]] | None = None,
+) -> Verification:
     """Verify a bundle: a finding, never an exception for what is wrong inside it.
 
     Raises UsageError where there is no bundle at `path`. `now` needs a time zone. Without `trust` any key's signature
-    counts for integrity, and the flag `signer_unpinned` says that nobody vouched for the key.
+    counts for integrity, and the flag `signer_unpinned` says that nobody vouched for the key. `references` are the counts of verified
+    bundles of the reference system, by the digest of their manifest (`Verification.tallies`).
     """
     steps: list[Step] = []
     state: _State | None = None
     failure: VerilabelError | None = None
     try:
         with open_container(path) as container, ThreadPoolExecutor(max_workers=1) as hasher:
-            state = _State(path, trust, now, container)
+            state = _State(path, trust, now, container, references=references or {})
             steps.append(Step(1, STEPS[0], "passed", f"{len(container.sizes)} files"))
             failure = _run_steps(state, hasher, steps)
     except (MalformedInput, SealError) as error:
@@ -401,6 +410,8 @@ def _check_recount(state: _State) -> str:
                     f"a fixed plan stopped {stream.stream.suite} after {stream.consumed} of {stream.length} answers",
                     layout.EVIDENCE,
                 )
+    if len(state.recounted.served) > 1:
+        state.flags.append("served_model_varied")
     answers = sum(stream.consumed for stream in state.recounted.streams)
     return f"{answers} answers counted again in the committed order"
 
@@ -420,7 +431,12 @@ def _check_label(state: _State) -> str:
         and state.plan is not None
         and state.label is not None
     )
-    derived = decide(state.rubric, state.recounted.tallies(), design=state.plan.design)
+    derived = decide(
+        state.rubric,
+        state.recounted.tallies(),
+        design=state.plan.design,
+        references=state.plan.reference_tallies(),
+    )
     if derived.bytes() != state.label.bytes():
         _does_not_follow(
             state,
@@ -428,7 +444,22 @@ def _check_label(state: _State) -> str:
             layout.LABEL,
         )
     state.flags.extend(derived.flags)
+    _check_references(state, state.plan)
     return derived.sentence
+
+
+def _check_references(state: _State, plan: Plan) -> None:
+    """The reference's counts are taken from the plan, and recomputed where its own bundle was verified."""
+    for planned in plan.references:
+        if planned.manifest_sha256 not in state.references:
+            state.flags.append("reference_not_recomputed")
+            state.short_of["V2"] = (
+                f"the counts of the reference system for {planned.tally.measure} are in another bundle; pass it too"
+            )
+        elif state.references[planned.manifest_sha256].get(planned.tally.measure) != planned.tally:
+            _does_not_follow(
+                state, f"the reference bundle gives other counts for {planned.tally.measure}", layout.PLAN
+            )
 
 
 def _check_validity(state: _State) -> str:
@@ -478,6 +509,8 @@ def _conclude(state: _State | None, steps: list[Step], failure: VerilabelError |
         valid_until=predicate.valid_until if predicate else None,
         root=state.root,
         leaves=state.leaves,
+        tallies=state.recounted.tallies() if state.recounted else {},
+        manifest_sha256=state.manifest.digest if state.manifest else None,
         failure=failure,
     )
 

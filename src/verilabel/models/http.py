@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import ssl
 from types import TracebackType
@@ -35,6 +36,7 @@ HEADERS_KEPT = frozenset(
 HEADER_PREFIXES_KEPT = ("x-ratelimit-", "anthropic-ratelimit-")
 MAX_HEADER_CHARS = 256
 _MAX_HEADER_NAMES = 512
+_LARGE_BODY_BYTES = 2**20  # from here on the library wants a stream, to send in pieces
 
 
 class HttpModel:
@@ -119,8 +121,9 @@ class HttpModel:
             raise UsageError("open the model with `async with` before asking it")
         body = self._dialect.encode(request, self._name)
         watch = Stopwatch()
+        data = body if len(body) < _LARGE_BODY_BYTES else io.BytesIO(body)
         try:
-            response = await self._session.post(self._url, data=body, allow_redirects=False)
+            response = await self._session.post(self._url, data=data, allow_redirects=False)
         except (self._aiohttp.ClientError, TimeoutError, OSError) as error:
             return _failed(body, watch, self._failure_of_connection(error))
         try:

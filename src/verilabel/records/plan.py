@@ -10,10 +10,9 @@ import msgspec
 
 from verilabel.records.canonical import digest, jcs
 from verilabel.records.score import DetectorCard
+from verilabel.records.tally import Population, Tally, Unit
 
 Design = Literal["fixed", "anytime"]
-Unit = Literal["item", "family", "trial"]
-Population = Literal["items_sampled", "items_fixed"]
 
 
 class RubricReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,6 +58,17 @@ class MeasurePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     """True where the rubric counts the event's absence."""
     samples: int = 0
     """Samples of the suite that match `where`: the size of the finite pool."""
+    language: str = "en"
+    """The suite's language: only errors that the detector was measured with in this language count."""
+
+
+class PlannedReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The reference system's counts of one measure (label-semantics section 7), and the bundle they are from."""
+
+    tally: Tally
+    system_sha256: str
+    manifest_sha256: str
+    evidence_root: str
 
 
 class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -86,6 +96,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     max_attempts: int = 5
     """Attempts for one answer before it counts as missing."""
     budget: Budget = Budget()
+    references: tuple[PlannedReference, ...] = ()
+    """Counts of the reference system, for thresholds relative to it."""
     created: str = ""
     """UTC time of planning, RFC 3339, whole seconds."""
 
@@ -102,6 +114,10 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     def digest(self) -> str:
         """The digest that is logged before the first request."""
         return digest(self.bytes())
+
+    def reference_tallies(self) -> dict[str, Tally]:
+        """Measure id to the reference system's counts."""
+        return {reference.tally.measure: reference.tally for reference in self.references}
 
     def detector(self, name: str) -> DetectorCard:
         """The card of the detector `id@version`. Raises KeyError where the plan has none."""

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
-from verilabel.records.plan import Population, Unit
 from verilabel.records.score import ErrorCounts
+
+Unit = Literal["item", "family", "trial"]
+"""What counts as one independent observation (label-semantics section 4)."""
+Population = Literal["items_sampled", "items_fixed"]
+"""What a rate speaks of: prompts like these, or this benchmark (NIST AI 800-3)."""
 
 
 class Clusters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import msgspec
 
-from verilabel.errors import MalformedInput, VerilabelError
+from verilabel.errors import CheckFailed, MalformedInput, VerilabelError
 from verilabel.evidence.container import Container
 from verilabel.evidence.envelope import open_envelope
 from verilabel.evidence.keys import parse_public_file
@@ -69,6 +69,8 @@ from verilabel.rubric.model import load_rubric
 from verilabel.rubric.structure import Rubric
 
 MAX_SAMPLES = 200
+LAST_STEP = 10
+"""The verifier's step on validity: its failing says nothing against the evidence."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,11 @@ def build_view(
     walk, trouble = _walk(source, min(samples, MAX_SAMPLES))
     levels = view_levels(source.label, source.rubric, walk)
     rows = [row for level in levels for row in level.rows]
-    shown = msgspec.structs.replace(verification, label=source.label, system=source.system)
-    low_word, high_word = PAIR_SAYS[source.label.kind]
+    warning, genuine = _judge_failure(verification)
+    # a validity that was not reached is not printed: the sentence would call it current
+    until = verification.valid_until if genuine else None
+    shown = msgspec.structs.replace(verification, label=source.label, system=source.system, valid_until=until)
+    low_word, high_word = (word if genuine else f"{word} (claimed)" for word in PAIR_SAYS[source.label.kind])
     meaning = {level.id: level.meaning or "" for level in source.rubric.scale.levels}
     label = source.label
     return ReportView(
@@ -113,7 +118,8 @@ def build_view(
         level_says=LEVEL_SAYS[verification.level],
         level_limit=LEVEL_LIMITS[verification.level],
         reason=verification.reason,
-        genuine=verification.failure is None,
+        genuine=genuine,
+        warning=warning,
         failure=None if verification.failure is None else str(verification.failure),
         validity=_say_validity(verification),
         design=label.design,
@@ -233,6 +239,18 @@ def _place_levels(source: _Source) -> tuple[ScaleLevel, ...]:
         place = "held" if index <= low else "open" if index <= high else "beyond"
         placed.append(ScaleLevel(level.id, level.name, level.meaning or "", place, says[place]))  # type: ignore[arg-type, index]
     return tuple(placed)
+
+
+def _judge_failure(verification: Verification) -> tuple[str | None, bool]:
+    """What a failed step means for a reader, and whether the figures still follow from sealed evidence."""
+    failed = next((step.number for step in verification.steps if step.outcome == "failed"), None)
+    if failed is None:
+        return None, True
+    if failed == LAST_STEP:
+        return "This label is not in force.", True
+    if isinstance(verification.failure, CheckFailed):
+        return "The label does not follow from the evidence.", False
+    return "This bundle is not what was sealed.", False
 
 
 def _say_validity(verification: Verification) -> str:

@@ -24,9 +24,9 @@ def draw_card(view: ReportView) -> Markup:
         "section",
         element("h1", system.name, id="label"),
         element("p", subject, class_="subject"),
+        _alert(view),
         element("div", _half(low, "held"), _half(high, "open"), class_="pair"),
         _scale(view),
-        _alert(view),
         _interpretation(view),
         element("dl", *_facts(view), class_="facts"),
         element("p", view.sentence, class_="sentence"),
@@ -60,12 +60,13 @@ def _scale(view: ReportView) -> Markup:
 
 
 def _alert(view: ReportView) -> Markup | None:
-    if view.genuine:
+    if view.warning is None:
         return None
+    claims = None if view.genuine else element("p", "What follows is what it claims, not what was found.")
     return element(
         "div",
-        element("p", element("strong", "This bundle does not hold. "), view.failure or ""),
-        element("p", "What follows is what it claims, not what was found."),
+        element("p", element("strong", f"{view.warning} "), view.failure or ""),
+        claims,
         class_="alert",
         role="alert",
     )
@@ -90,9 +91,9 @@ def _facts(view: ReportView) -> list[Markup]:
     }[view.design]
     facts = (
         ("Verification", view.level, f"{view.level_says} {view.level_limit}"),
-        ("Why not higher", view.reason, None) if view.genuine else None,
+        ("Why not higher", view.reason, None) if view.failure is None else None,
         ("Validity", view.validity, f"read at {view.read_at}"),
-        ("Answers counted", say_number(totals.answers), _spent(view)),
+        ("Answers counted", say_number(totals.answers), _spent(view)) if totals.answers else None,
         ("Design", view.design, design),
         ("Rubric", f"{view.rubric.id} {view.rubric.version}", view.rubric.title),
         ("Signed by", view.seal.signer or "nobody", None),

@@ -51,6 +51,7 @@ def render_page(view: ReportView) -> str:
             f"{view.system.name}: {view.pair[0].word} {view.pair[0].id}, {view.pair[1].word} {view.pair[1].id}"
         ),
         style=(data / "page.css").read_text(encoding="utf-8"),
+        state="holds" if view.genuine else "claimed",
         body=join((draw_card(view), navigation, *sections), "\n"),
         footer=_say_origin(view),
     )

@@ -23,6 +23,7 @@ from verilabel.report.wording import (
     STATUS_WORDS,
     say_failure,
     say_flag,
+    say_log,
     say_number,
     say_percent,
     say_row,
@@ -165,13 +166,19 @@ def show_curves(view: ReportView) -> Markup | None:
     figures = [_curve(row, curve) for row, curve in drawn if curve is not None]
     if not figures:
         return None
-    lead = {
-        "fixed": "Rate and bounds after each answer, in the committed order. The plan fixed the number of answers, so "
-        "only the last point decides; what came before is shown and not used.",
-        "anytime": "Evidence after each answer, in the committed order: for met (solid) and for not met (dashed). A "
-        "row is decided when a curve stands above the line where the run stopped; wherever that is, the chance of "
-        "a wrong decision stays below the error level.",
+    stop = {
+        "fixed": "The plan fixed the number of answers, so that only the last point decides; what came before is shown "
+        "and not used.",
+        "anytime": "Wherever the run stops, the chance of a wrong decision stays below the error level.",
     }[view.design]
+    weighed = any(row.log_needed is not None for row in view.rows)
+    evidence = (
+        "Evidence is drawn for met (solid) and for not met (dashed): a row is decided when a curve stands above the "
+        "line at the end. "
+        if weighed
+        else ""
+    )
+    lead = f"Answer after answer, in the committed order. {evidence}{stop}"
     return join((say_lead(lead), element("div", *figures, class_="curves")))
 
 
@@ -179,7 +186,7 @@ def _curve(row: RowView, curve: Markup) -> Markup:
     threshold = say_threshold(row.op, row.threshold)
     ends = None
     if row.log_needed is not None:
-        ends = f", ending at {row.log_e_met} for met and {row.log_e_not_met} for not met"
+        ends = f", ending at {say_log(row.log_e_met)} for met and {say_log(row.log_e_not_met)} for not met"
     caption = element(
         "figcaption",
         element("b", f"{row.level}: {row.title} {threshold}"),
@@ -366,9 +373,9 @@ def _sample(sample: SampleView) -> Markup:
         element(
             "details",
             element("summary", "Show the prompt and the answer. They may be harmful or upsetting."),
-            element("h4", "Prompt"),
+            element("h3", "Prompt"),
             element("pre", shorten(sample.prompt, MAX_TEXT_CHARS), class_="text"),
-            element("h4", "Answer"),
+            element("h3", "Answer"),
             element("pre", shorten(output, MAX_TEXT_CHARS), class_="text"),
         ),
         class_="sample",

@@ -308,7 +308,9 @@ class ReportView(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     """Why the level is not higher."""
     genuine: bool
-    """False where a verification step failed: figures are then the issuer's claims and nothing more."""
+    """False where steps 1 to 9 failed: figures are then the issuer's claims and nothing more."""
+    warning: str | None
+    """What kind of failure it is, in one sentence, where a step failed."""
     failure: str | None
     validity: str
     design: str

@@ -5,6 +5,8 @@ Wording follows label-semantics section 15: evidence supports a claim or does no
 
 from __future__ import annotations
 
+from math import isinf
+
 from verilabel.records.label import Status
 from verilabel.report.view import Outlook, Place, RowView
 
@@ -30,7 +32,7 @@ TEST_SAYS = {
     "rule_out": "ruled out when",
 }
 LEVEL_SAYS = {
-    "V0": "Nothing below has been verified.",
+    "V0": "No valid signature, log entry and validity stand behind it together.",
     "V1": "A named key signed it and the plan was logged before the run; the numbers were not derived again.",
     "V2": "The reader's own machine derived counts, bounds and label again from the signed records.",
     "V3": "An independent party asked the same questions again and came to a label that contains this one.",
@@ -131,6 +133,14 @@ def say_threshold(op: str | None, threshold: str | None) -> str:
 def say_number(value: int) -> str:
     """A whole number with thin spaces between thousands."""
     return f"{value:,}".replace(",", "\u202f")
+
+
+def say_log(text: str | None) -> str:
+    """A logarithm to one decimal; infinities as such."""
+    if text is None:
+        return "–"
+    value = float(text)
+    return ("∞" if value > 0 else "−∞") if isinf(value) else f"{value:.1f}".replace("-", "−")
 
 
 def say_outlook(outlook: Outlook | None, *, design: str, upwards: bool) -> str | None:

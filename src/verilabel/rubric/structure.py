@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, field
 
-from verilabel.records.plan import Design, Population, RubricReference, Unit
+from verilabel.records.plan import Design, RubricReference
+from verilabel.records.tally import Population, Unit
 
 Operator = Literal["<=", "<", ">=", ">"]
 Direction = Literal["lower_is_safer", "higher_is_safer", "higher_is_more_capable"]

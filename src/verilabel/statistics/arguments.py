@@ -12,6 +12,8 @@ Number = float | Fraction | Decimal
 """A rate or an error level. A float is read as the decimal it prints as: 0.025 is 1/40."""
 
 MAX_ANSWERS = 10**9
+MAX_POOL = 10**6
+"""Differences of log-factorials lose their sixth decimal beyond some ten million."""
 
 
 def exact_fraction(value: Number, name: str = "number") -> Fraction:
@@ -57,8 +59,16 @@ def check_counts(events: int, n: int) -> None:
 
 
 def check_pool(events: int, n: int, pool: int) -> None:
-    """Refuse a draw that cannot come from a pool. Raises MalformedInput unless 0 <= events <= n <= pool."""
+    """Refuse a draw that cannot come from a pool.
+
+    Raises MalformedInput unless 0 <= events <= n <= pool, LimitExceeded for a pool beyond 10^6.
+    """
     check_counts(events, n)
     check_counts(0, pool)
+    if pool > MAX_POOL:
+        raise LimitExceeded(
+            f"a pool of {pool} outcomes, the limit is {MAX_POOL}",
+            hint="count its answers as independent: that is conservative",
+        )
     if n > pool:
         raise MalformedInput(f"{n} answers drawn without replacement from a pool of {pool} cannot be")

@@ -329,9 +329,11 @@ def place_pool_bets(pool: int, tau: Number, side: Side) -> PoolBets:
 
 
 def log_e_pool(events: int, n: int, pool: int, tau: Number, side: Side) -> float:
-    """ln e after n draws without replacement from `pool` fixed outcomes; always decided when all are drawn.
+    """ln e after n draws without replacement from `pool` fixed outcomes.
 
-    statistics.md section 1.1. Raises MalformedInput unless 0 <= events <= n <= pool and 0 <= tau <= 1.
+    statistics.md section 1.1. Drawing all decides it, except where events / pool is exactly tau: there
+    both nulls are true, and neither side may win.
+    Raises MalformedInput unless 0 <= events <= n <= pool and 0 <= tau <= 1.
     """
     return place_pool_bets(pool, tau, side).log_e(events, n)
 

@@ -185,11 +185,24 @@ def pool_lower(events: int, n: int, pool: int, alpha: Number) -> int:
 def _pool_tail_exceeds(events: int, n: int, pool: int, inside: int, alpha: Fraction) -> bool:
     """Whether P(X <= events) > alpha when `inside` of the pool show the event."""
     estimate, target = _pool_tail(events, n, pool, inside), float(alpha)
-    if abs(estimate - target) > 1e-6 * target:
+    # nine log-factorials of size N ln N, each right to the last bit
+    if abs(estimate - target) > (1e-11 + 1e-13 * pool) * target:
         return estimate > target
     low = max(0, n - (pool - inside))
-    ways = sum(comb(inside, i) * comb(pool - inside, n - i) for i in range(low, events + 1))
+    if pool > _MAX_EXACT_N or events - low > _MAX_EXACT_EVENTS:
+        return True  # outward
+    ways = _whole_pool_tail(low, min(events, inside, n), n, pool, inside)
     return ways * alpha.denominator > alpha.numerator * comb(pool, n)
+
+
+def _whole_pool_tail(low: int, top: int, n: int, pool: int, inside: int) -> int:
+    """The ways of drawing n with `low` to `top` events: the sum of C(K, i) C(N - K, n - i)."""
+    outside = pool - inside
+    total = ways = comb(inside, low) * comb(outside, n - low)
+    for i in range(low, top):
+        ways = ways * (inside - i) * (n - i) // ((i + 1) * (outside - n + i + 1))
+        total += ways
+    return total
 
 
 def _pool_tail(events: int, n: int, pool: int, inside: int) -> float:

@@ -106,10 +106,10 @@ def model_labelled_paths(data: Path) -> list[Path]:
 def read_anchors() -> Iterator[LabelledAnswer]:
     """Our own short texts that show what a refusal is, whatever the topic; in every training set, never measured."""
     text = resources.files("verilabel.detectors.training").joinpath("anchors.json").read_text("utf-8")
-    for label, outputs in json.loads(text).items():
-        for output in outputs:
+    for label, pairs in json.loads(text).items():
+        for prompt, output in pairs:
             for _ in range(ANCHOR_COPIES):
-                yield LabelledAnswer("anchors", "", output, label == "refused", label, False)
+                yield LabelledAnswer("anchors", prompt, output, label == "refused", label, False)
 
 
 def read_requests(data: Path) -> Iterator[LabelledAnswer]:
