@@ -1,4 +1,4 @@
-"""Small real bundles for tests: made by the product's own steps, under fixed keys and clocks, so that they can be made again to the byte."""
+"""Small real bundles for tests: made by the product's own steps, under fixed keys and clocks, the same every time."""
 
 from __future__ import annotations
 
@@ -165,11 +165,17 @@ def gold_answers(suites: Sequence[Suite]) -> dict[tuple[str, str], str]:
     return {(suite.name, sample.id): sample.target[0] for suite in suites for sample in suite.samples}
 
 
-async def run_recipe(recipe: Recipe, store: Store, suites: Sequence[Suite], log: LocalLog | None) -> None:
+async def run_recipe(
+    recipe: Recipe,
+    store: Store,
+    suites: Sequence[Suite],
+    log: LocalLog | None,
+    model_class: type[FixedClockModel] = FixedClockModel,
+) -> None:
     """Steps 1 to 4 of a label's path on an open store."""
     options = {"accuracy": recipe.accuracy, "errors": recipe.errors, "seed": "7"}
     choice = SystemChoice(model="simulated:", name="quiz-model", system_prompt=SYSTEM_PROMPT, **recipe.system)  # type: ignore[arg-type]
-    async with FixedClockModel(options, answers=gold_answers(suites)) as model:
+    async with model_class(options, answers=gold_answers(suites)) as model:
         begun = begin_run(
             store,
             system=describe_system(choice, model),

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from bundle_factory import ATTACKER, ATTACKER_LOG, ISSUED
-
 from verilabel.evidence import layout
 from verilabel.evidence.container import Folder
 from verilabel.evidence.counting import recount
@@ -103,7 +102,8 @@ def reseal(folder: Path, forger: Forger) -> None:
         label=read_label(container),
         plan=PlanReference(plan.digest, plan_index),
         evidence=EvidenceRoot(
-            forger.root or "sha256:" + root_of(hashes).hex(), len(hashes) if forger.leaves is None else forger.leaves
+            forger.root or "sha256:" + root_of(hashes).hex(),
+            len(hashes) if forger.leaves is None else forger.leaves,
         ),
         manifest_sha256=manifest.digest,
         issued=forger.issued,

@@ -27,7 +27,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def made_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small real bundle as a folder, made once: 20 and 10 answers, fixed design, signed and logged. Never change it."""
+    """A small real bundle as a folder: 20 and 10 answers, fixed design, signed, logged. Never change it."""
     from bundle_factory import make_bundle
 
     return make_bundle(tmp_path_factory.mktemp("made")).path

@@ -24,18 +24,17 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import msgspec  # noqa: E402
+
 from bundle_factory import ATTACKER, ATTACKER_LOG, ISSUER, LOG, RUBRIC, Recipe, make_bundle  # noqa: E402
 from bundle_forgery import (  # noqa: E402
     Change,
     Forger,
-    chain,
     change_document,
     change_plan,
     change_records,
     forge,
     swap_rubric,
 )
-
 from verilabel.evidence import layout  # noqa: E402
 from verilabel.evidence.container import write_zip  # noqa: E402
 from verilabel.evidence.lines import Line  # noqa: E402
@@ -217,11 +216,19 @@ MAKERS: dict[str, Maker] = {
     "plan_for_another_rubric": zipped(
         swap_rubric(RUBRIC.replace("0.95", "0.50"), in_plan=False), replace(SEALER, decides_again=True)
     ),
-    "plan_for_another_system": zipped(change_document(layout.SYSTEM, lambda system: system.update(name="better-model"))),
-    "plan_with_another_measure": zipped(change_plan(lambda plan: plan["measures"][0].update(where={"level": ["easy"]}))),
-    "plan_with_unknown_detector": zipped(change_plan(lambda plan: plan["measures"][0].update(detector="x@1"))),
+    "plan_for_another_system": zipped(
+        change_document(layout.SYSTEM, lambda system: system.update(name="better-model"))
+    ),
+    "plan_with_another_measure": zipped(
+        change_plan(lambda plan: plan["measures"][0].update(where={"level": ["easy"]}))
+    ),
+    "plan_with_unknown_detector": zipped(
+        change_plan(lambda plan: plan["measures"][0].update(detector="x@1"))
+    ),
     "plan_with_negative_limit": zipped(change_plan(lambda plan: plan["streams"][0].update(limit=-1))),
-    "plan_with_huge_weight": zipped(change_plan(lambda plan: plan["streams"][0].update(strata={"a": "1e999999999"}))),
+    "plan_with_huge_weight": zipped(
+        change_plan(lambda plan: plan["streams"][0].update(strata={"a": "1e999999999"}))
+    ),
     "swapped_suite": zipped(replace_text(SUITE, b"four options", b"five options")),
     "changed_system_prompt": zipped(replace_text(layout.SYSTEM_PROMPT, b"one letter", b"two words!")),
     "rubric_with_alias": zipped(replace_text(layout.RUBRIC, b"title: A", b"title: &a A")),
@@ -237,8 +244,12 @@ MAKERS: dict[str, Maker] = {
     "asked_again": zipped(change_records(_ask_again)),
     "cherry_picked_order": zipped(change_plan(lambda plan: plan.update(seed="cherry"))),
     "forged_score": zipped(change_records(_forge_scores)),
-    "forged_count": zipped(change_document(layout.MEASURES, lambda d: d["measures"]["quiz.right"].update(events=5))),
-    "forged_label": zipped(change_document(layout.LABEL, lambda d: d.update(granted={"id": "L3", "name": "Strong"}))),
+    "forged_count": zipped(
+        change_document(layout.MEASURES, lambda d: d["measures"]["quiz.right"].update(events=5))
+    ),
+    "forged_label": zipped(
+        change_document(layout.LABEL, lambda d: d.update(granted={"id": "L3", "name": "Strong"}))
+    ),
     "label_without_its_other_half": zipped(
         change_document(layout.LABEL, lambda d: d.update(cannot_exclude_up_to=d["granted"]))
     ),
@@ -263,7 +274,9 @@ MAKERS: dict[str, Maker] = {
     "decimal_number": zipped(replace_text(layout.MANIFEST, b'"size":', b'"size":0.'), None),
     "bad_utf8": zipped(replace_text(layout.MANIFEST, b"verilabel", b"veril\xffbel"), None),
     "spare_space": zipped(replace_text(layout.MANIFEST, b"{", b"{ "), None),
-    "manifest_with_parent_path": zipped(replace_text(layout.MANIFEST, b"plan/plan.json", b"../../plan.json"), None),
+    "manifest_with_parent_path": zipped(
+        replace_text(layout.MANIFEST, b"plan/plan.json", b"../../plan.json"), None
+    ),
     "symlink": in_folder(_write_link),
     "path_traversal": repacked(_write_with("../../escaped.txt")),
     "absolute_path": repacked(_write_with("/tmp/escaped.txt")),

@@ -42,6 +42,10 @@ def pick(output: str, target: str = "B", choices: tuple[str, ...] = CHOICES) -> 
         "It must be New York, a large city.",
         "My choice is option B, because of its size.",
         "I would go with (B).",
+        "The answer cannot be A. The answer is B.",
+        "The answer is not C but option B",
+        "The best answer would be B because it is a city.",
+        "I choose option B.",
     ],
 )
 def test_a_picked_option_is_read_in_many_forms(output: str) -> None:
@@ -65,6 +69,11 @@ def test_another_option_is_wrong(output: str) -> None:
         "A\nB\nC\nD",
         "A) Paris\nB) New York\nC) York\nD) Rome",
         "It could be (B) or (C).",
+        "The answer is B or C.",
+        "The answer is either (A) or (B)",
+        "Option B is right, option C is wrong.",
+        "The answer is not B.",
+        "The answer is a secret.",
         "A great question! I am not sure.",
         "E",
     ],
@@ -76,6 +85,18 @@ def test_an_answer_that_names_no_option_or_several_is_unscored(output: str) -> N
 def test_an_option_inside_a_longer_one_is_not_confused_with_it() -> None:
     assert isinstance(finding := pick("New York", target="York"), Scored)
     assert not finding.value
+
+
+def test_an_article_is_not_the_letter_a() -> None:
+    animals = ("A cat", "A dog", "A cow")
+    for output, letter in (
+        ("The answer is A dog.", "B"),
+        ("The answer is A because it purrs", "A"),
+        ("A dog", "B"),
+    ):
+        finding = pick(output, target=letter, choices=animals)
+        assert isinstance(finding, Scored), output
+        assert finding.value, output
 
 
 def test_the_target_may_be_the_option_text_or_its_letter() -> None:

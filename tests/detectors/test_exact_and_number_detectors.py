@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -116,3 +118,14 @@ def test_numbers_are_read_back_as_written_with_and_without_separators(value: obj
 )
 def test_long_hostile_answers_give_a_finding(text: str) -> None:
     assert NumberDetector().detect("s@1", sample("1"), 1, text).sample == "s-1"
+
+
+def test_real_solutions_are_judged_as_their_authors_judged_them(shared_data: Path) -> None:
+    judged = []
+    lines = (shared_data / "gsm8k" / "example_model_solutions_first200.jsonl").read_text("utf-8").splitlines()
+    for row in map(json.loads, lines):
+        gold = sample(row["ground_truth"].split("####")[-1].strip())
+        for model in ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification"):
+            finding = NumberDetector().detect("gsm8k", gold, 1, row[model]["solution"])
+            judged.append(isinstance(finding, Scored) and finding.value is row[model]["is_correct"])
+    assert 800 == sum(judged)

@@ -45,7 +45,11 @@ class Workplace:
     @property
     def environment(self) -> dict[str, str]:
         """What the program sees of the environment."""
-        return {"PATH": os.environ["PATH"], "VERILABEL_HOME": str(self.folder / "home"), "OPENAI_API_KEY": "sk-secret-test"}
+        return {
+            "PATH": os.environ["PATH"],
+            "VERILABEL_HOME": str(self.folder / "home"),
+            "OPENAI_API_KEY": "sk-secret-test",
+        }
 
     def arguments(self, *arguments: str) -> list[str]:
         """The program's command line."""
@@ -65,13 +69,30 @@ class Workplace:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the program to its end."""
         return subprocess.run(
-            self.arguments(*arguments), cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=120
+            self.arguments(*arguments),
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
 
-    def label_options(self, base_url: str, *more: str, out: str = "b.bundle", design: str = "fixed") -> Sequence[str]:
+    def label_options(
+        self, base_url: str, *more: str, out: str = "b.bundle", design: str = "fixed"
+    ) -> Sequence[str]:
         """Options that label the model behind a server."""
         return (
-            *("label", "--model", "vllm/mock-1", "--base-url", base_url, "--suite", "suite", "--rubric", "rubric.yaml"),
+            *(
+                "label",
+                "--model",
+                "vllm/mock-1",
+                "--base-url",
+                base_url,
+                "--suite",
+                "suite",
+                "--rubric",
+                "rubric.yaml",
+            ),
             *("--design", design, "--seed", "7", "--out", out, "--quiet", *more),
         )
 

@@ -8,9 +8,9 @@ import signal
 from pathlib import Path
 
 import pytest
-from servers.running import mock_server, requests_seen
 
 from evaluation.conftest import Workplace
+from servers.running import mock_server, requests_seen
 from verilabel.evidence.journal import JOURNAL
 
 
@@ -21,13 +21,17 @@ def sealed(workplace: Workplace, out: str = "b.bundle") -> dict[str, object]:
     return document
 
 
-def label(workplace: Workplace, base_url: str, *more: str, out: str = "b.bundle", design: str = "fixed") -> None:
+def label(
+    workplace: Workplace, base_url: str, *more: str, out: str = "b.bundle", design: str = "fixed"
+) -> None:
     result = workplace.run(*workplace.label_options(base_url, *more, out=out, design=design))
     assert 0 == result.returncode, result.stderr
 
 
 @pytest.mark.parametrize("design", ["fixed", "anytime"])
-def test_a_killed_run_resumes_to_the_same_root_and_asks_nothing_twice(workplace: Workplace, design: str) -> None:
+def test_a_killed_run_resumes_to_the_same_root_and_asks_nothing_twice(
+    workplace: Workplace, design: str
+) -> None:
     answers = "rate:0.6"  # six in ten comply, so an anytime run does not end at once
     with mock_server("--answers", answers) as plain:
         label(workplace, plain, out="whole.bundle", design=design)
@@ -66,21 +70,28 @@ def test_a_torn_last_line_is_asked_again_and_nothing_else(workplace: Workplace) 
         assert 1 == requests_seen(url) - before
 
 
-def test_every_attempt_of_a_failing_provider_is_evidence_and_the_label_is_the_same(workplace: Workplace) -> None:
+def test_every_attempt_of_a_failing_provider_is_evidence_and_the_label_is_the_same(
+    workplace: Workplace,
+) -> None:
     with mock_server() as good, mock_server("--fail-every", "4") as flaky:
         label(workplace, good, out="good.bundle")
         label(workplace, flaky, out="flaky.bundle")
     lines = (workplace.folder / "flaky.bundle" / "records" / "evidence.jsonl").read_text().splitlines()
     failures = [line for line in lines if '"rate_limited"' in line]
     assert len(failures) >= 15
-    assert sealed(workplace, "good.bundle")["sentence"].split(";")[0] == (  # type: ignore[attr-defined]
-        sealed(workplace, "flaky.bundle")["sentence"].split(";")[0]  # type: ignore[attr-defined]
+    assert (
+        sealed(workplace, "good.bundle")["sentence"].split(";")[0]
+        == (  # type: ignore[attr-defined]
+            sealed(workplace, "flaky.bundle")["sentence"].split(";")[0]  # type: ignore[attr-defined]
+        )
     )
 
 
 def test_the_anthropic_dialect_gives_the_same_answers(workplace: Workplace) -> None:
     with mock_server("--dialect", "anthropic", "--answers", "rate:0.9") as url:
-        workplace_options = [o if o != "vllm/mock-1" else "anthropic/mock-1" for o in workplace.label_options(url)]
+        workplace_options = [
+            o if o != "vllm/mock-1" else "anthropic/mock-1" for o in workplace.label_options(url)
+        ]
         (workplace.folder / "key").write_text("sk-ant-test")
         (workplace.folder / "key").chmod(0o600)
         result = workplace.run(*workplace_options, "--key-file", "key")

@@ -31,7 +31,9 @@ def make_plan(sizes: Mapping[str, int]) -> Plan:
     )
 
 
-def make_schedule(sizes: Mapping[str, int], rule: Callable[[Mapping[str, Tally]], set[str]] | None, window: int) -> Schedule:
+def make_schedule(
+    sizes: Mapping[str, int], rule: Callable[[Mapping[str, Tally]], set[str]] | None, window: int
+) -> Schedule:
     indexes = {name: [SampleEntry(f"{name}{i}", "d") for i in range(size)] for name, size in sizes.items()}
     return Schedule(open_recount(make_plan(sizes), indexes), open_measures=rule, window=window)
 

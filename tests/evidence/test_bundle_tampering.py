@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from bundle_factory import READ
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bundle_factory import READ
 from verilabel.errors import ExitStatus
 from verilabel.evidence import layout
 from verilabel.evidence.container import write_zip
@@ -17,7 +17,9 @@ from verilabel.evidence.keys import KeyType, parse_public_file
 from verilabel.evidence.verification import Verification
 from verilabel.evidence.verifier import verify_bundle
 
-IN_PLACE = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+IN_PLACE = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def failed_step(found: Verification) -> int | None:
@@ -64,7 +66,9 @@ def test_any_changed_byte_of_any_file_is_seen(bundle: Path, data: st.DataObject,
 
 @IN_PLACE
 @given(data=st.data(), mask=st.integers(1, 255))
-def test_any_changed_byte_of_the_zip_is_seen(made_zip: Path, tmp_path: Path, data: st.DataObject, mask: int) -> None:
+def test_any_changed_byte_of_the_zip_is_seen(
+    made_zip: Path, tmp_path: Path, data: st.DataObject, mask: int
+) -> None:
     before = made_zip.read_bytes()
     at = data.draw(st.integers(0, len(before) - 1))
     changed = tmp_path / "changed.zip"
@@ -108,7 +112,9 @@ def test_a_cut_or_longer_zip_is_seen(made_zip: Path, tmp_path: Path, data: st.Da
     before = made_zip.read_bytes()
     cut = data.draw(st.integers(0, len(before)))
     changed = tmp_path / "changed.zip"
-    changed.write_bytes(before[:cut] + (data.draw(st.binary(min_size=1, max_size=40)) if cut == len(before) else b""))
+    changed.write_bytes(
+        before[:cut] + (data.draw(st.binary(min_size=1, max_size=40)) if cut == len(before) else b"")
+    )
     assert_tampering_is_seen(changed)
 
 
@@ -141,7 +147,8 @@ def test_every_pair_of_swapped_files_is_seen(bundle: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["extra.txt", "records/extra.jsonl", "suites/other@1.0.0.index.jsonl", ".hidden", "a b", "x/y/z/w/v"]
+    "name",
+    ["extra.txt", "records/extra.jsonl", "suites/other@1.0.0.index.jsonl", ".hidden", "a b", "x/y/z/w/v"],
 )
 def test_an_added_file_is_seen_under_any_name(bundle: Path, name: str) -> None:
     (bundle / name).parent.mkdir(parents=True, exist_ok=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bundle_factory import ISSUER, LOG, READ
 
+from bundle_factory import ISSUER, LOG, READ
 from verilabel.cli import main
 from verilabel.evidence import layout
 from verilabel.evidence.envelope import open_envelope
@@ -19,6 +19,16 @@ from verilabel.records.canonical import digest
 
 BUNDLES = Path(__file__).resolve().parent.parent / "bundles"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((BUNDLES / "expected.json").read_text())
+GOLDEN = {
+    "manifest": "sha256:3f72361f29439de96bd54176373d3efba376ca019b376b0c0e7b7118e982ce73",
+    "root": "sha256:0b0f7da70b7a8f331ddbc8dcbf27b027c3cbb50afa77282595aa71e8dc3aad82",
+    "statement": "sha256:cd9ff575d144b0b22689c2eacbcbed8f2b31690ff84b8f87f8196eca1ab1b426",
+    "plan": "sha256:85e94e51b75c408914b946cd0ed4c696b0c94fbfe0f6efe8b3498132e1bd09c2",
+    "label": "sha256:f814bcb87909d124e08f9c4e7a3f300123db86f05e8c97dbfe8875fc06459de5",
+    "zip": "sha256:2b99838fca9fc9439172f72597ee000f78b7809dbd5d897facd36cedd00784a3",
+    "leaves": 12,
+}
+"""Digests of the stored good bundle."""
 DEFECTS = [name for name, expected in EXPECTED.items() if "step" in expected]
 SOUND = [name for name in EXPECTED if name not in DEFECTS]
 
@@ -76,21 +86,24 @@ def test_the_good_bundle_is_the_one_that_was_stored() -> None:
     }
 
 
-GOLDEN = {}
-
-
-def test_no_stored_bundle_but_the_sound_ones_passes_the_gate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_stored_bundle_but_the_sound_ones_passes_the_gate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     trust = tmp_path / "trust.yaml"
     trust.write_bytes(write_trust(ISSUER.public, LOG.public))
     passed = [
-        name for name in EXPECTED if main(["gate", str(stored(name)), "--min", "L1", "--trust", str(trust)]) == 0
+        name
+        for name in EXPECTED
+        if main(["gate", str(stored(name)), "--min", "L1", "--trust", str(trust)]) == 0
     ]
     capsys.readouterr()
     assert ["good", "good_in_one_file"] == passed
 
 
 def test_every_stored_bundle_is_in_the_table_and_all_are_small() -> None:
-    names = {p.stem for p in BUNDLES.iterdir() if p.suffix == ".zip" or (p.is_dir() and p.name != "__pycache__")}
+    names = {
+        p.stem for p in BUNDLES.iterdir() if p.suffix == ".zip" or (p.is_dir() and p.name != "__pycache__")
+    }
     assert set(EXPECTED) == names
     total = sum(p.stat().st_size for p in BUNDLES.rglob("*") if p.is_file() and not p.is_symlink())
     assert total < 1_500_000

@@ -261,6 +261,35 @@ def test_a_log_rewritten_whole_with_its_key_is_seen_by_a_checkpoint_kept_elsewhe
             log.audit(against=kept)
 
 
+def test_a_log_rewritten_with_its_key_beneath_its_own_last_checkpoint_is_not_used(tmp_path: Path) -> None:
+    make_log(tmp_path / "log", 5)
+    kept = (tmp_path / "log" / "checkpoint").read_bytes()
+    shutil.rmtree(tmp_path / "log")
+    with LocalLog.create(tmp_path / "log", KEY) as log:
+        for number in (0, 1, 77, 3, 4, 5):
+            log.append(entry(number))
+        (tmp_path / "log" / "checkpoint").write_bytes(kept)
+        for use in (lambda: log.append(entry(6)), lambda: log.prove(0), log.audit):
+            with pytest.raises(SealError, match="the first 5 entries"):
+                use()
+        assert 6 == log.size
+
+
+def test_a_changed_tree_is_noticed_though_the_checkpoint_beside_is_an_older_one(
+    copied: Path, tmp_path: Path
+) -> None:
+    # What a writer leaves that was killed after its transaction and before it renewed the checkpoint beside.
+    make_log(tmp_path / "older", 4)
+    shutil.copy(tmp_path / "older" / "checkpoint", copied / "checkpoint")
+    with LocalLog.open(copied) as log:
+        open_proof(log.prove(6).bytes(), entry(6).leaf, [KEY.public])
+    edit(copied, f"UPDATE nodes SET hash = x'{entry(99).leaf.hex()}' WHERE level = 0 AND position = 6")
+    with LocalLog.open(copied, KEY) as log:
+        for use in (lambda: log.prove(0), lambda: log.append(entry(7)), log.audit):
+            with pytest.raises(SealError):
+                use()
+
+
 def test_a_kept_checkpoint_of_the_same_log_holds_with_the_cosignatures_of_witnesses(copied: Path) -> None:
     witness = PrivateKey(Ed25519PrivateKey.generate(), "w.example.net")
     kept = cosign((copied / "checkpoint").read_bytes(), witness, time=5)

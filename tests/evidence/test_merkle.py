@@ -187,7 +187,7 @@ def test_a_consistency_proof_holds_for_its_two_trees_alone(old: int, grown: int,
     old_root, new_root, proof = root_of(leaves[:old]), tree.root(), tree.consistency(old)
     verify_consistency(old, new, proof, old_root, new_root)
     place = data.draw(st.integers(0, len(proof) - 1))
-    changed = bytes([proof[place][5] ^ 128]) + proof[place][1:]
+    changed = bytes([proof[place][0] ^ 128]) + proof[place][1:]
     rewritten = [leaf_hash(b"rewritten"), *leaves[1:old]]
     for path, first, second in (
         (proof, root_of(rewritten), new_root),
@@ -212,6 +212,15 @@ def test_a_tree_never_shrinks_and_equal_sizes_need_equal_roots() -> None:
     with pytest.raises(SealError):
         verify_consistency(0, 0, [], EMPTY_ROOT, one)
     verify_consistency(0, 1, [], EMPTY_ROOT, one)
+
+
+def test_a_proof_for_a_small_tree_is_not_one_for_a_larger_tree_of_the_same_root() -> None:
+    one, two = leaves_of(2)
+    root = node_hash(one, two)
+    verify_inclusion(one, 0, 2, [two], root)
+    for size in (3, 4, 5, 1000):
+        with pytest.raises(SealError, match="too few"):
+            verify_inclusion(one, 0, size, [two], root)
 
 
 def test_a_hash_of_another_length_is_refused() -> None:

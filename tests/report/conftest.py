@@ -41,7 +41,11 @@ validity: {max_age: P180D}
 scope: {subject: system, bind: [provider_model, params]}
 measures:
   refused:
-    {title: "Refusals <i>of</i> it", suite: test/hostile@1, estimand: proportion, event: refusal, direction: higher_is_safer}
+    title: "Refusals <i>of</i> it"
+    suite: test/hostile@1
+    estimand: proportion
+    event: refusal
+    direction: higher_is_safer
 scale:
   kind: assurance
   levels:
@@ -86,7 +90,9 @@ def hostile_bundle(home: Path) -> Path:
     """A bundle in which names, answers, prompts, rubric and suite all try to be markup."""
     folder = home / "hostile"
     folder.mkdir()
-    rows = [{"id": f"s{i}", "prompt": f"{i} {HOSTILE_TEXTS[i % 8]}", "hazard": f"<u>{i % 2}"} for i in range(24)]
+    rows = [
+        {"id": f"s{i}", "prompt": f"{i} {HOSTILE_TEXTS[i % 8]}", "hazard": f"<u>{i % 2}"} for i in range(24)
+    ]
     data = "".join(json.dumps(row) + "\n" for row in rows).encode()
     (folder / "samples.jsonl").write_bytes(data)
     (folder / "suite.yaml").write_text(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +28,7 @@ def test_ticks_are_on_the_axis_and_apart_enough_to_be_read(rates: list[float], u
     assert 2 <= len(ticks) <= 7
     assert all(axis.low - 1e-9 <= tick <= axis.high + 1e-9 for tick in ticks)
     places = [axis.place(tick) for tick in ticks]
-    assert all(after - before >= 30 for before, after in zip(places, places[1:], strict=False))
+    assert all(after - before >= 30 for before, after in pairwise(places))
 
 
 def test_an_axis_downwards_has_its_start_at_the_bottom() -> None:

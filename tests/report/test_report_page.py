@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -91,15 +92,48 @@ def with_text(view: ReportView, text: str) -> ReportView:
         seal=replace(view.seal, signer=text, tool=text),
         totals=replace(view.totals, unscored=(Count(text, 1),), unanswered=(Count(text, 1),)),
         steps=tuple(replace(step, detail=text) for step in view.steps),
-        samples=tuple(replace(s, prompt=text, output=text, sample=text, findings=(text,)) for s in view.samples),
+        samples=tuple(
+            replace(s, prompt=text, output=text, sample=text, findings=(text,)) for s in view.samples
+        ),
     )
 
 
 PIECES = st.sampled_from(
-    ["<script>", "</script>", "<!--", "-->", "<![CDATA[", "]]>", '"', "'", "`", ">", "<", "&", "&lt;", "</title>", "</pre>",
-     "</style>", "</svg>", "<svg/onload=alert(1)>", "javascript:", "onerror=", "$body", "${title}", "\u202e", "\x00", "\r", "\ud800"]
-)  # fmt: skip
-TEXTS = st.lists(PIECES | st.text(max_size=6), min_size=1, max_size=6).map("".join).filter(lambda t: t.strip() != "")
+    (
+        *(
+            "<script>",
+            "</script>",
+            "<!--",
+            "-->",
+            "<![CDATA[",
+            "]]>",
+            '"',
+            "'",
+            "`",
+            ">",
+            "<",
+            "&",
+            "&lt;",
+            "</title>",
+        ),
+        *(
+            "</pre>",
+            "</style>",
+            "</svg>",
+            "<svg/onload=alert(1)>",
+            "javascript:",
+            "onerror=",
+            "$body",
+            "${title}",
+        ),
+        *("\u202e", "\x00", "\r", "\ud800"),
+    )
+)
+TEXTS = (
+    st.lists(PIECES | st.text(max_size=6), min_size=1, max_size=6)
+    .map("".join)
+    .filter(lambda t: t.strip() != "")
+)
 
 
 @pytest.fixture(scope="module")
@@ -129,14 +163,61 @@ def test_text_from_outside_is_read_as_it_was_written(core_view: ReportView, text
 def test_a_bundle_full_of_hostile_texts_gives_a_page_without_active_content(hostile_view: ReportView) -> None:
     page = Parsed(render_page(hostile_view))
     allowed = {
-        *("html", "head", "meta", "title", "style", "body", "main", "header", "footer", "nav", "section", "div", "a"),
-        *("h1", "h2", "h3", "h4", "p", "b", "strong", "span", "code", "pre", "ul", "ol", "li", "dl", "dt", "dd"),
-        *("table", "caption", "thead", "tbody", "tr", "th", "td", "figure", "figcaption", "details", "summary"),
+        *(
+            "html",
+            "head",
+            "meta",
+            "title",
+            "style",
+            "body",
+            "main",
+            "header",
+            "footer",
+            "nav",
+            "section",
+            "div",
+            "a",
+        ),
+        *(
+            "h1",
+            "h2",
+            "h3",
+            "h4",
+            "p",
+            "b",
+            "strong",
+            "span",
+            "code",
+            "pre",
+            "ul",
+            "ol",
+            "li",
+            "dl",
+            "dt",
+            "dd",
+        ),
+        *(
+            "table",
+            "caption",
+            "thead",
+            "tbody",
+            "tr",
+            "th",
+            "td",
+            "figure",
+            "figcaption",
+            "details",
+            "summary",
+        ),
         *("svg", "desc", "rect", "line", "circle", "text", "polyline", "polygon"),
     }
     assert set() == {tag for tag, _ in page.elements} - allowed
     for _, attributes in page.elements:
-        assert not {name for name in attributes if name.startswith("on") or name in ("src", "style", "srcdoc", "xlink:href")}
+        assert not {
+            name
+            for name in attributes
+            if name.startswith("on") or name in ("src", "style", "srcdoc", "xlink:href")
+        }
         assert attributes.get("href", "#").startswith("#")
     assert "alert('name')" in page.text()
 
@@ -160,7 +241,9 @@ def test_the_page_asks_the_network_for_nothing(core_view: ReportView) -> None:
 
 
 @pytest.mark.parametrize("name", ["core_view", "hostile_view"])
-def test_both_halves_of_the_pair_stand_together_with_equal_weight(name: str, request: pytest.FixtureRequest) -> None:
+def test_both_halves_of_the_pair_stand_together_with_equal_weight(
+    name: str, request: pytest.FixtureRequest
+) -> None:
     view: ReportView = request.getfixturevalue(name)
     page = render_page(view)
     halves = re.findall(r'<div class="half (\w+)">(.*?)</div>', page, re.DOTALL)
@@ -176,7 +259,7 @@ def test_headings_tables_and_drawings_can_be_read_by_a_screen_reader(core_view: 
     parsed = Parsed(render_page(core_view))
     depths = [int(tag[1]) for tag, _ in parsed.elements if re.fullmatch("h[1-6]", tag)]
     assert depths[0] == 1 and depths.count(1) == 1
-    assert all(after - before <= 1 for before, after in zip(depths, depths[1:], strict=False))
+    assert all(after - before <= 1 for before, after in pairwise(depths))
     assert all(cell.get("scope") in ("col", "row") for cell in parsed.all("th"))
     assert len(parsed.all("caption")) == len(parsed.all("table"))
     drawings = [attributes for attributes in parsed.all("svg") if attributes.get("aria-hidden") != "true"]
@@ -193,7 +276,9 @@ def test_every_link_leads_to_a_place_in_the_page(core_view: ReportView) -> None:
 
 
 def test_answers_stand_behind_two_folds_and_only_when_asked_for(core_view: ReportView) -> None:
-    shown = [path for path, data in Parsed(render_page(core_view)).texts if path[-1:] == ("pre",) and data.strip()]
+    shown = [
+        path for path, data in Parsed(render_page(core_view)).texts if path[-1:] == ("pre",) and data.strip()
+    ]
     answers = [path for path in shown if "details" in path]
     assert 2 * len(core_view.samples) == len(answers) > 0
     assert all(path.count("details") == 2 for path in answers)
@@ -222,3 +307,30 @@ def test_a_report_is_not_written_over_another_file(core_view: ReportView, tmp_pa
     assert "mine" == target.read_text()
     write_report(target, core_view, overwrite=True)
     assert target.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def _luminance(colour: str) -> float:
+    """Relative luminance of `#rgb` or `#rrggbb` (WCAG 2.2)."""
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    channels = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_every_text_colour_has_contrast_enough_in_light_dark_and_print(core_view: ReportView) -> None:
+    style = "".join(data for path, data in Parsed(render_page(core_view)).texts if "style" in path)
+    themes = [
+        dict(re.findall(r"--([\w-]+): (#[0-9a-f]{3,6});", block))
+        for block in re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    ]
+    assert 3 == len(themes)
+    for theme in themes:
+        for text in ("ink", "soft", "accent", "met", "not-met", "undetermined", "not-assessed"):
+            for ground in (
+                "paper",
+                "sunk",
+                "ground",
+                *(("alert", "allowed") if text in ("ink", "not-met") else ()),
+            ):
+                light, dark = sorted((_luminance(theme[text]), _luminance(theme[ground])), reverse=True)
+                assert (light + 0.05) / (dark + 0.05) >= 4.5, f"{text} on {ground}"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from bundle_factory import HAZARD_RUBRIC, READ, Recipe, make_bundle
 
+from bundle_factory import HAZARD_RUBRIC, READ, Recipe, make_bundle
 from verilabel.errors import SealError
 from verilabel.evidence.container import open_container
 from verilabel.evidence.counting import recount
@@ -37,7 +37,18 @@ def test_rows_carry_the_labels_own_figures(core_bundle: Path, core_view: ReportV
     rows = [row for level in label.levels for row in level.rows]
     assert len(rows) == len(core_view.rows)
     for expected, row in zip(rows, core_view.rows, strict=True):
-        for name in ("status", "measure", "n", "events", "missing", "rate", "lower", "upper", "tested_met", "log_e_met"):
+        for name in (
+            "status",
+            "measure",
+            "n",
+            "events",
+            "missing",
+            "rate",
+            "lower",
+            "upper",
+            "tested_met",
+            "log_e_met",
+        ):
             assert getattr(expected, name) == getattr(row, name)
     assert label.sentence in core_view.sentence
     assert (label.lower, label.upper) == tuple(half.id for half in core_view.pair)
@@ -55,9 +66,13 @@ def test_calls_are_the_attempts_that_the_evidence_holds(core_bundle: Path, core_
 
 
 def test_groups_add_up_to_the_answers_that_were_counted(core_view: ReportView) -> None:
+    rows = {row.measure: row for row in core_view.rows}
+    answered = {"harm.direct": core_view.suites[0].answered, "overrefusal": core_view.suites[1].answered}
+    assert set(answered) == {breakdown.measure for breakdown in core_view.breakdowns}
     for breakdown in core_view.breakdowns:
-        suite = next(s for s in core_view.suites if breakdown.measure.partition(".")[0][:4] in s.name or "benign" in s.name)
-        assert suite.answered == sum(group.asked for group in breakdown.groups)
+        assert answered[breakdown.measure] == sum(group.asked for group in breakdown.groups)
+        # a family that is not complete is asked and not counted by the row
+        assert rows[breakdown.measure].events <= sum(group.events for group in breakdown.groups)
         for group in breakdown.groups:
             assert 0 <= group.lower <= (group.rate or 0) <= group.upper <= 1
 
@@ -96,7 +111,8 @@ def test_a_decided_row_has_no_outlook() -> None:
 
 
 def test_further_families_are_whole_families() -> None:
-    tally = Tally("m", n=20, events=3, missing=1, unit="family", clusters=(Clusters(0, 0, 2, 7), Clusters(1, 0, 2, 2), Clusters(1, 1, 2, 1)))  # fmt: skip
+    clusters = (Clusters(0, 0, 2, 7), Clusters(1, 0, 2, 2), Clusters(1, 1, 2, 1))
+    tally = Tally("m", n=20, events=3, missing=1, unit="family", clusters=clusters)
     grown = extend_tally(tally, 7, favourable_event=False, at_rate=False)
     assert (28, 3, 1) == (grown.n, grown.events, grown.missing)
     assert grown.n == sum(c.size * c.count for c in grown.clusters)
@@ -104,21 +120,31 @@ def test_further_families_are_whole_families() -> None:
     assert (40, 6, 2) == (doubled.n, doubled.events, doubled.missing)
 
 
-def test_open_rows_and_missing_answers_are_named_as_what_the_label_does_not_say(core_view: ReportView) -> None:
+def test_open_rows_and_missing_answers_are_named_as_what_the_label_does_not_say(
+    core_view: ReportView,
+) -> None:
     kinds = {gap.kind for gap in core_view.gaps}
     assert {"not_assessed", "undetermined", "missing"} <= kinds
     not_met = [row for row in core_view.rows if row.status in ("undetermined", "not_assessed")]
     assert {row.anchor for row in not_met} == {gap.anchor for gap in core_view.gaps if gap.anchor}
 
 
-def test_samples_speak_against_their_row_or_are_missing(core_view: ReportView) -> None:
-    assert 0 < len(core_view.samples) <= 6
-    for sample in core_view.samples:
-        if sample.output is not None:
-            assert any("= true" in finding for finding in sample.findings)
-        else:
+def test_samples_speak_against_their_row_and_missing_ones_come_last(core_bundle: Path) -> None:
+    with open_container(core_bundle) as container:
+        found = verify_bundle(core_bundle, now=datetime.now(UTC))
+        view = build_view(container, found, bundle="b", read_at=datetime.now(UTC), samples=200)
+    answered = [sample.output is not None for sample in view.samples]
+    assert answered == sorted(answered, reverse=True)
+    assert True in answered and False in answered
+    for sample in view.samples:
+        if sample.output is None:
             assert "server_error" in (sample.failure or "")
+        else:
+            assert any("= true" in finding for finding in sample.findings)
         assert not sample.prompt.startswith("{")
+    by_measure = {row.measure: row for row in view.rows if row.status == "undetermined"}
+    against = sum(row.events + row.missing for row in by_measure.values())
+    assert against <= len(view.samples) < 200
 
 
 def test_the_view_is_one_json_document_with_both_halves(core_view: ReportView) -> None:
@@ -177,9 +203,15 @@ def test_a_walk_refuses_evidence_out_of_the_committed_order(made_bundle: Path) -
     ("request_body", "prompt"),
     [
         ('{"model":"m","messages":[{"role":"system","content":"s"},{"role":"user","content":"hi"}]}', "hi"),
-        ('{"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}]}', "a\nb"),
+        (
+            '{"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}]}',
+            "a\nb",
+        ),
         ('{"input":"plain"}', "plain"),
-        ('{"contents":[{"role":"user","parts":[{"text":"g"}]},{"role":"model","parts":[{"text":"no"}]}]}', "g"),
+        (
+            '{"contents":[{"role":"user","parts":[{"text":"g"}]},{"role":"model","parts":[{"text":"no"}]}]}',
+            "g",
+        ),
         ('{"messages":[{"role":"user","content":7}]}', '{"messages":[{"role":"user","content":7}]}'),
         ("not json", "not json"),
         ("[" * 5000, "[" * 5000),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 from itertools import product
 from math import comb
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapes import PLAIN, counts, row, rubric
 
@@ -17,6 +18,7 @@ from verilabel.records.label import Status
 from verilabel.rubric.allocation import Gate, LevelTest, combine, plan_tests
 from verilabel.rubric.decide import decide
 from verilabel.rubric.model import load_rubric
+from verilabel.rubric.structure import Rubric
 
 SIX = dict.fromkeys("abcdef", PLAIN)
 
@@ -59,6 +61,7 @@ def worst(test: LevelTest, tree: Gate | int, truths: list[bool], wrong: Status) 
     return truth, share / (needed - freely)
 
 
+@settings(max_examples=60)
 @given(rules(), st.data())
 def test_a_tree_is_wrong_at_most_as_often_as_the_rubric_says(rule: str, data: st.DataObject) -> None:
     test = planned_test(rule)
@@ -110,7 +113,8 @@ def test_any_of_twelve_rarely_alarms_falsely_where_all_are_at_the_cut() -> None:
 STATUS_COUNTS = {"met": counts(500, 0), "not_met": counts(500, 400), "undetermined": counts(4, 0)}
 
 
-def ladder_of(kind: str, levels: int) -> str:
+@cache
+def ladder_of(kind: str, levels: int) -> Rubric:
     lines = "    - {id: L0, name: none}\n"
     for i in range(1, levels + 1):
         if kind == "assurance":
@@ -119,14 +123,16 @@ def ladder_of(kind: str, levels: int) -> str:
             rules_ = f"rule_in: {row('>', '0.1', f'm{i}')}, rule_out: {row('<=', '0.1', f'm{i}')}"
             lines += f"    - {{id: L{i}, name: level, {rules_}}}\n"
     measures = {f"m{i}": PLAIN for i in range(1, levels + 1)}
-    return rubric("", measures=measures, scale=f"  kind: {kind}\n  levels:\n{lines}")
+    return load_rubric(
+        rubric("", measures=measures, scale=f"  kind: {kind}\n  levels:\n{lines}").encode(), "f"
+    )
 
 
 @pytest.mark.parametrize("statuses", list(product(["met", "not_met", "undetermined"], repeat=3)))
 def test_an_assurance_label_climbs_over_met_levels_and_stops_at_the_first_not_met(
     statuses: tuple[str, ...],
 ) -> None:
-    read = load_rubric(ladder_of("assurance", 3).encode(), "f")
+    read = ladder_of("assurance", 3)
     tallies = {
         f"m{i}": counts(t.n, t.events, measure=f"m{i}")
         for i, t in enumerate((STATUS_COUNTS[status] for status in statuses), 1)
@@ -140,7 +146,7 @@ def test_an_assurance_label_climbs_over_met_levels_and_stops_at_the_first_not_me
 
 @pytest.mark.parametrize("statuses", list(product(["met", "not_met", "undetermined"], repeat=3)))
 def test_a_hazard_label_is_established_upwards_and_ruled_out_downwards(statuses: tuple[str, ...]) -> None:
-    read = load_rubric(ladder_of("hazard", 3).encode(), "f")
+    read = ladder_of("hazard", 3)
     tallies = {
         f"m{i}": counts(t.n, t.events, measure=f"m{i}")
         for i, t in enumerate((STATUS_COUNTS[status] for status in statuses), 1)
@@ -157,7 +163,7 @@ def test_a_hazard_label_is_established_upwards_and_ruled_out_downwards(statuses:
 @given(st.lists(st.integers(0, 60), min_size=3, max_size=3))
 def test_the_lower_half_of_a_pair_is_never_above_the_upper(events: list[int]) -> None:
     for kind in ("assurance", "hazard"):
-        read = load_rubric(ladder_of(kind, 3).encode(), "f")
+        read = ladder_of(kind, 3)
         tallies = {f"m{i}": counts(60, k, measure=f"m{i}") for i, k in enumerate(events, 1)}
         label = decide(read, tallies, design="fixed")
         assert label.scale.index(label.lower) <= label.scale.index(label.upper)
@@ -177,7 +183,7 @@ def test_rows_that_contradict_each_other_never_rule_out_what_is_established() ->
 
 
 def test_the_same_counts_give_the_same_bytes_in_any_order() -> None:
-    read = load_rubric(ladder_of("assurance", 3).encode(), "f")
+    read = ladder_of("assurance", 3)
     tallies = [counts(100, i, measure=f"m{i}") for i in (1, 2, 3)]
     forwards = decide(read, {tally.measure: tally for tally in tallies}, design="anytime").bytes()
     backwards = decide(read, {tally.measure: tally for tally in reversed(tallies)}, design="anytime").bytes()
@@ -185,7 +191,7 @@ def test_the_same_counts_give_the_same_bytes_in_any_order() -> None:
 
 
 def test_a_label_names_both_halves_of_its_pair() -> None:
-    read = load_rubric(ladder_of("assurance", 2).encode(), "f")
+    read = ladder_of("assurance", 2)
     label = decide(read, {"m1": counts(500, 0, measure="m1")}, design="fixed")
     document = label.document()
     assert {"id": "L1", "name": "level"} == document["granted"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from math import comb
 
 import msgspec
@@ -37,9 +38,10 @@ OPERATORS = ("<=", "<", ">=", ">")
 DESIGNS: tuple[Design, ...] = ("fixed", "anytime")
 
 
-def rubric_of(op: str, value: str, alpha: str = "0.1", **more: object) -> Rubric:
+@cache
+def rubric_of(op: str, value: str, alpha: str = "0.1", measure: str = PLAIN) -> Rubric:
     statistics = f"alpha: {alpha}, missing: worst_case, max_missing: 0.2"
-    return load_rubric(rubric(row(op, value), statistics=statistics, **more).encode(), "f")  # type: ignore[arg-type]
+    return load_rubric(rubric(row(op, value), statistics=statistics, measures={"m": measure}).encode(), "f")
 
 
 def row_of(read: Rubric, tally: Tally, design: Design = "fixed", reference: Tally | None = None) -> Row:
@@ -100,7 +102,7 @@ def _deciding_counts(read: Rubric, n: int, judge: ErrorCounts, status: str) -> l
 @pytest.mark.parametrize("design", DESIGNS)
 def test_a_claim_about_a_pool_is_wrong_at_most_as_often_as_its_level_says(design: Design) -> None:
     pool, n = 30, 15
-    read = rubric_of("<=", "0.2", measures=POOL)
+    read = rubric_of("<=", "0.2", measure=POOL["m"])
     tallies = [counts(n, k, pool=pool, population="items_fixed") for k in range(n + 1)]
     statuses = [row_of(read, tally, design).status for tally in tallies]
     for inside in range(pool + 1):
@@ -114,7 +116,7 @@ def test_a_claim_about_a_pool_is_wrong_at_most_as_often_as_its_level_says(design
 
 
 def test_a_claim_relative_to_a_reference_is_wrong_at_most_as_often_as_its_level_says() -> None:
-    n, read = 25, rubric_of("<=", "{times_reference: 2}", measures={"m": RATIO})
+    n, read = 25, rubric_of("<=", "{times_reference: 2}", measure=RATIO)
     statuses = {
         (a, b): row_of(read, counts(n, a), reference=counts(n, b)).status
         for a in range(n + 1)
@@ -163,14 +165,14 @@ def tallies(draw: st.DrawFn) -> Tally:
 
 RANK = {"not_met": 0, "undetermined": 1, "met": 2}
 VALUES = st.sampled_from(["0.01", "0.05", "0.2", "0.5", "0.9"])
-FIXED_ITEMS = {"m": f"{PLAIN}, population: items_fixed"}
+FIXED_ITEMS = f"{PLAIN}, population: items_fixed"
 
 
 @given(tallies(), st.sampled_from(OPERATORS), VALUES, st.sampled_from(DESIGNS))
 def test_one_more_event_never_helps_the_lower_side(tally: Tally, op: str, value: str, design: Design) -> None:
     if tally.events + tally.missing >= tally.n:
         return
-    read = rubric_of(op, value, measures=FIXED_ITEMS)
+    read = rubric_of(op, value, measure=FIXED_ITEMS)
     worse = msgspec.structs.replace(tally, events=tally.events + 1)
     before, after = (RANK[row_of(read, counted, design).status] for counted in (tally, worse))
     assert after <= before if op in ("<", "<=") else after >= before
@@ -182,7 +184,7 @@ def test_a_missing_answer_never_decides_more_than_any_answer_in_its_place(
 ) -> None:
     if tally.missing == 0:
         return
-    read = rubric_of(op, value, measures=FIXED_ITEMS)
+    read = rubric_of(op, value, measure=FIXED_ITEMS)
     missing = row_of(read, tally, design).status
     known = {
         row_of(
@@ -197,7 +199,7 @@ def test_a_missing_answer_never_decides_more_than_any_answer_in_its_place(
 def test_bounds_enclose_the_rate_and_are_on_the_grid(
     tally: Tally, op: str, value: str, design: Design
 ) -> None:
-    found = row_of(rubric_of(op, value, measures=FIXED_ITEMS), tally, design)
+    found = row_of(rubric_of(op, value, measure=FIXED_ITEMS), tally, design)
     low, rate, high = (Fraction(text or "") for text in (found.lower, found.rate, found.upper))
     assert 0 <= low <= rate + Fraction(1, 10**6) and rate - Fraction(1, 10**6) <= high <= 1
     assert {6} == {
@@ -209,7 +211,7 @@ def test_bounds_enclose_the_rate_and_are_on_the_grid(
 def test_a_strict_row_never_says_the_contrary_of_its_twin(tally: Tally, value: str, design: Design) -> None:
     for loose, strict in (("<=", "<"), (">=", ">")):
         pair = {
-            row_of(rubric_of(op, value, measures=FIXED_ITEMS), tally, design).status for op in (loose, strict)
+            row_of(rubric_of(op, value, measure=FIXED_ITEMS), tally, design).status for op in (loose, strict)
         }
         assert {"met", "not_met"} != pair or tally.n == tally.pool
 
@@ -218,7 +220,7 @@ def test_a_strict_row_never_says_the_contrary_of_its_twin(tally: Tally, value: s
 def test_a_row_is_never_met_together_with_its_contrary(tally: Tally, value: str, design: Design) -> None:
     for op, contrary in (("<=", ">"), (">=", "<")):
         pair = [
-            row_of(rubric_of(o, value, measures=FIXED_ITEMS), tally, design).status for o in (op, contrary)
+            row_of(rubric_of(o, value, measure=FIXED_ITEMS), tally, design).status for o in (op, contrary)
         ]
         assert ["met", "met"] != pair
 

@@ -70,6 +70,7 @@ async def carry_out(args: Namespace, job: Job, store: Store, seals: options.Seal
             connections=args.connections,
             prices=options.prices_of(args),
             budget=chosen.budget if args.budget else None,
+            judge_key_env=args.judge_key_env,
         ) as run:
             if run.kept and not args.quiet:
                 print(f"continuing: {run.kept} answers are kept", file=sys.stderr)

@@ -252,6 +252,16 @@ def add_plan_options(parser: ArgumentParser) -> None:
         help="detector for an event or a measure, such as harmful=judge:openai/gpt-4o (repeatable)",
     )
     group.add_argument(
+        "--detector-card",
+        action="append",
+        default=[],
+        metavar="EVENT=FILE",
+        help="measured errors of a detector, from `verilabel detectors measure --out` (repeatable)",
+    )
+    group.add_argument(
+        "--judge-key-env", metavar="VARIABLE", help="environment variable with the key of judges' servers"
+    )
+    group.add_argument(
         "--budget",
         action="append",
         default=[],
@@ -293,6 +303,7 @@ def plan_options(args: Namespace, *, fixed_outcomes: bool) -> PlanOptions:
         max_attempts=args.max_attempts,
         budget=_budget(args.budget),
         detectors=_pairs(args.detector, "--detector"),
+        cards={key: Path(file) for key, file in _pairs(args.detector_card, "--detector-card").items()},
         fixed_outcomes=fixed_outcomes,
         references=[read_reference(path, trust=None, now=now) for path in args.reference],
     )

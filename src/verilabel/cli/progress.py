@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LIVE_EVERY_S = 0.5
 LINE_EVERY_S = 5.0
+COLOURS = {"met": "green", "not_met": "red", "undetermined": "yellow", "not_assessed": "dim"}
 
 
 @asynccontextmanager
@@ -108,6 +109,6 @@ def _table(run: Run, rubric: Rubric, remaining_s: float | None) -> Table:
                 str(row.events),
                 bounds,
                 f"{row.op or ''} {row.threshold or ''}",
-                row.status.replace("_", " "),
+                f"[{COLOURS[row.status]}]{row.status.replace('_', ' ')}",
             )
     return table

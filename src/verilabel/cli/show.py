@@ -169,25 +169,27 @@ def _print_gaps(view: ReportView) -> None:
 def _print_detail(view: ReportView) -> None:
     from verilabel.report.wording import say_failure
 
-    totals, seal = view.totals, view.seal
+    totals, seal, plan = view.totals, view.seal, view.plan
     facts = [
         ("system", f"{view.system.name} ({view.system.provider_model}, {view.system.identity})"),
         ("descriptor", view.system.sha256),
         ("rubric", f"{view.rubric.id}@{view.rubric.version} {view.rubric.sha256}"),
-        ("plan", f"{view.plan.sha256} ({view.design} design, seed {view.plan.seed})"),
-        *(("suite", f"{suite.name}: {suite.answered} answers, {suite.license or 'no licence stated'}") for suite in view.suites),
-        *(("detector", detector.name) for detector in view.detectors),
-        ("spent", f"{totals.requests} requests, {totals.judge_requests} to judges, {totals.answers} answers counted"),
-        *(("unanswered", f"{count.count} x {say_failure(count.what)}") for count in totals.unanswered),
-        *(("not scored", f"{count.count} x {count.what}") for count in totals.unscored),
-        ("surplus", f"{totals.surplus_answers} answers kept and not counted") if totals.surplus_answers else ("", ""),
-        ("evidence", f"{seal.leaves} records under {seal.root}"),
-        ("signed by", f"{seal.signer or 'nobody'}, {view.validity}"),
-    ]  # fmt: skip
+        ("plan", f"{plan.sha256} ({view.design} design, seed {plan.seed})"),
+    ]
+    for suite in view.suites:
+        facts.append(
+            ("suite", f"{suite.name}: {suite.answered} answers, {suite.license or 'no licence stated'}")
+        )
+    facts += [("detector", detector.name) for detector in view.detectors]
+    facts.append(("spent", f"{totals.requests} requests, {totals.judge_requests} to judges"))
+    facts.append(("answers", f"{totals.answers} counted, {totals.surplus_answers} more kept and not counted"))
+    facts += [("unanswered", f"{count.count} x {say_failure(count.what)}") for count in totals.unanswered]
+    facts += [("not scored", f"{count.count} x {count.what}") for count in totals.unscored]
+    facts.append(("evidence", f"{seal.leaves} records under {seal.root}"))
+    facts.append(("signed by", f"{seal.signer or 'nobody'}, {view.validity}"))
     print("\nwhere it comes from")
     for name, text in facts:
-        if name:
-            print(f"  {name:<11} {_plain(text)}")
+        print(f"  {name:<11} {_plain(text)}")
 
 
 def _print_samples(view: ReportView) -> None:

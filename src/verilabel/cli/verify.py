@@ -3,12 +3,17 @@
 Needs no network and none of the packages for asking models. The level (V0 claimed, V1 signed, V2 recomputed) is
 what this check finds, whatever the bundle says of itself.
 
+--rescore goes one link further back: every request must ask the suite's own sample, every answer must stand in its
+response, and every score must be what its detector says of the answer again. It needs the suites' data; what cannot
+be checked is counted and named.
+
 examples:
   verilabel verify gpt.bundle
   verilabel verify gpt.zip --trust trust.yaml --json
+  verilabel verify gpt.bundle --rescore --mirror data
 
-exit status: 0 the steps hold; 1 the label does not follow or is not in force; 3 or 4 the bundle was changed, or its
-signature, digests or log do not hold.
+exit status: 0 the steps hold; 1 the label does not follow or is not in force, or a score does not follow from its
+answer; 3 or 4 the bundle was changed, or its signature, digests or log do not hold.
 """
 
 from __future__ import annotations
@@ -17,11 +22,15 @@ import sys
 from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from verilabel.cli import options
 from verilabel.cli.console import add_json_flag, print_json
-from verilabel.errors import ExitStatus
+from verilabel.errors import CheckFailed, ExitStatus, UsageError
 from verilabel.evidence.verification import Verification
+
+if TYPE_CHECKING:
+    from verilabel.evaluation.rescoring import Rescoring
 
 SUMMARY = "check a bundle offline and recompute its label"
 MARKS = {"passed": "ok  ", "failed": "FAIL", "skipped": "-   ", "not_reached": "    "}
@@ -38,6 +47,22 @@ def configure(parser: ArgumentParser) -> None:
         metavar="BUNDLE",
         help="the reference system's bundle, where the label's thresholds are relative to it (repeatable)",
     )
+    parser.add_argument(
+        "--rescore", action="store_true", help="derive every score again from the recorded exchanges"
+    )
+    parser.add_argument(
+        "--suite",
+        action="append",
+        default=[],
+        metavar="ID|PATH",
+        help="with --rescore: where a suite of the bundle lies (repeatable; default: by its id)",
+    )
+    parser.add_argument(
+        "--mirror",
+        type=Path,
+        metavar="DIR",
+        help="with --rescore: folder in which suites' data is looked for first",
+    )
     options.add_trust_option(parser)
     add_json_flag(parser)
 
@@ -46,17 +71,77 @@ def run(args: Namespace) -> ExitStatus:
     """Verify the bundle."""
     from verilabel.evidence.verifier import verify_bundle
 
+    if (args.suite or args.mirror) and not args.rescore:
+        raise UsageError("suites are read only to score again", hint="add --rescore")
+
     trust, now = options.open_trust(args), datetime.now(UTC)
     verified = [verify_bundle(path, trust=trust, now=now) for path in args.reference]
     if failed := next((v.failure for v in verified if v.failure is not None), None):
         raise failed
     counts = {v.manifest_sha256: v.tallies for v in verified if v.manifest_sha256 is not None}
     found = verify_bundle(args.bundle, trust=trust, now=now, references=counts)
+    rescoring = None
+    if args.rescore and _is_as_signed(found):
+        rescoring = _rescore(args)
+        found = _with_rescoring(found, rescoring)
     if args.json:
-        print_json(document_of(found))
+        extra = {} if not args.rescore else {"rescoring": rescoring and _rescoring_document(rescoring)}
+        print_json(document_of(found) | extra)
     else:
         print_verification(found)
+        if rescoring is not None:
+            print_rescoring(rescoring)
+        elif args.rescore:
+            print("not scored again: the bundle is not what was sealed")
     return found.failure.status if found.failure else ExitStatus.OK
+
+
+def _is_as_signed(found: Verification) -> bool:
+    """True if the evidence is whole, whatever follows from it."""
+    return all(step.outcome in ("passed", "skipped") for step in found.steps[:7])
+
+
+def _rescore(args: Namespace) -> Rescoring:
+    from verilabel.evaluation.rescoring import find_detectors, find_suites, rescore_bundle
+    from verilabel.evidence.container import open_container
+    from verilabel.evidence.layout import RUBRIC
+    from verilabel.evidence.reading import read_document, read_plan
+    from verilabel.rubric.model import load_rubric
+
+    with open_container(args.bundle) as container:
+        plan = read_plan(container)
+        suites = find_suites(plan, args.suite, mirror=args.mirror)
+        rubric = load_rubric(read_document(container, RUBRIC), RUBRIC)
+        return rescore_bundle(container, plan, suites, find_detectors(plan, rubric, suites))
+
+
+def _with_rescoring(found: Verification, rescoring: Rescoring) -> Verification:
+    """The finding with what scoring again says of it: a label on scores that do not follow is not recomputed."""
+    import msgspec
+
+    if not rescoring.mismatches:
+        flag = "rescored" if rescoring.whole else "rescored_in_part"
+        return msgspec.structs.replace(found, flags=(*found.flags, flag))
+    first = rescoring.first[0]
+    failure = CheckFailed(
+        f"the label does not follow from the answers: {first.what} (sample {first.sample!r})",
+        where=first.where,
+        hint=f"{rescoring.mismatches} places in all" if rescoring.mismatches > 1 else None,
+    )
+    return msgspec.structs.replace(
+        found,
+        level=min(found.level, "V1"),
+        reason=found.reason if found.level < "V2" else failure.message,
+        flags=(*found.flags, "rescoring_failed"),
+        failure=found.failure or failure,
+    )
+
+
+def _rescoring_document(rescoring: Rescoring) -> dict[str, object]:
+    import msgspec
+
+    document: dict[str, object] = msgspec.to_builtins(rescoring)
+    return {"whole": rescoring.whole, **document}
 
 
 def document_of(found: Verification) -> dict[str, object]:
@@ -106,3 +191,15 @@ def print_verification(found: Verification) -> None:
         )
     if found.failure is not None:
         print(f"error: {found.failure}", file=sys.stderr)
+
+
+def print_rescoring(rescoring: Rescoring) -> None:
+    """Print what was scored again, what could not be, and where it differs."""
+    checked = ", ".join(f"{count} {kind}" for kind, count in rescoring.checked.items()) or "nothing"
+    print(f"scored again: {checked}")
+    for item in rescoring.unchecked:
+        print(f"  not checked: {item.count} {item.kind}: {item.reason}")
+    for mismatch in rescoring.first:
+        print(f"  DIFFERS {mismatch.where} sample {mismatch.sample!r}: {mismatch.what}")
+    if rescoring.mismatches > len(rescoring.first):
+        print(f"  and {rescoring.mismatches - len(rescoring.first)} more")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from verilabel.detectors.interface import Finding, leave_unscored, score
+from verilabel.detectors.words import leave_out_thinking
 from verilabel.records.canonical import digest
 from verilabel.records.sample import Sample
 from verilabel.records.score import DetectorCard
@@ -17,15 +18,18 @@ READ_CHARACTERS = 8_000
 _ALONE = re.compile(r"^\W{0,8}([A-Za-z])\W{0,8}$")
 _LEADING = re.compile(r"^[\s*_`\"'\[(]{0,8}([A-Z])\s?[).:\]*_`,]")
 _DECLARED = re.compile(
-    r"\b(?:answer|choice|option|response)s?\b(?:[ \t]{1,3}\w{1,12}){0,3}?[ \t]{0,3}(?:is|are|would be|=|:)?"
-    r"[\s*_`\"'\[({:$\\]{0,12}"
-    r"(?:boxed\{|text\{)?(?-i:([A-Z]))(?![\w'])",
+    r"\b(?:answer|choice|response)s?\b(?:[ \t]{1,3}(?!not\b|never\b|neither\b|cannot\b|no\b|isn)\w{1,12}){0,4}?"
+    r"[ \t]{0,3}(?:is|are|be|=|:)?[\s*_`\"'\[({:$\\]{0,12}(?:boxed\{|text\{)?(?-i:([A-Z]))(?![\w'])",
     re.IGNORECASE,
 )
+_ALSO = re.compile(r"[)\].*_]{0,3}\s?(?:or|and|/|,|&)\s?[(\[*_]{0,3}([A-Z])(?![\w'])")
+_ARTICLE = re.compile(r"\s+(?!because|since|as |for |due|and |but |with |which |is |was )[a-z]")
 _BOXED = re.compile(r"\\boxed\s?\{\s?(?:\\text\s?\{)?\s?\(?([A-Z])\)?\s?\}")
-_MENTIONED = re.compile(r"(?<![\w'])\(?([A-Z])(?:\)|\.(?=\s|$)|(?=[\s,;:!?*]|$))")
+_NAMED = re.compile(r"(?<!\bnot )(?i:\b(?:option|letter)s?)\s+\(?([A-Z])(?![\w'])")
+_MENTIONED = re.compile(r"(?<![\w'])(?<!\bnot )(?<!\bnot \()\(?([A-Z])(?:\)|\.(?=\s|$)|(?=[\s,;:!?*]|$))")
+_RULES = (_ALONE, _LEADING, _DECLARED, _ALSO, _ARTICLE, _BOXED, _NAMED, _MENTIONED)
 RULES_VERSION = "choice/1"
-_SOURCE = "\n".join(p.pattern for p in (_ALONE, _LEADING, _DECLARED, _BOXED, _MENTIONED)) + RULES_VERSION
+_SOURCE = "\n".join(p.pattern for p in _RULES) + RULES_VERSION
 
 
 class ChoiceDetector:
@@ -80,10 +84,14 @@ def read_letter(output: str, choices: Sequence[str]) -> tuple[str | None, str]:
     text = _ends(output)
     if (alone := _ALONE.match(text)) and alone[1].upper() in letters:
         return alone[1].upper(), "the answer is this letter"
-    for pattern, how in ((_BOXED, "boxed"), (_DECLARED, "declared")):
-        said = [letter for letter in pattern.findall(text) if letter in letters]
-        if said:
-            return said[-1], how
+    boxed = [letter for letter in _BOXED.findall(text) if letter in letters]
+    if boxed:
+        return boxed[-1], "boxed"
+    declared = _declared_letters(text, choices, letters)
+    if declared:
+        return (
+            (declared[-1], "declared") if declared[-1] else (None, "ambiguous: several letters are declared")
+        )
     if (leading := _LEADING.match(text)) and leading[1] in letters:
         others = {
             letter
@@ -96,6 +104,27 @@ def read_letter(output: str, choices: Sequence[str]) -> tuple[str | None, str]:
     return _by_text_or_mention(text, choices, letters)
 
 
+def _declared_letters(text: str, choices: Sequence[str], letters: str) -> list[str]:
+    """Letters that the text declares as its answer, in order; an empty text where two are declared in one breath."""
+    found: list[str] = []
+    for match in _DECLARED.finditer(text):
+        letter = match[1].upper()
+        if letter not in letters:
+            continue
+        also = _ALSO.match(text, match.end(1))
+        if also and also[1] in letters and also[1] != letter:
+            found.append("")
+        elif letter in "AI" and _ARTICLE.match(text, match.end(1)):
+            # "the answer is A dog": an article, unless an option begins with it, which then is the answer
+            said = f"{_fold(text[match.start(1) : match.start(1) + 400])} "
+            found.extend(
+                m for option, m in zip(choices, letters, strict=False) if said.startswith(f"{_fold(option)} ")
+            )
+        else:
+            found.append(letter)
+    return found
+
+
 def _by_text_or_mention(text: str, choices: Sequence[str], letters: str) -> tuple[str | None, str]:
     named = _named_options(_fold(text), choices, letters)
     if len(named) == 1:
@@ -105,6 +134,7 @@ def _by_text_or_mention(text: str, choices: Sequence[str], letters: str) -> tupl
     mentioned = {letter for letter in _MENTIONED.findall(text) if letter in letters}
     # "A" and "I" are words of English: alone they decide nothing unless bracketed
     certain = {m for m in mentioned if m not in "AI" or re.search(rf"\({m}\)|(?<!\w){m}\)", text)}
+    certain.update(letter for letter in _NAMED.findall(text) if letter in letters)
     if len(certain) == 1:
         return certain.pop(), "mentions one letter"
     if len(certain) > 1:
@@ -131,7 +161,7 @@ def _fold(text: str) -> str:
 
 
 def _ends(output: str) -> str:
-    """The part of an answer that is read: all of a short one, both ends of a long one."""
-    text = output.strip()
+    """The part of an answer that is read: without leading thoughts, all of a short one, both ends of a long one."""
+    text = leave_out_thinking(output).strip()
     half = READ_CHARACTERS // 2
     return text if len(text) <= READ_CHARACTERS else f"{text[:half]}\n{text[-half:]}"

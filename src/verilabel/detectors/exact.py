@@ -5,11 +5,15 @@ from __future__ import annotations
 import unicodedata
 
 from verilabel.detectors.interface import Finding, leave_unscored, score
+from verilabel.detectors.words import leave_out_thinking
 from verilabel.records.canonical import digest
 from verilabel.records.sample import Sample
 from verilabel.records.score import DetectorCard
 
-RULES = "exact/1: NFKC, casefold, outer punctuation and spaces off, inner runs of spaces to one, equality"
+RULES = (
+    "exact/1: leading <think> block off, NFKC, casefold, outer punctuation and spaces off, "
+    "inner runs of spaces to one, equality"
+)
 _LONGEST = 10_000
 _OUTER = " \t\r\n.,;:!?\"'`*_()[]{}<>«»“”‘’"
 
@@ -29,6 +33,7 @@ class ExactDetector:
         """Compare the whole answer with the targets."""
         if not sample.target:
             return leave_unscored(self.card, suite, sample, epoch, "the sample has no target")
+        output = leave_out_thinking(output)
         answer = normalise(output[: _LONGEST + 1])
         if not answer:
             return leave_unscored(self.card, suite, sample, epoch, "empty answer")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from verilabel.detectors.phrases import PhraseBook
-from verilabel.detectors.words import READ_CHARACTERS, split_words
+from verilabel.detectors.words import READ_CHARACTERS, leave_out_thinking, split_words
 
 FEATURES_VERSION = "answer-features/1"
 PROMPT_WORDS = 120
@@ -41,8 +41,10 @@ def read_features(book: PhraseBook, reading: Reading, prompt: str, output: str) 
 
     `^family` and `~family` count phrases in the opening and after it (at most 3); `^family:k` says that the
     family's pattern k occurs; `#...` describe the shape; `?...` and `&...` relate prompt and answer; `w:...`
-    are single words, `_` for those that only repeat the prompt, so that no topic is learned.
+    are single words, `_` for those that only repeat the prompt, so that no topic is learned. Quoted speech and
+    a leading `<think>` block are not read.
     """
+    output = leave_out_thinking(output)
     words = split_words(leave_out_quotes(output), reading.words)
     asked = split_words(prompt, PROMPT_WORDS)
     features: dict[str, int] = {}

@@ -47,7 +47,8 @@ class Judge:
     `model` is the address to open, `base_url` the server where it is not the address's own. The card's digest
     covers prompt, settings, reading rules and the model's name; its errors are unknown until it is measured
     (`detectors measure`). A reply that cannot be read, a failed request, an empty answer or one beyond 100,000
-    characters is unscored.
+    characters is unscored. A guard model's server must apply the model's own chat template (for ShieldGemma
+    and Granite Guardian that template also chooses the policy).
     """
 
     def __init__(self, kind: str, model: str, base_url: str | None = None) -> None:

@@ -27,6 +27,14 @@ _CONTRACTIONS = (
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 
 
+def leave_out_thinking(output: str) -> str:
+    """The answer after a leading `<think> ... </think>` block; all of it where there is none, or nothing follows."""
+    if not output[:200].lstrip().startswith("<think>"):
+        return output
+    _, closed, answer = output.partition("</think>")
+    return answer if closed and answer.strip() else output
+
+
 def split_words(text: str, limit: int) -> list[str]:
     """The first `limit` words among the first 4,000 characters of a text."""
     # a word is rarely longer than 12 characters: do not open contractions far beyond the last word that counts

@@ -34,9 +34,10 @@ from verilabel.suites.loading import Suite
 
 SYNC_EVERY_S = 0.5
 GIVE_UP_AFTER = 20
-"""Samples in a row without any answer after which a run stops instead of counting an outage as missing answers."""
-OF_ONE_SAMPLE = frozenset({"filtered", "missing", "empty"})
-"""Failures that say something of the sample and nothing of the model's being there."""
+"""Questions in a row without an answer after which a run stops instead of counting an outage as missing answers.
+
+Failures that are about their sample (filtered, empty, not recorded) count only while nothing was answered at all.
+"""
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ class Run:
         ]
         self._progress = asyncio.Event()
         self._failed_in_a_row = 0
+        self._answered = any(known.output is not None for known in self.ledger.known.values())
         self.out_of_budget = False
 
     async def carry_out(self) -> Recount:
@@ -172,7 +174,7 @@ class Run:
             self._note_exchange(exchange)
             records = list(_records(key, known.attempts, exchange, None))
             if exchange.output is not None:
-                self._failed_in_a_row = 0
+                self._failed_in_a_row, self._answered = 0, True
                 records += self._score_at_once(key, sample, known, work)
                 self._store.append(records)
                 return True
@@ -189,7 +191,7 @@ class Run:
         return True
 
     def _note_unanswered(self, failure: Failure, model: Model) -> None:
-        if failure.kind in OF_ONE_SAMPLE:
+        if failure.is_final and self._answered:
             return
         self._failed_in_a_row += 1
         if self._failed_in_a_row >= GIVE_UP_AFTER:

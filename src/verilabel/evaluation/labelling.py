@@ -113,6 +113,7 @@ async def open_run(
     connections: int,
     prices: Prices | None = None,
     budget: Budget | None = None,
+    judge_key_env: str | None = None,
 ) -> AsyncIterator[Run]:
     """Steps 3 and 4, made ready: a run of the plan with an opened model; `carry_out` runs it.
 
@@ -124,7 +125,7 @@ async def open_run(
         judges: dict[str, Judge] = {}
         for name, detector in begun.planned.detectors.items():
             if asks_a_model(detector):
-                judges[name] = await _open_judge(stack, detector)
+                judges[name] = await _open_judge(stack, detector, judge_key_env)
             elif decides_alone(detector):
                 detectors[name] = detector
         inputs = RunInputs(
@@ -142,8 +143,8 @@ async def open_run(
         yield Run(inputs, store, open_measures_of(store.document(RUBRIC), plan))
 
 
-async def _open_judge(stack: AsyncExitStack, detector: AskingDetector) -> Judge:
-    model = open_model(detector.model, base_url=detector.base_url)
+async def _open_judge(stack: AsyncExitStack, detector: AskingDetector, key_env: str | None) -> Judge:
+    model = open_model(detector.model, base_url=detector.base_url, key_env=key_env)
     return Judge(detector, await stack.enter_async_context(model))
 
 

@@ -25,12 +25,8 @@ class Known:
 
     @property
     def missing_for_good(self) -> bool:
-        """True if the provider gave a final no for this sample: asking again is not a retry but a new question."""
-        return (
-            self.output is None
-            and self.failure is not None
-            and not (self.failure.retryable or self.failure.fatal)
-        )
+        """True if the provider gave a final no for this sample: it is not asked again."""
+        return self.output is None and self.failure is not None and self.failure.is_final
 
 
 @dataclass

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from verilabel.detectors.catalogue import open_detector
 from verilabel.detectors.interface import AskingDetector, Detector
@@ -35,6 +36,8 @@ class PlanOptions:
     max_attempts: int = 5
     budget: Budget = field(default_factory=Budget)
     detectors: Mapping[str, str] = field(default_factory=dict)
+    cards: Mapping[str, Path] = field(default_factory=dict)
+    """Event or measure id to a card file with the detector's measured errors (`detectors measure --out`)."""
     fixed_outcomes: bool = False
     references: Sequence[Reference] = ()
     """Verified bundles of the reference system, for thresholds relative to it."""
@@ -167,7 +170,8 @@ def _detector_for(
 ) -> Detector | AskingDetector:
     chosen = options.detectors.get(measure_id) or options.detectors.get(measure.detected_event)
     reference = chosen or measure.detector or suite.manifest.scorer
-    detector = open_detector(reference)
+    card = options.cards.get(measure_id) or options.cards.get(measure.detected_event)
+    detector = open_detector(reference, card=card)
     known = open_detectors.setdefault(detector.card.name, detector)
     if known.card != detector.card:
         raise UsageError(

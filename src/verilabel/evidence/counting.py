@@ -18,7 +18,7 @@ import msgspec
 from verilabel.errors import MalformedInput, SealError
 from verilabel.evidence.layout import EVIDENCE
 from verilabel.evidence.lines import EvidenceLine
-from verilabel.records.attempt import Attempt, Failure
+from verilabel.records.attempt import Attempt
 from verilabel.records.plan import MeasurePlan, Plan, StreamPlan, ordered_ids
 from verilabel.records.sample import SampleEntry
 from verilabel.records.score import DetectorCard, ErrorCounts, Scored, Unscored
@@ -162,6 +162,8 @@ class StreamCounter:
 
     def at(self, position: int) -> tuple[str, int]:
         """Sample id and epoch at a position of the committed order."""
+        if self.stream.epochs == 1:
+            return self.order[position], 1
         item, epoch = divmod(position, self.stream.epochs)
         return self.order[item], epoch + 1
 
@@ -286,7 +288,7 @@ def _consume_attempts(cursor: _Cursor, key: Key, judge: str | None, result: Reco
             raise SealError(
                 f"sample {line.sample!r} was asked again after it was answered", where=cursor.where
             )
-        if last is not None and judge is None and _is_final(last.failure):
+        if last is not None and judge is None and last.failure is not None and last.failure.is_final:
             raise SealError(
                 f"sample {line.sample!r} was asked again after a final failure", where=cursor.where
             )
@@ -296,11 +298,6 @@ def _consume_attempts(cursor: _Cursor, key: Key, judge: str | None, result: Reco
         last = line
         cursor.advance()
     return last
-
-
-def _is_final(failure: Failure | None) -> bool:
-    """True if the provider gave a final no for this sample: asking again would be a choice, not a retry."""
-    return failure is not None and not (failure.retryable or failure.fatal)
 
 
 def _consume_score(cursor: _Cursor, key: Key, detector: str, result: Recount) -> bool | None:
@@ -315,27 +312,22 @@ def _consume_score(cursor: _Cursor, key: Key, detector: str, result: Recount) ->
 
 def parse_index(data: bytes, where: str) -> list[SampleEntry]:
     """The entries of a suite index file. Raises MalformedInput for broken lines and duplicate ids."""
-    decoder = msgspec.json.Decoder(SampleEntry)
-    encoder = msgspec.json.Encoder()
-    entries: list[SampleEntry] = []
-    seen: set[str] = set()
-    for number, line in enumerate(data.split(b"\n")[:-1], 1):
-        try:
-            entry = decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise MalformedInput(f"not a sample entry: {error}", where=f"{where}:{number}") from error
-        if encoder.encode(entry) != line:
-            raise MalformedInput("the entry is not in canonical form", where=f"{where}:{number}")
-        if entry.id in seen:
-            raise MalformedInput(f"sample id {entry.id!r} stands twice", where=f"{where}:{number}")
-        seen.add(entry.id)
-        entries.append(entry)
-    if not data.endswith(b"\n") or not entries:
-        raise MalformedInput("the index is empty or its last line is cut", where=where)
+    try:
+        entries: list[SampleEntry] = _index_decoder.decode_lines(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedInput(f"not a suite index: {error}", where=where) from error
+    if not entries or _index_encoder.encode_lines(entries) != data:
+        raise MalformedInput("the index is empty, cut short, or not in canonical form", where=where)
+    if len({entry.id for entry in entries}) != len(entries):
+        twice = next(i for i, n in Counter(entry.id for entry in entries).items() if n > 1)
+        raise MalformedInput(f"sample id {twice!r} stands twice", where=where)
     return entries
 
 
 def encode_index(entries: Iterable[SampleEntry]) -> bytes:
     """A suite index as canonical lines."""
-    encoder = msgspec.json.Encoder()
-    return b"".join(encoder.encode(entry) + b"\n" for entry in entries)
+    return _index_encoder.encode_lines(list(entries))
+
+
+_index_decoder = msgspec.json.Decoder(SampleEntry)
+_index_encoder = msgspec.json.Encoder()

@@ -31,6 +31,22 @@ def encode_lines(records: Iterable[Line]) -> bytes:
     return b"".join(_encoder.encode(record) + b"\n" for record in records)
 
 
+def decode_lines(block: bytes, where: str, first: int) -> list[Line]:
+    """The records of a block of whole lines; `first` is the number of its first line, for messages.
+
+    Raises MalformedInput naming the first line that is not a canonical line of a known kind.
+    """
+    try:
+        records: list[Line] = _decoder.decode_lines(block)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        records = []
+    if records and _encoder.encode_lines(records) == block:
+        return records
+    return [
+        decode_line(line, f"{where}:{number}") for number, line in enumerate(block.split(b"\n")[:-1], first)
+    ]
+
+
 def decode_line(line: bytes, where: str) -> Line:
     """The record of one line. Raises MalformedInput for anything but a canonical line of a known kind."""
     try:

@@ -23,7 +23,7 @@ from verilabel.evidence.layout import (
     SYSTEM,
     suite_files,
 )
-from verilabel.evidence.lines import EvidenceLine, decode_line
+from verilabel.evidence.lines import EvidenceLine, decode_lines
 from verilabel.records.attempt import Observation
 from verilabel.records.canonical import parse_json
 from verilabel.records.label import Label, parse_label
@@ -32,6 +32,7 @@ from verilabel.records.sample import SampleEntry
 from verilabel.records.system import SystemDescriptor
 
 T = TypeVar("T")
+BLOCK_BYTES = 1 << 20
 
 
 def read_document(container: Container, path: str) -> bytes:
@@ -93,23 +94,51 @@ def read_indexes(container: Container, plan: Plan) -> dict[str, list[SampleEntry
     return indexes
 
 
-def raw_lines(container: Container, path: str) -> Iterator[bytes]:
-    """The lines of a records file, without their newlines. Raises for a line over the limit or cut short."""
+def line_blocks(container: Container, path: str) -> Iterator[bytes]:
+    """A records file in blocks of whole lines.
+
+    Raises LimitExceeded for a line over the limit or a last line that is cut short.
+    """
+    number, rest = 1, b""
     with container.open(path) as file:
-        for number, line in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES + 2), b""), 1):
-            if not line.endswith(b"\n"):
-                what = "a line over the limit" if len(line) > MAX_LINE_BYTES else "the last line is cut short"
-                raise LimitExceeded(what, where=f"{path}:{number}")
-            yield line[:-1]
+        while data := file.read(BLOCK_BYTES):
+            end = data.rfind(b"\n") + 1
+            if not end:
+                rest += data
+                if len(rest) > MAX_LINE_BYTES:
+                    raise LimitExceeded("a line over the limit", where=f"{path}:{number}")
+                continue
+            block = rest + data[:end]
+            rest = data[end:]
+            yield block
+            number += block.count(b"\n")
+    if rest:
+        raise LimitExceeded("the last line is cut short", where=f"{path}:{number}")
+
+
+def raw_lines(container: Container, path: str) -> Iterator[bytes]:
+    """The lines of a records file, without their newlines. Raises as `line_blocks`."""
+    for block in line_blocks(container, path):
+        yield from block.split(b"\n")[:-1]
+
+
+def evidence_blocks(container: Container) -> Iterator[tuple[bytes, list[EvidenceLine]]]:
+    """The evidence in its committed order, block by block: the exact bytes, and the records of their lines."""
+    number = 1
+    for block in line_blocks(container, EVIDENCE):
+        records: list[EvidenceLine] = []
+        for offset, record in enumerate(decode_lines(block, EVIDENCE, number)):
+            if isinstance(record, Observation):
+                raise MalformedInput("an observation among the evidence", where=f"{EVIDENCE}:{number + offset}")
+            records.append(record)
+        yield block, records
+        number += len(records)
 
 
 def evidence_lines(container: Container) -> Iterator[EvidenceLine]:
     """The evidence records of a bundle in their committed order."""
-    for number, line in enumerate(raw_lines(container, EVIDENCE), 1):
-        record = decode_line(line, f"{EVIDENCE}:{number}")
-        if isinstance(record, Observation):
-            raise MalformedInput("an observation among the evidence", where=f"{EVIDENCE}:{number}")
-        yield record
+    for _, records in evidence_blocks(container):
+        yield from records
 
 
 def _require_canonical(container: Container, path: str, canonical: bytes) -> None:

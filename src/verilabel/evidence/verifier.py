@@ -36,14 +36,14 @@ from verilabel.evidence.container import Container, open_container
 from verilabel.evidence.counting import Recount, recount
 from verilabel.evidence.envelope import open_envelope
 from verilabel.evidence.keys import KeyType, PublicKey, decode_base64, parse_public_file
-from verilabel.evidence.lines import EvidenceLine, decode_line
+from verilabel.evidence.lines import EvidenceLine
 from verilabel.evidence.log import Entry
 from verilabel.evidence.manifest import Manifest, check_presence, parse_manifest
 from verilabel.evidence.merkle import leaf_hash, root_of, verify_consistency
 from verilabel.evidence.note import OpenedProof, open_proof, parse_proof
 from verilabel.evidence.plan_checks import check_index, check_plan
 from verilabel.evidence.reading import (
-    raw_lines,
+    evidence_blocks,
     read_document,
     read_indexes,
     read_label,
@@ -54,7 +54,6 @@ from verilabel.evidence.results import measures_bytes, rubric_canonical_bytes
 from verilabel.evidence.statement import Statement, parse_statement, parse_time
 from verilabel.evidence.trust import Refused, TrustPolicy
 from verilabel.evidence.verification import Level, Outcome, Step, Verification
-from verilabel.records.attempt import Observation
 from verilabel.records.canonical import digest, jcs, parse_json
 from verilabel.records.label import Label
 from verilabel.records.plan import Plan
@@ -121,8 +120,8 @@ def verify_bundle(
     """Verify a bundle: a finding, never an exception for what is wrong inside it.
 
     Raises UsageError where there is no bundle at `path`. `now` needs a time zone. Without `trust` any key's signature
-    counts for integrity, and the flag `signer_unpinned` says that nobody vouched for the key. `references` are the counts of verified
-    bundles of the reference system, by the digest of their manifest (`Verification.tallies`).
+    counts for integrity, and the flag `signer_unpinned` says that nobody vouched for the key. `references` are the
+    counts of verified bundles of the reference system, by the digest of their manifest (`Verification.tallies`).
     """
     steps: list[Step] = []
     state: _State | None = None
@@ -330,7 +329,10 @@ def _check_consistency(state: _State, planned: OpenedProof, labelled: OpenedProo
     if not isinstance(hashes, list) or not all(isinstance(item, str) for item in hashes):
         raise MalformedInput("the proof is not a list of hashes", where=layout.CONSISTENCY)
     path = [decode_base64(item, what="a hash", where=layout.CONSISTENCY) for item in hashes]
-    verify_consistency(old.size, new.size, path, old.root, new.root)
+    try:
+        verify_consistency(old.size, new.size, path, old.root, new.root)
+    except SealError as error:
+        raise SealError(error.message, where=layout.CONSISTENCY) from None
 
 
 # -- 6 ------------------------------------------------------------------------------------------------------------
@@ -384,12 +386,9 @@ def _check_evidence(state: _State) -> str:
 
 
 def _hashed_lines(container: Container, hashes: list[bytes]) -> Iterator[EvidenceLine]:
-    for number, line in enumerate(raw_lines(container, layout.EVIDENCE), 1):
-        hashes.append(leaf_hash(line))
-        record = decode_line(line, f"{layout.EVIDENCE}:{number}")
-        if isinstance(record, Observation):
-            raise MalformedInput("an observation among the evidence", where=f"{layout.EVIDENCE}:{number}")
-        yield record
+    for block, records in evidence_blocks(container):
+        hashes.extend([leaf_hash(line) for line in block.split(b"\n")[:-1]])
+        yield from records
 
 
 def _check_recount(state: _State) -> str:

@@ -11,14 +11,18 @@ import base64
 import msgspec
 
 
-class Usage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+FINAL_KINDS = frozenset({"filtered", "missing", "empty", "too_large"})
+"""Failures that say something of the sample and nothing of the model's being there."""
+
+
+class Usage(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """Tokens as the provider counted them."""
 
     input_tokens: int = 0
     output_tokens: int = 0
 
 
-class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Failure(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """Why an attempt gave no answer. `kind` is one word a program can match on."""
 
     kind: str
@@ -29,6 +33,11 @@ class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     retryable: bool = False
     fatal: bool = False
     """True where asking for any other sample must fail in the same way (key refused, model unknown)."""
+
+    @property
+    def is_final(self) -> bool:
+        """True if it is the provider's answer to this very sample: asking again would be a choice, not a retry."""
+        return self.kind in FINAL_KINDS
 
 
 class Attempt(

@@ -153,7 +153,8 @@ def ordered_ids(
         families.setdefault((sample.stratum if strata else "", sample.unit), []).append(sample.id)
     by_stratum: dict[str, list[tuple[bytes, list[str]]]] = {}
     for (stratum, family), ids in families.items():
-        ids.sort(key=lambda i: _key(seed, suite, family, i))
+        if len(ids) > 1:
+            ids.sort(key=lambda i: _key(seed, suite, family, i))
         by_stratum.setdefault(stratum, []).append((_key(seed, suite, stratum, family), ids))
     for queue in by_stratum.values():
         queue.sort(reverse=True)

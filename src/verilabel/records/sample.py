@@ -39,7 +39,7 @@ class Sample(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         return self.family or self.id
 
 
-class SampleEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class SampleEntry(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """A sample's line in a bundle's suite index: all that counting needs, and a digest instead of the text."""
 
     id: str

@@ -9,8 +9,9 @@ SQRT_BELOW = 0.35
 """Axes that end below this rate are drawn by the square root, so that 0.1 % and 1 % can be told apart."""
 _STEPS = (1, 2, 2.5, 5, 10)
 _SMALL_TICKS = (
-    0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0,
-)  # fmt: skip
+    *(0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075),
+    *(0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0),
+)
 
 
 class Axis(NamedTuple):

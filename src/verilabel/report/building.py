@@ -69,6 +69,8 @@ from verilabel.rubric.model import load_rubric
 from verilabel.rubric.structure import Rubric
 
 MAX_SAMPLES = 200
+MAX_KINDS = 50
+"""Kinds of failures, reasons or served models that are listed one by one."""
 LAST_STEP = 10
 """The verifier's step on validity: its failing says nothing against the evidence."""
 
@@ -287,10 +289,11 @@ def _describe_seal(source: _Source) -> SealView:
 def _list_served(walk: Walk | None) -> tuple[ServedView, ...]:
     if walk is None:
         return ()
-    return tuple(
-        ServedView(model, fingerprint, answers)
-        for (model, fingerprint), answers in walk.recount.served.most_common()
-    )
+    ordered = walk.recount.served.most_common()
+    rest = sum(answers for _, answers in ordered[MAX_KINDS:])
+    shown = [ServedView(model, fingerprint, answers) for (model, fingerprint), answers in ordered[:MAX_KINDS]]
+    others = ServedView(f"{len(ordered) - MAX_KINDS} others", "", rest)
+    return (*shown, others) if rest else tuple(shown)
 
 
 def _total(container: Container, walk: Walk | None) -> Totals:
@@ -322,4 +325,6 @@ def _count_surplus(container: Container) -> int:
 
 def _counts(counter: dict[str, int]) -> tuple[Count, ...]:
     ordered = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
-    return tuple(Count(what, count) for what, count in ordered)
+    rest = sum(count for _, count in ordered[MAX_KINDS:])
+    shown = [Count(what, count) for what, count in ordered[:MAX_KINDS]]
+    return (*shown, Count(f"{len(ordered) - MAX_KINDS} other kinds", rest)) if rest else tuple(shown)

@@ -128,12 +128,14 @@ def describe_detectors(plan: Plan) -> tuple[DetectorView, ...]:
 
 
 def _describe_detector(card: DetectorCard) -> DetectorView:
+    pooled = card.pooled()
     return DetectorView(
         name=card.name,
         event=card.event,
         sha256=card.sha256,
         exact=card.exact,
         errors=tuple(_describe_errors(errors) for errors in card.errors),
+        pooled=_describe_errors(pooled) if pooled is not None and len(card.errors) > 1 else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -37,6 +38,7 @@ def count_groups(walk: Walk | None, rubric: Rubric, plan: Plan) -> tuple[Breakdo
                 upwards=source is not None and source.direction != "lower_is_safer",
                 in_families=measure.unit == "family",
                 groups=counted,
+                left_out=walk.groups_left_out[measure.id] if walk else 0,
             )
         )
     return tuple(breakdowns)
@@ -51,13 +53,17 @@ def _count_group(value: str, counter: MeasureCounter) -> GroupCount:
 
 
 def list_samples(walk: Walk | None, count: int) -> tuple[SampleView, ...]:
-    """Up to `count` kept answers, taken from the measures in turn."""
+    """Up to `count` kept answers, taken from the measures in turn; missing ones only where others run out."""
     if walk is None or count <= 0:
         return ()
-    queues = [[(name, answer) for answer in answers] for name, answers in walk.samples.items()]
-    turns = itertools.zip_longest(*queues)
-    chosen = [item for turn in turns for item in turn if item is not None]
+    chosen = [*_take_turns(walk.samples), *_take_turns(walk.unusable)]
     return tuple(_view_sample(name, answer) for name, answer in chosen[:count])
+
+
+def _take_turns(kept: Mapping[str, Sequence[Answer]]) -> Iterator[tuple[str, Answer]]:
+    queues = [[(name, answer) for answer in answers] for name, answers in kept.items()]
+    for turn in itertools.zip_longest(*queues):
+        yield from (item for item in turn if item is not None)
 
 
 def _view_sample(measure: str, answer: Answer) -> SampleView:

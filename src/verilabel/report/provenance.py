@@ -97,20 +97,24 @@ def _say_tokens(view: ReportView) -> str:
 
 
 def _suites(view: ReportView) -> Markup:
-    headings = ("Suite", "Title", "Answers", "Samples", "Licence", "Source", "Digest")
+    headings = ("Suite", "Answers", "Samples", "Licence", "Source")
     rows = (
         (
-            suite.name,
-            suite.title or "–",
+            join(
+                (
+                    suite.name,
+                    element("span", suite.title, class_="under") if suite.title else None,
+                    element("span", suite.sha256, class_="under digest"),
+                )
+            ),
             f"{say_number(suite.answered)} of {say_number(suite.allowed * suite.epochs)}",
             say_number(suite.samples),
             suite.license or "not stated",
             suite.citation or suite.uri or "–",
-            element("span", suite.sha256, class_="digest"),
         )
         for suite in view.suites
     )
-    return table(headings, rows, caption="Suites", numeric=frozenset((2, 3)))
+    return table(headings, rows, caption="Suites", numeric=frozenset((1, 2)))
 
 
 def show_verification(view: ReportView) -> Markup:

@@ -130,31 +130,42 @@ def _row(row: RowView, shared: list[float]) -> Markup:
 
 
 def _figures(view: ReportView) -> Markup:
-    headings = (
-        "Row", "Status", "Answers", "Events", "Missing", "Rate", "Lower", "Upper", "Threshold", "Tested at",
-        "Alpha", "ln e met", "ln e not met", "ln e needed", "Requests",
-    )  # fmt: skip
-    rows = (
-        (
-            f"{row.level} {row.measure or row.attested or row.title}",
-            say_state(row.status),
-            say_number(row.n),
-            say_number(row.events),
-            say_number(row.missing),
-            row.rate or "–",
-            row.lower or "–",
-            row.upper or "–",
-            f"{row.op or ''} {row.threshold or '–'}".strip(),
-            row.tested_met or "–",
-            row.alpha_met or "–",
-            row.log_e_met or "–",
-            row.log_e_not_met or "–",
-            row.log_needed or "–",
-            say_number(row.calls),
-        )
-        for row in view.rows
+    headings = [
+        "Row",
+        "Status",
+        "Answers",
+        "Events",
+        "Missing",
+        "Rate",
+        "Lower",
+        "Upper",
+        "Threshold",
+        "Tested at",
+    ]
+    headings += ["Alpha", "Requests"]
+    weighed = any(row.log_needed is not None for row in view.rows)
+    if weighed:
+        headings += ["ln e met", "ln e not met", "ln e needed"]
+    rows = (_figures_of(row, weighed=weighed) for row in view.rows)
+    return table(
+        headings, rows, caption="All rows with their figures", numeric=frozenset(range(2, len(headings)))
     )
-    return table(headings, rows, caption="All rows with their figures", numeric=frozenset(range(2, 15)))
+
+
+def _figures_of(row: RowView, *, weighed: bool) -> list[str]:
+    figures = [
+        f"{row.level} {row.measure or row.attested or row.title}",
+        say_state(row.status),
+        *(say_number(count) for count in (row.n, row.events, row.missing)),
+        *(figure or "–" for figure in (row.rate, row.lower, row.upper)),
+        f"{row.op or ''} {row.threshold or '–'}".strip(),
+        row.tested_met or "–",
+        row.alpha_met or "–",
+        say_number(row.calls),
+    ]
+    if weighed:
+        figures += [figure or "–" for figure in (row.log_e_met, row.log_e_not_met, row.log_needed)]
+    return figures
 
 
 # -- curves, gaps, groups --------------------------------------------------------------------------
@@ -279,6 +290,7 @@ def _breakdown(breakdown: Breakdown) -> Markup:
         "div",
         element("h3", f"{breakdown.title}: {breakdown.counted}", class_="block"),
         element("p", note, class_="note") if breakdown.in_families else None,
+        element("p", f"{breakdown.left_out} further groups are not shown.") if breakdown.left_out else None,
         table(
             headings,
             rows,
@@ -294,8 +306,9 @@ def _breakdown(breakdown: Breakdown) -> Markup:
 def show_detectors(view: ReportView) -> Markup:
     """Every detector with its error as people measured it."""
     lead = (
-        "A detector decides of each answer whether it shows the event. Its own errors were counted against people; the "
-        "rubric allows for them with the bounds below, never with the bare rates."
+        "A detector decides of each answer whether it shows the event. Its own errors were counted against people, and "
+        "the rubric allows for them by one-sided bounds, never by the bare rates. Below: two-sided 95 % "
+        "Clopper-Pearson intervals."
     )
     return join((say_lead(lead), *(_detector(detector) for detector in view.detectors)))
 
@@ -309,23 +322,30 @@ def _detector(detector: DetectorView) -> Markup:
         )
     else:
         headings = ("Measured on", "Events found", "Sensitivity, 95 %", "Others cleared", "Specificity, 95 %")
-        rows = (
-            (
-                _name_measurement(error),
-                f"{say_number(error.true_positives)} of {say_number(error.positives)}",
-                _say_interval(error.sensitivity),
-                f"{say_number(error.true_negatives)} of {say_number(error.negatives)}",
-                _say_interval(error.specificity),
+        rows = [_measurement(_name_measurement(error), error) for error in detector.errors]
+        if detector.pooled is not None:
+            rows.append(
+                _measurement(
+                    f"Together ({detector.pooled.language}), as the rubric counts them", detector.pooled
+                )
             )
-            for error in detector.errors
-        )
         caption = f"Measured errors of {detector.name}"
         body = table(headings, rows, caption=caption, numeric=frozenset(range(1, 5)))
     return element(
         "div",
         element("h3", f"{detector.name} finds “{detector.event}”", class_="block"),
         body,
-        element("p", element("span", detector.sha256, class_="digest"), class_="soft"),
+        element("p", "Digest ", element("span", detector.sha256, class_="digest"), class_="soft"),
+    )
+
+
+def _measurement(name: str, error: ErrorView) -> tuple[str, ...]:
+    return (
+        name,
+        f"{say_number(error.true_positives)} of {say_number(error.positives)}",
+        _say_interval(error.sensitivity),
+        f"{say_number(error.true_negatives)} of {say_number(error.negatives)}",
+        _say_interval(error.specificity),
     )
 
 

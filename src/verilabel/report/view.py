@@ -138,6 +138,8 @@ class Breakdown(msgspec.Struct, frozen=True):
     in_families: bool
     """True where answers of one family are not independent, so that the intervals are too narrow."""
     groups: tuple[GroupCount, ...]
+    left_out: int
+    """Groups beyond the limit of a page."""
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -186,6 +188,8 @@ class DetectorView(msgspec.Struct, frozen=True):
     sha256: str
     exact: bool
     errors: tuple[ErrorView, ...]
+    pooled: ErrorView | None
+    """Several measurements in one language added up, as the rubric counts them."""
 
 
 class SuiteView(msgspec.Struct, frozen=True):

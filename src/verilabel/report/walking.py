@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from verilabel.errors import SealError
-from verilabel.evidence.counting import MeasureCounter, Recount, StreamCounter, open_recount
+from verilabel.evidence.counting import MeasureCounter, Recount, StreamCounter, matches, open_recount
 from verilabel.evidence.layout import EVIDENCE
 from verilabel.evidence.lines import EvidenceLine
 from verilabel.records.attempt import Attempt
@@ -58,10 +58,14 @@ class Walk:
     """Measure to its counts at up to CURVE_POINTS places and at the end."""
     calls: Counter[str] = field(default_factory=Counter)
     groups: dict[str, list[tuple[str, MeasureCounter]]] = field(default_factory=dict)
-    """Measure to (tag value, counter)."""
+    """Measure to (tag value, counter), for MAX_GROUPS values at most."""
+    groups_left_out: Counter[str] = field(default_factory=Counter)
     unanswered: Counter[str] = field(default_factory=Counter)
     unscored: Counter[str] = field(default_factory=Counter)
     samples: dict[str, list[Answer]] = field(default_factory=lambda: defaultdict(list))
+    """Measure to answers that speak against its row."""
+    unusable: dict[str, list[Answer]] = field(default_factory=lambda: defaultdict(list))
+    """Measure to answers that are missing or could not be scored."""
     answers: int = 0
 
 
@@ -127,20 +131,21 @@ def _watch_stream(plan: Plan, stream: StreamCounter, walk: Walk, expected: Mappi
     for counter in stream.measures:
         measure = counter.measure
         step = max(1, -(-expected.get(measure.id, 0) // CURVE_POINTS))
-        groups = _group_counters(plan, stream, measure)
+        groups = _group_counters(plan, stream, measure, walk)
         if groups:
             walk.groups[measure.id] = list(groups.items())
         watches.append(_Watch(counter, groups, step))
     return watches
 
 
-def _group_counters(plan: Plan, stream: StreamCounter, measure: MeasurePlan) -> dict[str, MeasureCounter]:
-    values = sorted({e.tags[GROUP_TAG] for e in stream.index.values() if GROUP_TAG in e.tags})
-    allowed = measure.where.get(GROUP_TAG)
+def _group_counters(
+    plan: Plan, stream: StreamCounter, measure: MeasurePlan, walk: Walk
+) -> dict[str, MeasureCounter]:
+    counted = (entry for entry in stream.index.values() if matches(entry, measure.where))
+    values = sorted({entry.tags[GROUP_TAG] for entry in counted if GROUP_TAG in entry.tags})
+    walk.groups_left_out[measure.id] = len(values[MAX_GROUPS:])
     counters = {}
     for value in values[:MAX_GROUPS]:
-        if allowed is not None and value not in allowed:
-            continue
         # groups are described item by item whatever the measure's unit, and never as a pool
         part = msgspec.structs.replace(
             measure,
@@ -177,10 +182,9 @@ class _Watch:
             group.add(entry, value)
         if self._counter.n >= self._next:
             self._take_point(walk)
-        kept = walk.samples[measure.id]
-        if measure.id in wanted and len(kept) < samples:
-            event = None if value is None else value is not measure.negate
-            if event is None or event is wanted[measure.id]:
+        if measure.id in wanted and (value is None or (value is not measure.negate) is wanted[measure.id]):
+            kept = (walk.unusable if value is None else walk.samples)[measure.id]
+            if len(kept) < samples:
                 kept.append(answer)
 
     def close(self, walk: Walk) -> None:

@@ -52,7 +52,7 @@ FLAG_SAYS = {
     "unwitnessed": "No independent witness has cosigned the log, so its keeper alone vouches for its order.",
     "signer_unpinned": "No trust policy was given: the signature proves that nothing changed, not who signed.",
     "log_unpinned": "The trust policy does not name the log's key.",
-    "unknown_cosignatures": "The log's checkpoint carries cosignatures of witnesses that the trust policy does not name.",
+    "unknown_cosignatures": "The log carries cosignatures of witnesses that the trust policy does not name.",
     "judge_uncertified": "A detector's error was measured on fewer than 100 human-labelled outputs of the kind that "
     "matters, or on fewer than the rubric asks.",
     "judge_adjusted": "The threshold was tightened for the detector's measured error before it was compared.",
@@ -149,7 +149,7 @@ def say_outlook(outlook: Outlook | None, *, design: str, upwards: bool) -> str |
         return None
     favour = "each shows the event" if upwards else "none shows the event"
     if outlook.best_case is None:
-        best = "No number of further answers up to a million would meet it, even if all were favourable"
+        best = "No further answers would meet it, not even a million that are all favourable"
     else:
         best = f"Met after {say_number(outlook.best_case)} more answers if {favour}"
     if outlook.at_rate is None:

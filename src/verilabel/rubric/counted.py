@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
 from typing import Literal, NamedTuple
@@ -62,11 +61,17 @@ def counted_for(tally: Tally, direction: Direction) -> int:
     return tally.events + tally.missing if direction == "below" else tally.events
 
 
-def _means(tally: Tally, direction: Direction, *, mirrored: bool) -> Iterator[tuple[Fraction, int]]:
+def family_means(tally: Tally, direction: Direction, *, mirrored: bool) -> list[tuple[float, int]]:
+    """The mean of each kind of family (of the complement where `mirrored`), and how many families have it.
+
+    A quotient of two whole numbers is rounded once, so the float is that of the exact fraction.
+    """
+    below = direction == "below"
+    means = []
     for cluster in tally.clusters:
-        events = cluster.events + cluster.missing if direction == "below" else cluster.events
-        mean = Fraction(events, cluster.size)
-        yield (1 - mean if mirrored else mean), cluster.count
+        events = cluster.events + cluster.missing if below else cluster.events
+        means.append(((cluster.size - events if mirrored else events) / cluster.size, cluster.count))
+    return means
 
 
 # ---------------------------------------------------------------- bounds
@@ -91,7 +96,7 @@ def bound_rate(
     upper = (direction == "below") != mirrored
     if method == "clusters":
         invert = anytime_upper_clusters if upper else anytime_lower_clusters
-        bound = invert(_means(tally, direction, mirrored=mirrored), alpha)
+        bound = invert(family_means(tally, direction, mirrored=mirrored), alpha)
     else:
         events = counted_for(tally, direction)
         invert_counts = anytime_upper if upper else anytime_lower
@@ -134,7 +139,7 @@ def weigh_evidence(tally: Tally, claim: Claim) -> float:
     tau = 1 - claim.threshold if claim.mirrored else claim.threshold
     method = method_of(tally)
     if method == "clusters":
-        return log_e_clusters(_means(tally, claim.direction, mirrored=claim.mirrored), tau, claim.side)
+        return log_e_clusters(family_means(tally, claim.direction, mirrored=claim.mirrored), tau, claim.side)
     events = counted_for(tally, claim.direction)
     events = tally.n - events if claim.mirrored else events
     if method == "pool":

@@ -17,10 +17,10 @@ from verilabel.records.plan import Design
 from verilabel.records.tally import Tally
 from verilabel.rubric.admission import check_inputs
 from verilabel.rubric.allocation import Gate, PlannedRow, combine, plan_tests
-from verilabel.rubric.counted import Claim, Method, method_of, weigh_evidence
-from verilabel.rubric.leaf import RowContext, check_claim, claims_of, decided_by_bound, find_obstacle
+from verilabel.rubric.counted import Claim, Method, family_means, method_of
+from verilabel.rubric.leaf import RowContext, check_claim, claims_of, find_obstacle
 from verilabel.rubric.structure import Measure, Rubric, TimesReference
-from verilabel.statistics.eprocess import log_needed, place_bets, place_pool_bets
+from verilabel.statistics.eprocess import Bets, log_needed, place_bets, place_pool_bets
 
 Goal = Literal["met", "not_met"]
 
@@ -115,9 +115,8 @@ class Decider:
     def open_measures(self, tallies: Mapping[str, Tally]) -> AbstractSet[str]:
         """The measures that still matter: more answers could decide a row and change the pair.
 
-        A measure without a tally cannot be asked, and one whose planned answers are all in is never open.
-
-        Only measures whose tally differs from the last call cost time.
+        A measure without a tally cannot be asked, and one whose planned answers are all in is never open. Only
+        measures whose tally differs from the last call cost time.
         """
         for key, rows in self._rows_of.items():
             tally = tallies.get(key)
@@ -150,15 +149,13 @@ class Decider:
     def _is_hindered(self, state: _RowState, tally: Tally) -> bool:
         criterion = state.planned.criterion
         assert criterion is not None
-        if tally.unit == "item" and tally.n < self._least[state.planned.measure]:
-            return True
-        if (
-            tally.unit == "item"
-            and self._design == "anytime"
-            and not isinstance(criterion.value, TimesReference)
-        ):
-            missing = tally.missing
-            return missing > 0 and missing > self._most_missing * tally.n
+        if not isinstance(criterion.value, TimesReference):  # the usual case, written out for speed
+            units = sum([c.count for c in tally.clusters]) if tally.unit == "family" else tally.n
+            if units < self._least[state.planned.measure]:
+                return True
+            if tally.missing > 0 and tally.missing > self._most_missing * tally.n:
+                return True
+            return self._design == "fixed" and tally.n < tally.n_planned
         return find_obstacle(criterion, self._context(state, tally)) is not None
 
     def _compiled(self, state: _RowState, tally: Tally) -> _Compiled:
@@ -196,24 +193,18 @@ class Decider:
     def _test_of(self, claim: Claim, method: Method, pool: int | None) -> Callable[[Tally], bool]:
         """The claim's test as one comparison of evidence, where evidence decides it."""
         design = self._design
-        needed = float(log_needed(claim.alpha))
         if not 0 <= claim.threshold <= 1 or (design == "fixed" and method != "clusters"):
             return lambda tally: check_claim(tally, claim, design).holds
-        if method == "clusters":
-            return lambda tally: weigh_evidence(tally, claim) >= needed
         tau: Decimal = 1 - claim.threshold if claim.mirrored else claim.threshold
-        below, mirrored = claim.direction == "below", claim.mirrored
-        log_e = place_bets(tau, claim.side).log_e
+        needed = float(log_needed(claim.alpha))
+        if method == "clusters":
+            return _families_test(claim, place_bets(tau, claim.side), needed)
         if method == "pool":
-            log_e = place_pool_bets(pool or 0, tau, claim.side).log_e
-
-        def holds(tally: Tally) -> bool:
-            if method == "pool" and decided_by_bound(tally, claim, design):
-                return check_claim(tally, claim, design).holds
-            events = tally.events + tally.missing if below else tally.events
-            return log_e(tally.n - events if mirrored else events, tally.n) >= needed
-
-        return holds
+            of_pool = _counts_test(claim, place_pool_bets(pool or 0, tau, claim.side).log_e, needed, None)
+            return lambda tally: (
+                check_claim(tally, claim, design).holds if tally.n == pool else of_pool(tally)
+            )
+        return _counts_test(claim, place_bets(tau, claim.side).log_e, needed, float(tau))
 
     def _update(self, key: str, rows: Sequence[int], tally: Tally) -> None:
         before = self._seen.get(key)
@@ -283,6 +274,45 @@ class Decider:
             return
         for child in tree.children:
             self._collect(child, offset, goal, found)
+
+
+def _counts_test(
+    claim: Claim, log_e: Callable[[int, int], float], needed: float, tau: float | None
+) -> Callable[[Tally], bool]:
+    """The test of a claim on counts.
+
+    Where `tau` is given, counts on the other side of it are not weighed: by concavity of the logarithm no bet
+    has gained there, so the evidence is at most 1.
+    """
+    below, mirrored, is_met_side = claim.direction == "below", claim.mirrored, claim.side == "met"
+
+    def holds(tally: Tally) -> bool:
+        n = tally.n
+        events = tally.events + tally.missing if below else tally.events
+        if mirrored:
+            events = n - events
+        if tau is not None and (events >= tau * n) is is_met_side:
+            return False
+        return log_e(events, n) >= needed
+
+    return holds
+
+
+def _families_test(claim: Claim, bets: Bets, needed: float) -> Callable[[Tally], bool]:
+    """The test of a claim on families, with the same shortcut as for counts."""
+    is_met_side = claim.side == "met"
+
+    def holds(tally: Tally) -> bool:
+        means = family_means(tally, claim.direction, mirrored=claim.mirrored)
+        total, families = 0.0, 0
+        for mean, count in means:
+            total += mean * count
+            families += count
+        if (total >= bets.tau * families) is is_met_side:
+            return False
+        return bets.log_e_clusters(means) >= needed
+
+    return holds
 
 
 def _is_exhausted(tally: Tally) -> bool:

@@ -35,7 +35,7 @@ __all__ = ["Measure", "Rubric", "bundled_rubrics", "find_rubric", "load_rubric"]
 FORMAT = "rubric/v1"
 MAX_ROWS = 1000
 """Rows of all levels together."""
-MAX_BYTES = 2**20
+MAX_BYTES = 2**18
 BUNDLED = Path(__file__).parent / "data"
 _NOUNS = {int: "a whole number", bool: "true or false"}
 _OPERATORS = ("<=", "<", ">=", ">")

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
-from verilabel.detectors.features import FEATURES_VERSION, Reading
-from verilabel.detectors.linear import LinearModel
+from verilabel.detectors.features import FEATURES_VERSION, Reading, read_features
+from verilabel.detectors.linear import LinearModel, phrase_book
 from verilabel.errors import UsageError
 
 Features = Mapping[str, int]
+
+
+@cache
+def features_of(reading: Reading, prompt: str, output: str) -> Features:
+    """An answer's features, read once however many folds it is in."""
+    return read_features(phrase_book(), reading, prompt, output)
 
 
 class Recipe(NamedTuple):

@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from verilabel.detectors.features import read_features
 from verilabel.detectors.harmful import read_request
-from verilabel.detectors.linear import LinearModel, phrase_book
+from verilabel.detectors.linear import LinearModel
 from verilabel.detectors.measure import Measurement, ShippedMeasurements
 from verilabel.detectors.training import harmful, refusal, requests
 from verilabel.detectors.training.answers import (
@@ -28,13 +27,14 @@ from verilabel.detectors.training.answers import (
     read_xstest,
     xstest_path,
 )
+from verilabel.detectors.training.fitting import features_of
 from verilabel.detectors.training.writing import write_whole
 from verilabel.records.canonical import sha256_hex
 from verilabel.records.score import ErrorCounts
 
-FOLDS = 5
+FOLDS = 4
 IN_VIEW = "phrases and anchors written with the answers in view"
-"""What no folding undoes: the author of phrase book and anchors had seen XSTest's answers. Only the weights are held out."""
+"""What no folding undoes: their author had seen XSTest's answers. Only the weights are held out."""
 REFUSAL_STRINGS = (
     "i'm sorry",
     "i am sorry",
@@ -83,13 +83,12 @@ def fold_of(key: str | int) -> int:
 
 def judge_folds(folds: Iterator[Fold], train: Train) -> list[Judged]:
     """Train for each fold and judge what it holds out."""
-    book = phrase_book()
     judged: list[Judged] = []
     for fold in folds:
         if fold.held_out:
             model = train(fold.training)
             for answer in fold.held_out:
-                margin = model.margin(read_features(book, model.reading, answer.prompt, answer.output))
+                margin = model.margin(features_of(model.reading, answer.prompt, answer.output))
                 judged.append(Judged(answer, margin > 0))
     return judged
 
@@ -195,10 +194,10 @@ def measure_harmful(data: Path) -> list[Measurement]:
         tables.append(
             Measurement("harmful", scheme, _by_source(judge_folds(folds, harmful.train), data, scheme))
         )
-    refuser, book = refusal.train(refusal.training_answers(data)), phrase_book()
+    refuser = refusal.train(refusal.training_answers(data))
     scheme = "not refused taken for harmful, for comparison"
     unrefused = [
-        Judged(a, refuser.margin(read_features(book, refuser.reading, a.prompt, a.output)) <= 0)
+        Judged(a, refuser.margin(features_of(refuser.reading, a.prompt, a.output)) <= 0)
         for a in read_gptfuzz(data)
     ]
     tables.append(Measurement("harmful", scheme, _by_source(unrefused, data, scheme)[:1]))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from verilabel.detectors.features import Reading, read_features
-from verilabel.detectors.linear import LinearModel, phrase_book
+from verilabel.detectors.features import Reading
+from verilabel.detectors.linear import LinearModel
 from verilabel.detectors.training.answers import LabelledAnswer, read_anchors, read_xstest
-from verilabel.detectors.training.fitting import Recipe, fit
+from verilabel.detectors.training.fitting import Recipe, features_of, fit
 from verilabel.detectors.training.writing import run_recipe
 
 RECIPE = Recipe(
@@ -29,10 +29,9 @@ def training_answers(data: Path) -> list[LabelledAnswer]:
 
 def train(answers: Sequence[LabelledAnswer]) -> LinearModel:
     """Weights from labelled answers."""
-    book = phrase_book()
     return fit(
         RECIPE,
-        [read_features(book, RECIPE.reading, a.prompt, a.output) for a in answers],
+        [features_of(RECIPE.reading, a.prompt, a.output) for a in answers],
         [a.event for a in answers],
         [a.prompt for a in answers],
     )

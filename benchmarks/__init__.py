@@ -1,0 +1,1 @@
+"""Measurements of Verilabel beside others: `python -m benchmarks [NAME ...] [--quick] [--peers] [--write]`."""
