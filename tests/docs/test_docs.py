@@ -61,7 +61,11 @@ def blocks_of(text: str) -> Iterator[Block]:
 
 
 def commands_of(block: Block) -> list[str]:
-    """The command lines of a console block, continuations joined."""
+    """The command lines of a block: all of a console block, continuations joined, and the steps of a workflow."""
+    if block.language == "yaml":
+        return re.findall(r"^- run: (.+)$", block.text, re.MULTILINE)
+    if block.language != "console":
+        return []
     joined = block.text.replace("\\\n", " ")
     return [line.strip() for line in joined.splitlines() if line.strip() and not line.startswith("#")]
 
@@ -81,8 +85,6 @@ def load_generator() -> ModuleType:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_command_in_a_page_is_one_that_the_program_takes(name: str) -> None:
     for block in blocks_of(read_page(name)):
-        if block.language != "console":
-            continue
         for line in commands_of(block):
             words = shlex.split(line, comments=True)
             assert words[0] in PROGRAMS, line

@@ -90,8 +90,9 @@ def test_a_row_that_names_an_unknown_measure_says_where(workplace: Workplace) ->
 
 def test_a_full_disk_says_so_and_the_same_command_continues(workplace: Workplace) -> None:
     def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (8_192, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, resource.RLIM_INFINITY))
 
+    write_suite(workplace.folder / "suite", 400)
     with mock_server() as url:
         options = workplace.label_options(url)
         full = subprocess.run(

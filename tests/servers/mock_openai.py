@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import hashlib
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
@@ -36,13 +37,15 @@ class Settings:
 
 @dataclass
 class Counts:
-    """What the server has seen since it started, or since /reset."""
+    """What the server has seen since it started, or since /reset; times by the machine's monotonic clock."""
 
     requests: int = 0
     failures: int = 0
     connections: int = 0
     inflight: int = field(default=0, repr=False)
     max_inflight: int = 0
+    first_request_s: float | None = None
+    last_reply_s: float | None = None
 
 
 def answer_function(answers: str) -> Callable[[str], str]:
@@ -126,6 +129,8 @@ class MockServer:
     def reply(self, body: bytes) -> bytes:
         """The answer to a POST."""
         counts = self.counts
+        if counts.first_request_s is None:
+            counts.first_request_s = time.monotonic()
         counts.requests += 1
         counts.inflight += 1
         counts.max_inflight = max(counts.max_inflight, counts.inflight)
@@ -184,6 +189,7 @@ class Connection(asyncio.Protocol):
     def _finish(self, reply: bytes) -> None:
         self.server.counts.inflight -= 1
         self._write(reply)
+        self.server.counts.last_reply_s = time.monotonic()
 
     def _write(self, reply: bytes) -> None:
         if self.transport is not None:

@@ -112,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitStatus.OK)
+        return 141  # as a program that a closed pipe ends: never a success that was not
     except OSError as error:
         from verilabel.cli.console import report_os_error
 

@@ -40,6 +40,19 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> No
         print(line(row))
 
 
+def plain(text: str) -> str:
+    """Text from a bundle or a file on one line, so that nothing in it can pass for a line of ours or move the cursor."""
+    from verilabel.report.untrusted import show_unseen
+
+    return show_unseen(text, one_line=True)
+
+
+def plain_error(error: VerilabelError) -> str:
+    """An error in words: message and place, and the hint on a line of its own."""
+    text = plain(error.message if error.where is None else f"{error.message} @ {error.where}")
+    return text if error.hint is None else f"{text}\n  hint: {plain(error.hint)}"
+
+
 def report_error(error: VerilabelError, *, as_json: bool) -> int:
     """Print an error of the package's tree and return its exit status."""
     if as_json:
@@ -52,7 +65,7 @@ def report_error(error: VerilabelError, *, as_json: bool) -> int:
         }
         print(json.dumps(document, ensure_ascii=False), file=sys.stderr)
     else:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {plain_error(error)}", file=sys.stderr)
     return int(error.status)
 
 

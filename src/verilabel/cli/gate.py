@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from verilabel.cli import options
-from verilabel.cli.console import add_json_flag, print_json
+from verilabel.cli.console import add_json_flag, plain, print_json
 from verilabel.errors import ExitStatus, UsageError
 from verilabel.evidence.trust import TrustPolicy
 from verilabel.evidence.verification import Verification
@@ -62,9 +62,9 @@ def run(args: Namespace) -> ExitStatus:
     if args.json:
         print_json({"passed": not objections, "sentence": found.sentence, "objections": objections})
     else:
-        print(f"{'pass' if not objections else 'FAIL'}: {found.sentence}")
+        print(f"{'pass' if not objections else 'FAIL'}: {plain(found.sentence)}")
         for objection in objections:
-            print(f"  - {objection}")
+            print(f"  - {plain(objection)}")
     if found.failure is not None:
         return found.failure.status
     return ExitStatus.CHECK_FAILED if objections else ExitStatus.OK

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verilabel.cli import options
-from verilabel.cli.console import add_json_flag, print_json
+from verilabel.cli.console import add_json_flag, plain, plain_error, print_json
 from verilabel.errors import CheckFailed, ExitStatus, UsageError
 from verilabel.evidence.verification import Verification
 
@@ -179,18 +179,18 @@ def document_of(found: Verification) -> dict[str, object]:
 def print_verification(found: Verification) -> None:
     """Print the sentence, the steps and the flags."""
     if found.failure is None:
-        print(found.sentence)
+        print(plain(found.sentence))
     for step in found.steps:
-        print(f"  {MARKS[step.outcome]} {step.number:>2} {step.name:<10} {step.detail}".rstrip())
-    print(f"level: {found.level_name} ({found.reason})")
+        print(f"  {MARKS[step.outcome]} {step.number:>2} {step.name:<10} {plain(step.detail)}".rstrip())
+    print(f"level: {found.level_name} ({plain(found.reason)})")
     if found.flags:
-        print(f"flags: {', '.join(found.flags)}")
+        print(f"flags: {plain(', '.join(found.flags))}")
     if "signer_unpinned" in found.flags:
         print(
             f"note: nobody vouched for the signer's key {found.keyid}; pass --trust to say whose key counts"
         )
     if found.failure is not None:
-        print(f"error: {found.failure}", file=sys.stderr)
+        print(f"error: {plain_error(found.failure)}", file=sys.stderr)
 
 
 def print_rescoring(rescoring: Rescoring) -> None:

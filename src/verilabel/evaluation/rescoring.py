@@ -176,7 +176,9 @@ class _Rescorer:
         for name, card in self._cards.items():
             detector = self._detectors.get(name)
             if detector is None:
-                self._unchecked["detectors", f"{_quote(name)} is not a detector of this program, by these rules"] += 1
+                self._unchecked[
+                    "detectors", f"{_quote(name)} is not a detector of this program, by these rules"
+                ] += 1
             elif detector.card.errors != card.errors:
                 reason = f"{_quote(name)}: the plan states other measured errors than ship with it"
                 self._unchecked["detectors", reason] += 1
@@ -271,7 +273,9 @@ class _Rescorer:
         judged = self._answer.judged.pop(score.detector, [])
         kind = "verdicts" if judged or (detector is not None and asks_a_model(detector)) else "scores"
         if detector is None:
-            self._unchecked[kind, f"{_quote(score.detector)} is not a detector of this program, by these rules"] += 1
+            self._unchecked[
+                kind, f"{_quote(score.detector)} is not a detector of this program, by these rules"
+            ] += 1
             return
         if self._answer.sample is None:
             self._note_no_sample(kind, number, score.suite)

@@ -186,7 +186,9 @@ def _differing_fields(body: str, expected: str, free: frozenset[str]) -> tuple[s
         return ("its form, which is no object",)
     keys = sorted((set(said) | set(wanted)) - free)
     return tuple(
-        repr(key[:60]) for key in keys if key not in said or key not in wanted or _unlike(said[key], wanted[key])
+        repr(key[:60])
+        for key in keys
+        if key not in said or key not in wanted or _unlike(said[key], wanted[key])
     )
 
 

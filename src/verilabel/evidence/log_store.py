@@ -193,13 +193,15 @@ def create_database(folder: Path, key: PublicKey, note: bytes) -> None:
     """Make the database of an empty log: its key, and the signed checkpoint over no entries."""
     connection = sqlite3.connect(folder / DATABASE, isolation_level=None)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("BEGIN")
-        for statement in _SCHEMA.values():
-            connection.execute(statement)
-        connection.executemany("INSERT INTO meta VALUES (?, ?)", [("format", LOG_FORMAT), ("key", key.line)])
-        connection.execute("INSERT INTO checkpoints VALUES (0, ?)", (note,))
-        connection.commit()
+        with database_errors(str(folder)):
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("BEGIN")
+            for statement in _SCHEMA.values():
+                connection.execute(statement)
+            facts = [("format", LOG_FORMAT), ("key", key.line)]
+            connection.executemany("INSERT INTO meta VALUES (?, ?)", facts)
+            connection.execute("INSERT INTO checkpoints VALUES (0, ?)", (note,))
+            connection.commit()
     finally:
         connection.close()

@@ -150,7 +150,7 @@ def _sign(
     statement = build_statement(
         system=read_system(Folder(work)),
         label=label,
-        plan=PlanReference(plan.digest, plan_proof.index if plan_proof else 0),
+        plan=PlanReference(plan.digest, plan_proof.index if plan_proof else None),
         evidence=EvidenceRoot("sha256:" + root.root.hex(), root.leaves),
         manifest_sha256=manifest.digest,
         issued=sealing.now,

@@ -46,7 +46,8 @@ class PlanReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The plan, and where it was logged before the run."""
 
     sha256: str
-    log_index: int
+    log_index: int | None
+    """None for a plan that was not logged."""
 
 
 class EvidenceRoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -182,7 +183,7 @@ def _check_forms(statement: Statement, where: str) -> None:
     for path, value in digests.items():
         if not is_digest(value):
             raise MalformedInput("not a SHA-256 digest", where=f"{where}: $.{path}")
-    if predicate.plan.log_index < 0 or predicate.evidence.leaves < 0:
+    if (predicate.plan.log_index or 0) < 0 or predicate.evidence.leaves < 0:
         raise MalformedInput("a negative count", where=f"{where}: $.predicate")
     issued = parse_time(predicate.issued, where=f"{where}: $.predicate.issued")
     until = parse_time(predicate.valid_until, where=f"{where}: $.predicate.valid_until")

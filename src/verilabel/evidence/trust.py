@@ -3,8 +3,9 @@
 A policy is a tree of rules over one public key: `AcceptKey` at the leaves, `WithinScope` to narrow, `AnyOf`
 and `AllOf` to combine, and `UnsafeAcceptAnyKey`, which says what it is. `trust.yaml` is its file form:
 
-    format: verilabel/trust/v1 witness_quorum: 1                # optional: witnesses that must have
-    cosigned a log, 0 where it is not said accept:
+    format: verilabel/trust/v1
+    witness_quorum: 1  # optional: witnesses that must have cosigned a log; 0 where it is not said
+    accept:
       any:
         - key: labels.example.org+1a2b3c4d+AQ...
           name: Example Lab

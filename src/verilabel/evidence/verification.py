@@ -60,9 +60,10 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
         """The sentence every page prints: the pair, the level, the validity and the system."""
         label = self.label.sentence if self.label else "no label"
         parts = [label, self.level_name]
-        if self.valid_until:
-            freshness = "expired on" if "expired" in self.flags else "current until"
-            parts.append(f"{freshness} {self.valid_until[:10]}")
+        if self.valid_until and "current" in self.flags:
+            parts.append(f"current until {self.valid_until[:10]}")
+        elif self.valid_until and "expired" in self.flags:
+            parts.append(f"expired on {self.valid_until[:10]}")
         if self.system:
             system = self.system
             parts.append(f"for system {system.digest[7:15]} ({system.use_case}, {system.locale})")

@@ -228,6 +228,8 @@ def _check_signature(state: _State) -> str:
             where=layout.ATTESTATION,
             hint="check the key's id with its owner by another way, then add it to the trust policy",
         )
+    if state.trust.accepts_any_key:
+        state.flags.append("trust_accepts_any_key")
     state.signer = verdict.name
     return f"signed by {verdict.name}"
 
@@ -297,7 +299,7 @@ def _check_log(state: _State) -> str:
     _check_consistency(state, planned, labelled)
     if not labelled.cosignatures:
         state.flags.append("unwitnessed")
-    if state.trust is not None and not state.trust.accepts(key, role="log").accepted:
+    if state.trust is None or not state.trust.accepts(key, role="log").accepted:
         state.flags.append("log_unpinned")
     return f"plan is entry {planned.index}, label entry {labelled.index} of {key.name}"
 

@@ -51,7 +51,10 @@ FLAG_SAYS = {
     "not_yet_valid": "The label is not in force yet at the time of reading.",
     "unwitnessed": "No independent witness has cosigned the log, so its keeper alone vouches for its order.",
     "signer_unpinned": "No trust policy was given: the signature proves that nothing changed, not who signed.",
-    "log_unpinned": "The trust policy does not name the log's key.",
+    "log_unpinned": "No trust policy names the log's key.",
+    "trust_accepts_any_key": "The trust policy accepts every key: the signature says only that someone signed.",
+    "served_model_varied": "The provider served more than one model or fingerprint during the run.",
+    "reference_not_recomputed": "The reference system's counts are taken from the plan; its own bundle was not given.",
     "unknown_cosignatures": "The log carries cosignatures of witnesses that the trust policy does not name.",
     "judge_uncertified": "A detector's error was measured on fewer than 100 human-labelled outputs of the kind that "
     "matters, or on fewer than the rubric asks.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from math import isnan
 from random import Random
 
@@ -18,11 +19,13 @@ MIN_CERTIFIED_POSITIVES = 100
 """Fewer outputs that people labelled with the event, and the row carries `judge_uncertified` (section 6)."""
 
 
+@lru_cache(maxsize=1024)
 def sensitivity_lower(true_positives: int, positives: int, alpha: Number) -> Decimal:
     """Lower bound of the judge's sensitivity at one-sided alpha, rounded down. 0 without positives."""
     return round_down(cp_lower(true_positives, positives, alpha))
 
 
+@lru_cache(maxsize=1024)
 def false_positive_upper(true_negatives: int, negatives: int, alpha: Number) -> Decimal:
     """Upper bound of the judge's false-positive rate, one-sided at alpha, rounded up. 1 without negatives."""
     check_counts(true_negatives, negatives)
