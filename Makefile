@@ -1,6 +1,7 @@
 # Verilabel: everything from a bare Python 3.11+. uv is used where it is installed, and never needed.
 PYTHON ?= python3
 VENV ?= .venv
+LIVE ?= .venv-live
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 SHELL := /bin/bash
@@ -13,7 +14,7 @@ CREATE := $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --di
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: help demo test check bench setup format clean
+.PHONY: help demo test test-live check bench setup format clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -32,11 +33,20 @@ $(VENV)/.bench: $(VENV)/.test
 	$(INSTALL) --group bench
 	@touch $@
 
+$(VENV)/.live: pyproject.toml
+	$(CREATE)
+	$(INSTALL) -e '.[eval,hf]' --group test --group live
+	@touch $@
+
 demo: $(VENV)/.demo  ## run the whole chain on a simulated model; writes demo-out/report.html
 	$(BIN)/verilabel demo --out demo-out
 
 test: $(VENV)/.test  ## install what the tests need and run them
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+test-live:  ## label models behind other people's servers (an environment of its own; large, slow)
+	@$(MAKE) --no-print-directory VENV=$(LIVE) $(LIVE)/.live
+	$(LIVE)/bin/pytest tests/live $(PYTEST_ARGS)
 
 check: $(VENV)/.test  ## lint, format, types, import contracts
 	$(BIN)/ruff check .
@@ -54,4 +64,4 @@ format: $(VENV)/.test  ## format the code
 setup: $(VENV)/.test  ## make the virtual environment
 
 clean:  ## remove what these commands made
-	rm -rf $(VENV) demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LIVE) demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis

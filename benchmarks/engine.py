@@ -119,7 +119,7 @@ def _offline_environment(mock: Mock) -> dict[str, str]:
 
 def clients_of(settings: Settings) -> tuple[list[Client], list[str]]:
     """The clients to measure, and a note for each tool that was asked for and is not there."""
-    many, few = (300, 60) if settings.quick else (4000, 1000)
+    many, few = (600, 200) if settings.quick else (4000, 1000)
     clients = [
         Client("bare aiohttp loop", many, _bare, None),
         Client("verilabel run", many, _run, "store/journal.jsonl"),
@@ -163,7 +163,7 @@ def measure(settings: Settings) -> Section:
                     )
         tables.append(_table(latency, clients, turns))
     ideal = CONNECTIONS / (LATENCIES_MS[1] / 1000)
-    notes.append(f"{rounds} rounds; client on CPU {client_cpu}, server on CPU {server_cpu}.")
+    notes.append(f"rounds: {rounds}; client on CPU {client_cpu}, server on CPU {server_cpu}.")
     notes.append(
         f"The ideal at {LATENCIES_MS[1]:g} ms x {CONNECTIONS} connections is {ideal:,.0f} samples/s, whatever the client."
     )

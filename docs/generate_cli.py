@@ -127,8 +127,9 @@ def _render_statuses() -> str:
     rows = "\n".join(f"| {int(status)} | {MEANINGS[status]} |" for status in ExitStatus)
     return (
         f"| status | meaning |\n|---|---|\n{rows}\n\n"
-        "A run that is interrupted from the keyboard ends with 130. Errors go to standard error; with `--json` they "
-        "are one JSON object with `error`, `message`, `where`, `hint` and `status`."
+        "A run that is interrupted from the keyboard ends with 130, and one whose output is closed early with 141. "
+        "Errors go to standard error; with `--json` they are one JSON object with `error`, `message`, `where`, `hint` "
+        "and `status`."
     )
 
 

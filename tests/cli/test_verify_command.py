@@ -136,7 +136,8 @@ def test_verifying_needs_none_of_the_heavy_packages(made_zip: Path) -> None:
     """The light verifier: a process that cannot import them verifies all the same."""
     program = (
         "import sys\n"
-        "blocked = ('aiohttp', 'rich', 'pyarrow', 'numpy', 'scipy', 'sklearn', 'torch', 'transformers', 'huggingface_hub')\n"
+        "blocked = ('aiohttp', 'rich', 'pyarrow', 'numpy', 'scipy', 'sklearn', 'torch',"
+        " 'transformers', 'huggingface_hub')\n"
         "for name in blocked:\n    sys.modules[name] = None\n"
         "from verilabel.cli import main\n"
         "status = main(['verify', sys.argv[1]])\n"

@@ -12,13 +12,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from bundle_factory import Recipe, make_bundle
-from bundle_forgery import Change, Forger, change_document, change_plan, change_records, forge
 from hypothesis import given
 from hypothesis import strategies as st
-from servers.running import mock_server
 
+from bundle_factory import Recipe, make_bundle
+from bundle_forgery import Change, Forger, change_document, change_plan, change_records, forge
 from evaluation.conftest import RUBRIC, Workplace
+from servers.running import mock_server
 from verilabel.cli import main
 from verilabel.errors import UsageError
 from verilabel.evaluation.rescoring import Rescoring, find_detectors, find_suites, rescore_bundle
@@ -141,7 +141,7 @@ def test_bundles_of_every_kind_of_model_hold(workplace: Workplace, model: str) -
     (workplace.folder / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     address = {"command": f"command:{sys.executable} prog.py", "replay": "replay:answers.jsonl"}
     dialect = "anthropic" if model == "anthropic" else "openai"
-    with mock_server("--dialect", dialect, "--answers", "rate:0.5", "--fail-every", "7") as url:
+    with mock_server("--dialect", dialect, "--answers", "rate:0.5", "--fail-every", "25") as url:
         options = list(workplace.label_options(url, "--system-prompt", "Be kind.", "--param", "top_p=0.9"))
         at = options.index("--model")
         options[at + 1] = address.get(model, f"{model}/mock-1")
@@ -502,7 +502,7 @@ def test_a_bundle_that_was_changed_is_not_scored_again(
     made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bundle = Path(shutil.copytree(made / "bundle", tmp_path / "changed"))
-    change_document(layout.PLAN, lambda plan: plan.update(seed="another"))(bundle)
+    change_document(layout.PLAN, lambda plan: plan.update(seed="ff00"))(bundle)
     assert 4 == main(["verify", str(bundle), "--rescore"])
     assert "not scored again" in capsys.readouterr().out
 
@@ -517,8 +517,9 @@ def test_it_needs_no_package_beside_the_light_verifiers(made: Path) -> None:
     block = (
         "import sys; sys.modules.update(dict.fromkeys(('aiohttp', 'rich', 'pyarrow', 'numpy', 'scipy')))\n"
     )
-    call = f"from verilabel.cli import main; raise SystemExit(main({['verify', str(made / 'bundle'), '--rescore', '--suite', str(made / 'suites' / 'quiz')]!r}))"
-    done = subprocess.run([sys.executable, "-c", block + call], capture_output=True, text=True)
+    arguments = ["verify", str(made / "bundle"), "--rescore", "--suite", str(made / "suites" / "quiz")]
+    call = f"from verilabel.cli import main; raise SystemExit(main({arguments!r}))"
+    done = subprocess.run([sys.executable, "-c", block + call], capture_output=True, text=True, check=False)
     assert 0 == done.returncode, done.stderr
     assert "scored again: 20 index entries" in done.stdout
 

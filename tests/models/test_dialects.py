@@ -49,7 +49,9 @@ GOLDEN = {
     ),
     "responses": (
         OPENAI_RESPONSES,
-        b'{"model":"m","input":' + CHAT_TURNS + b',"store":false,"max_output_tokens":64,"seed":7,'
+        b'{"model":"m","input":'
+        + CHAT_TURNS
+        + b',"stream":false,"store":false,"max_output_tokens":64,"seed":7,'
         b'"stop":"END","temperature":0.70,"top_p":1}',
     ),
     "anthropic": (

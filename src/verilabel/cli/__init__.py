@@ -20,7 +20,7 @@ NOUNS: dict[str, str] = {
     "demo": "the whole chain on a built-in simulated model: plan, run, label, sign, verify, report",
     "plan": "what a label would cost and what each row could decide, before anything runs",
     "label": "run, score, decide, seal: a signed label from a model and suites",
-    "run": "ask the model and keep the evidence (step 3 alone)",
+    "run": "ask the model, keep the evidence, score it (steps 1 to 4)",
     "score": "score kept answers with detectors (step 4 alone)",
     "decide": "decide a label from kept scores (steps 5 and 6 alone)",
     "verify": "check a bundle offline and recompute its label",

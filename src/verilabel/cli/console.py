@@ -41,7 +41,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> No
 
 
 def plain(text: str) -> str:
-    """Text from a bundle or a file on one line, so that nothing in it can pass for a line of ours or move the cursor."""
+    """Text from outside on one line: nothing in it can pass for a line of ours or move the cursor."""
     from verilabel.report.untrusted import show_unseen
 
     return show_unseen(text, one_line=True)

@@ -13,6 +13,8 @@ from __future__ import annotations
 import os
 import shutil
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from verilabel.cli import options, run_line
@@ -36,7 +38,32 @@ def run(args: Namespace) -> ExitStatus:
     options.require_evaluation()
     folder: Path = args.out
     _prepare_folder(folder)
-    os.environ["VERILABEL_HOME"] = str(folder / "home")
+    with _home_at(folder / "home"):
+        report = _show_chain(folder)
+    print(f"\nopen {report.resolve()}")
+    if args.open:
+        import webbrowser
+
+        webbrowser.open(report.resolve().as_uri())
+    return ExitStatus.OK
+
+
+@contextmanager
+def _home_at(folder: Path) -> Iterator[None]:
+    """Keep the demo's keys and log apart from the user's own."""
+    before = os.environ.get("VERILABEL_HOME")
+    os.environ["VERILABEL_HOME"] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["VERILABEL_HOME"]
+        else:
+            os.environ["VERILABEL_HOME"] = before
+
+
+def _show_chain(folder: Path) -> Path:
+    """Every step of the chain in one folder; returns the report's place."""
     bundle, report, trust = folder / "demo.bundle", folder / "report.html", folder / "trust.yaml"
     measured = ["--model", MODEL, "--name", "demo-model", "--rubric", "core", "--seed", "demo"]
     print("The model of this demo is built in and simulated: its answers are not a real model's.")
@@ -59,12 +86,7 @@ def run(args: Namespace) -> ExitStatus:
         "One byte of one answer was changed: the check says where", "verify", str(folder / "tampered.bundle")
     )
     _step("The report", "show", str(bundle), "--trust", str(trust), "--html", str(report))
-    print(f"\nopen {report.resolve()}")
-    if args.open:
-        import webbrowser
-
-        webbrowser.open(report.resolve().as_uri())
-    return ExitStatus.OK
+    return report
 
 
 def _step(title: str, *command: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from verilabel.suites.loading import Suite
 
 LOG_KEY_NAME = "log"
+AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?", re.ASCII)
+WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})", re.ASCII)
 ADDRESSES = (
     "openai/NAME, anthropic/NAME, google/NAME, ollama/NAME, vllm/NAME, hf/PATH, command:PROGRAM, replay:FILE, "
     "simulated:rate=0.01"
@@ -122,6 +125,7 @@ def choose_system(args: Namespace) -> SystemChoice:
         choice = SystemChoice(model=args.model)
     else:
         raise UsageError("no model is named", hint="--model ADDRESS or --system FILE")
+    tools, guardrails = _named_files(args.tool, "--tool"), _named_files(args.guardrail, "--guardrail")
     given: dict[str, object] = {
         "model": args.model,
         "name": args.name,
@@ -130,8 +134,8 @@ def choose_system(args: Namespace) -> SystemChoice:
         "use_case": args.use_case,
         "locale": args.locale,
         "system_prompt": _text_or_file(args.system_prompt),
-        "guardrails": _named_files(args.guardrail) or None,
-        "tools": _named_files(args.tool) or None,
+        "guardrails": {**choice.guardrails, **guardrails},
+        "tools": {**choice.tools, **tools},
     }
     if args.param:
         given["params"] = {**DEFAULT_PARAMS, **choice.params, **_scalars(args.param)}
@@ -144,6 +148,8 @@ def open_chosen_model(
     """The model of a chosen system. Raises MissingExtra where the packages for asking models are missing."""
     from verilabel.models.address import open_model
 
+    if args.connections < 1 or not args.timeout > 0:
+        raise UsageError("--connections must be at least 1 and --timeout above 0")
     return open_model(
         choice.model,
         base_url=choice.base_url,
@@ -177,16 +183,18 @@ def _text_or_file(value: str | None) -> str | None:
         raise UsageError(f"the system prompt is not UTF-8 at byte {error.start}", where=value[1:]) from error
 
 
-def _named_files(values: Sequence[str]) -> dict[str, bytes]:
-    return {name: Path(file).read_bytes() for name, file in _pairs(values, "NAME=FILE").items()}
+def _named_files(values: Sequence[str], option: str) -> dict[str, bytes]:
+    return {name: Path(file).read_bytes() for name, file in _pairs(values, option).items()}
 
 
-def _pairs(values: Sequence[str], what: str) -> dict[str, str]:
+def _pairs(values: Sequence[str], option: str) -> dict[str, str]:
     pairs = {}
     for value in values:
         key, sign, rest = value.partition("=")
         if not sign or not key:
-            raise UsageError(f"{value!r} is not of the form KEY=VALUE", where=what)
+            raise UsageError(f"{value!r} is not of the form NAME=VALUE", where=option)
+        if key in pairs:
+            raise UsageError(f"{key!r} is given twice", where=option)
         pairs[key] = rest
     return pairs
 
@@ -197,7 +205,7 @@ def _scalars(values: Sequence[str]) -> dict[str, Scalar]:
         if text in ("true", "false"):
             result[key] = text == "true"
         else:
-            result[key] = int(text) if text.lstrip("-").isdecimal() else text
+            result[key] = int(text) if WHOLE_NUMBER.fullmatch(text) else text
     return result
 
 
@@ -290,10 +298,13 @@ def plan_options(args: Namespace, *, fixed_outcomes: bool) -> PlanOptions:
     """The plan's options."""
     from verilabel.evaluation.planning import PlanOptions
     from verilabel.evaluation.referring import read_reference
+    from verilabel.evidence.plan_checks import MAX_EPOCHS
 
     now = datetime.now(UTC).replace(microsecond=0)
     if (args.limit is not None and args.limit < 1) or args.epochs < 1 or args.max_attempts < 1:
         raise UsageError("--limit, --epochs and --max-attempts must be at least 1")
+    if args.epochs > MAX_EPOCHS:
+        raise UsageError(f"a sample is asked {MAX_EPOCHS} times at most", where=f"--epochs {args.epochs}")
     return PlanOptions(
         design=args.design,
         seed=args.seed or secrets.token_hex(16),
@@ -315,12 +326,12 @@ def _budget(values: Sequence[str]) -> Budget:
     given = _pairs(values, "--budget")
     if unknown := sorted(set(given) - {"requests", "tokens", "usd"}):
         raise UsageError(f"no budget of {unknown[0]!r}", hint="requests=N, tokens=N or usd=N")
-    try:
-        usd = None if "usd" not in given else str(Decimal(given["usd"]))
-        counts = {key: int(given[key]) for key in ("requests", "tokens") if key in given}
-    except (ValueError, InvalidOperation) as error:
-        raise UsageError("a budget is a number", where=" ".join(values)) from error
-    return Budget(usd=usd, **counts)
+    for key, text in given.items():
+        if not (AMOUNT if key == "usd" else WHOLE_NUMBER).fullmatch(text) or text.startswith("-"):
+            kind = "an amount" if key == "usd" else "a whole number"
+            raise UsageError(f"{text!r} is not {kind}", where=f"--budget {key}")
+    counts = {key: int(given[key]) for key in ("requests", "tokens") if key in given}
+    return Budget(usd=given.get("usd"), **counts)
 
 
 def prices_of(args: Namespace) -> Prices | None:
@@ -329,13 +340,10 @@ def prices_of(args: Namespace) -> Prices | None:
 
     if args.price is None:
         return None
-    try:
-        price_in, price_out = (Decimal(part) for part in args.price.split(","))
-    except (ValueError, InvalidOperation) as error:
-        raise UsageError(
-            "prices are two numbers", where=f"--price {args.price}", hint="--price 2.50,10"
-        ) from error
-    return Prices(price_in, price_out)
+    parts = args.price.split(",")
+    if len(parts) != 2 or not all(AMOUNT.fullmatch(part) for part in parts):
+        raise UsageError("prices are two numbers", where=f"--price {args.price}", hint="--price 2.50,10")
+    return Prices(*map(Decimal, parts))
 
 
 # -- signing, logging, trusting ----------------------------------------------------------------------------

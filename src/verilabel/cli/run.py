@@ -17,7 +17,7 @@ from verilabel.cli import options
 from verilabel.cli.console import add_json_flag, print_json
 from verilabel.errors import ExitStatus
 
-SUMMARY = "ask the model and keep the evidence (step 3 alone)"
+SUMMARY = "ask the model, keep the evidence, score it (steps 1 to 4)"
 
 
 def configure(parser: ArgumentParser) -> None:

@@ -2,7 +2,9 @@
 
 examples:
   verilabel score gpt.run
-  verilabel score gpt.run --mirror data --json
+  verilabel score gpt.run --suite my-suite --mirror data --json
+
+Scores of a judge are made by `verilabel run`, which asks it.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from verilabel.cli.console import add_json_flag, print_json
-from verilabel.errors import ExitStatus, SealError
+from verilabel.errors import ExitStatus, SealError, UsageError
 
 SUMMARY = "score kept answers with detectors (step 4 alone)"
 
@@ -34,25 +36,31 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> ExitStatus:
     """Score the store's answers."""
-    from verilabel.detectors.catalogue import open_detector
-    from verilabel.detectors.interface import Detector, decides_alone
+    from verilabel.detectors.interface import decides_alone
     from verilabel.evaluation.labelling import read_plan, score_answers
+    from verilabel.evaluation.rescoring import find_detectors
     from verilabel.evidence.journal import Store
+    from verilabel.evidence.layout import RUBRIC
+    from verilabel.rubric.model import load_rubric
     from verilabel.suites.loading import load_suite
 
     given = [load_suite(reference, mirror=args.mirror) for reference in args.suite]
     with Store(args.store) as store:
         plan = read_plan(store)
+        planned = {stream.suite: stream.suite_sha256 for stream in plan.streams}
+        for suite in given:
+            if suite.name not in planned:
+                raise UsageError(
+                    f"the store's plan has no suite {suite.name}", hint=f"it has {', '.join(planned)}"
+                )
         suites = {suite.name: suite for suite in given}
-        for stream in plan.streams:
-            suite = suites.setdefault(stream.suite, load_suite(stream.suite, mirror=args.mirror))
-            if suite.digest != stream.suite_sha256:
+        for name, sha256 in planned.items():
+            suite = suites[name] if name in suites else load_suite(name, mirror=args.mirror)
+            if suite.digest != sha256:
                 raise SealError(f"{suite.name} is not the suite that was planned", where=str(suite.path))
-        detectors: dict[str, Detector] = {}
-        for card in plan.detectors:
-            detector = open_detector(card.id)
-            if decides_alone(detector) and detector.card == card:
-                detectors[card.name] = detector
+            suites[name] = suite
+        found = find_detectors(plan, load_rubric(store.document(RUBRIC), RUBRIC), suites)
+        detectors = {name: detector for name, detector in found.items() if decides_alone(detector)}
         scored = score_answers(store, detectors, suites)
     if args.json:
         print_json({"store": str(args.store), "scored": scored})

@@ -68,6 +68,10 @@ class RunInputs:
     """What this run may spend; None: what the plan says. A run that is continued may be given more."""
 
 
+class _BudgetSpent(Exception):
+    """A judge was not asked, because the budget is spent."""
+
+
 class Run:
     """One run of a plan over a store. Its attributes may be read at any time to show progress."""
 
@@ -191,7 +195,7 @@ class Run:
         return True
 
     def _note_unanswered(self, failure: Failure, model: Model) -> None:
-        if failure.is_final and self._answered:
+        if failure.is_about_the_sample and self._answered:
             return
         self._failed_in_a_row += 1
         if self._failed_in_a_row >= GIVE_UP_AFTER:
@@ -229,11 +233,13 @@ class Run:
             assert known.output is not None, "only answers are scored"
             if (judge := self._inputs.judges.get(name)) is not None:
                 ask = partial(self._ask_judge, key, known, judge)
-                finding = await judge.detector.detect_by_asking(key[0], sample, key[2], known.output, ask)
+                try:
+                    finding = await judge.detector.detect_by_asking(key[0], sample, key[2], known.output, ask)
+                except _BudgetSpent:
+                    self.out_of_budget = True
+                    return None
             else:
                 finding = self._inputs.detectors[name].detect(key[0], sample, key[2], known.output)
-            if self.out_of_budget:
-                return None
             self._store.append([finding])
             known.findings[name] = finding.value if isinstance(finding, Scored) else None
         return known.findings
@@ -245,7 +251,7 @@ class Run:
         request = ModelRequest(*key, messages=messages, params=judge.detector.params)
         for tries in range(1, self.plan.max_attempts + 1):
             if not self.spending.reserve():
-                self.out_of_budget = True
+                raise _BudgetSpent
             async with self.pace:
                 exchange = await judge.model.ask(request)
             number = known.judge_attempts[name] = known.judge_attempts.get(name, 0) + 1

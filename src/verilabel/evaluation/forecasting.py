@@ -18,18 +18,21 @@ from verilabel.records.plan import Design, Plan
 from verilabel.records.tally import Clusters, Tally
 from verilabel.rubric.decide import decide
 from verilabel.rubric.decider import Decider
+from verilabel.rubric.leaf import RATE_SHARE
 from verilabel.rubric.structure import Rubric
 from verilabel.statistics.design import (
     OperatingCharacteristics,
     fixed_operating_characteristics,
     operating_characteristics,
+    pool_operating_characteristics,
 )
 from verilabel.suites.loading import Suite
 
 CHARACTERS_PER_TOKEN = 4
 """A rule of thumb for English; the forecast of money says that it is one."""
 MOST_FORECAST_ANSWERS = 20_000
-RATE_SHARES = (Fraction(0), Fraction(1, 5), Fraction(1, 2), Fraction(1), Fraction(2))
+UNITS = {"item": "items", "family": "families", "trial": "trials"}
+THRESHOLD_SHARES = (Fraction(0), Fraction(1, 5), Fraction(1, 2), Fraction(1), Fraction(2))
 """True rates to look at, as shares of the threshold that is tested."""
 
 
@@ -43,7 +46,7 @@ class Outlook:
 
 @dataclass(frozen=True)
 class RowForecast:
-    """What the plan can decide on one row. Units are items, or families where the measure counts those."""
+    """What the plan can decide on one row. Units are items, or families or trials where the measure counts those."""
 
     level: str
     test: str
@@ -55,7 +58,12 @@ class RowForecast:
     fewest_to_fail: int | None
     """Units that decide it when all of them speak against the row."""
     outlooks: tuple[Outlook, ...]
-    """At several true rates; for families, as if the answers of a family agreed."""
+    """At several true rates, both sides of the row tested at the threshold for met.
+
+    For families, as if the answers of a family agreed. For a pool of fixed outcomes that an anytime plan may ask
+    completely, at the nearest numbers of events; one asked in part is forecast as if it had no end. Empty where a fixed
+    plan asks the whole pool, as nothing is left to chance there, and beyond 20,000 units.
+    """
 
 
 @dataclass(frozen=True)
@@ -173,11 +181,11 @@ def _forecast_row(
         level=level,
         test=test,
         row=row,
-        unit="families" if counter.measure.unit == "family" else "items",
+        unit=UNITS[counter.measure.unit],
         planned=planned,
         fewest_to_meet=fewest(against=meets, status="met"),
         fewest_to_fail=fewest(against=not meets, status="not_met"),
-        outlooks=_outlooks(row, planned, design),
+        outlooks=_outlooks(row, counter, design),
     )
 
 
@@ -191,23 +199,44 @@ def _first_count(most: int, holds: Callable[[int], bool]) -> int | None:
     return high
 
 
-def _outlooks(row: Row, planned: int, design: Design) -> tuple[Outlook, ...]:
-    if row.tested_met is None or row.alpha_met is None or row.op is None or planned > MOST_FORECAST_ANSWERS:
+def _outlooks(row: Row, counter: MeasureCounter, design: Design) -> tuple[Outlook, ...]:
+    planned = counter.units_planned
+    if row.tested_met is None or row.op is None or planned > MOST_FORECAST_ANSWERS:
         return ()
     tested = Fraction(row.tested_met)
     threshold = tested if row.op in ("<=", "<") else 1 - tested
-    if not 0 < threshold < 1 or planned == 0:
+    if not 0 < threshold < 1 or planned == 0 or (design == "fixed" and counter.tally().pool == planned):
         return ()
-    alpha = Fraction(row.alpha_met)
+    walk = _walk_of(row, counter, threshold, design)
     outlooks = []
-    for share in RATE_SHARES:
+    for share in THRESHOLD_SHARES:
         rate = threshold * share
-        if rate >= 1:
-            continue
-        walk = operating_characteristics if design == "anytime" else fixed_operating_characteristics
-        shown = rate if row.op in ("<=", "<") else 1 - rate
-        outlooks.append(Outlook(_six(shown), walk(threshold, rate, planned, alpha, alpha)))
+        if rate < 1:
+            outlooks.append(Outlook(_six(rate if row.op in ("<=", "<") else 1 - rate), walk(rate)))
     return tuple(outlooks)
+
+
+def _walk_of(
+    row: Row, counter: MeasureCounter, threshold: Fraction, design: Design
+) -> Callable[[Fraction], OperatingCharacteristics]:
+    """The characteristics of a row's test as a function of the true rate."""
+    planned, pool = counter.units_planned, counter.tally().pool
+    met, not_met = _levels_for_rate(row)
+    if design == "fixed":
+        return lambda rate: fixed_operating_characteristics(threshold, rate, planned, met, not_met)
+    if pool is not None and pool == planned:
+        return lambda rate: pool_operating_characteristics(
+            threshold, min(pool, round(pool * rate)), pool, met, not_met
+        )
+    return lambda rate: operating_characteristics(threshold, rate, planned, met, not_met)
+
+
+def _levels_for_rate(row: Row) -> tuple[Fraction, Fraction]:
+    """What is left of the row's levels for the rate, after the reference's share and the judge's (leaf's steps)."""
+    share = Fraction(1, 2) if "reference" in row.flags else Fraction(1)
+    if "judge_adjusted" in row.flags:
+        share *= RATE_SHARE
+    return Fraction(row.alpha_met or 0) * share, Fraction(row.alpha_not_met or 0) * share
 
 
 def _six(value: Fraction) -> Decimal:
@@ -215,24 +244,17 @@ def _six(value: Fraction) -> Decimal:
 
 
 def _fewest_answers(plan: Plan, rows: list[RowForecast]) -> int:
+    """Answers if every row that can be decided is decided as early as it can be, the others at the plan's end."""
     fewest = 0
     for stream in plan.streams:
-        measures = {m.id: m for m in plan.measures if m.suite == stream.suite}
-        needed = [0]
+        measures = {m.id for m in plan.measures if m.suite == stream.suite}
+        answers, needed = stream.limit * stream.epochs, [0]
         for row in rows:
-            if row.row.measure not in measures:
-                continue
-            counted = measures[row.row.measure]
-            units = min(filter(None, (row.fewest_to_meet, row.fewest_to_fail)), default=row.planned)
-            share = Fraction(stream.samples, counted.samples)
-            answers = (
-                units
-                * share
-                * stream.epochs
-                * (1 if row.unit == "items" else Fraction(counted.samples, max(1, row.planned)))
-            )
-            needed.append(ceil(answers))
-        fewest += min(stream.limit * stream.epochs, max(needed))
+            if row.row.measure in measures and row.planned:
+                units = min(filter(None, (row.fewest_to_meet, row.fewest_to_fail)), default=row.planned)
+                # a unit's share of the stream: its epochs, its family, and the samples that the measure passes over
+                needed.append(ceil(Fraction(answers, row.planned) * units))
+        fewest += max(needed)
     return fewest
 
 

@@ -188,20 +188,26 @@ def require_complete(plan: Plan, counted: Recount) -> None:
 
 
 def score_answers(store: Store, detectors: Mapping[str, Detector], suites: Mapping[str, Suite]) -> int:
-    """Step 4 alone: score kept answers that lack a finding of the plan's detectors; return how many were scored."""
+    """Step 4 alone: score kept answers that lack a finding of the plan's detectors; return how many findings were made.
+
+    Raises UsageError before anything is scored where an answer lacks the finding of a detector that is not given.
+    """
     plan = read_plan(store)
     ledger = read_ledger(store.records())
-    scored = 0
-    for stream in plan.streams:
-        samples = {sample.id: sample for sample in suites[stream.suite].samples}
-        for (suite, sample_id, epoch), known in ledger.known.items():
-            if suite != stream.suite or known.output is None:
-                continue
-            for name in stream.detectors:
-                if name in known.findings:
-                    continue
-                if name not in detectors:
-                    raise UsageError(f"{name} asks a model; `verilabel run` scores with it")
-                store.append([detectors[name].detect(suite, samples[sample_id], epoch, known.output)])
-                scored += 1
-    return scored
+    streams = {stream.suite: stream for stream in plan.streams}
+    lacking = [
+        (key, known.output, name)
+        for key, known in ledger.known.items()
+        if known.output is not None
+        for name in streams[key[0]].detectors
+        if name not in known.findings
+    ]
+    if strange := next((name for *_, name in lacking if name not in detectors), None):
+        raise UsageError(
+            f"answers lack the score of {strange}, which asks a model or is not a detector of this program by these rules",
+            hint="`verilabel run` with the options that the store was begun with scores them",
+        )
+    samples = {name: {sample.id: sample for sample in suites[name].samples} for name in streams}
+    for (suite, sample_id, epoch), output, name in lacking:
+        store.append([detectors[name].detect(suite, samples[suite][sample_id], epoch, output)])
+    return len(lacking)

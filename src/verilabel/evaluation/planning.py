@@ -59,32 +59,23 @@ def make_plan(
 ) -> Planned:
     """The plan for judging a system by a rubric on these suites.
 
-    Raises UsageError where the design is not the rubric's, a suite serves no measure, or nothing can be measured;
-    MalformedInput where a suite is not the one whose digest the rubric pins.
+    Raises UsageError where the design is not the rubric's, a suite serves no measure, an option names a measure that
+    is not there, or nothing can be measured; MalformedInput where a suite is not the one whose digest the rubric pins.
     """
-    if options.design not in rubric.statistics.designs:
-        allowed = " or ".join(rubric.statistics.designs)
-        raise UsageError(
-            f"{rubric.name} is not made for the {options.design} design", hint=f"--design {allowed}"
-        )
-    if options.fixed_outcomes and options.epochs > 1 and system.identity != "recorded":
-        raise UsageError(
-            "this model gives the same answer every time, so repeating a question adds no evidence",
-            hint="--epochs 1",
-        )
-    if rubric.scope.use_cases and system.use_case not in rubric.scope.use_cases:
-        raise UsageError(
-            f"{rubric.name} is for {' or '.join(rubric.scope.use_cases)}, the system is used for {system.use_case}",
-            hint=f"--use-case {rubric.scope.use_cases[0]}, or another rubric",
-        )
+    _check_options(system, rubric, options)
     open_detectors: dict[str, Detector | AskingDetector] = {}
     measures, unassessed = [], {}
     for measure_id, measure in rubric.measures.items():
         suite = next((s for s in suites if suite_serves(measure.suite, s)), None)
         if suite is None:
             unassessed[measure_id] = f"suite {measure.suite} was not given"
-            continue
-        measures.append(_plan_measure(measure_id, measure, suite, options, open_detectors))
+        elif measure.elicitation:
+            listed = ", ".join(measure.elicitation)
+            unassessed[measure_id] = (
+                f"it is counted once for each of the settings {listed}; a plan has one setting"
+            )
+        else:
+            measures.append(_plan_measure(measure_id, measure, suite, options, open_detectors))
     _check_every_suite_serves(suites, measures, rubric)
     plan = Plan(
         system_sha256=system.digest,
@@ -103,6 +94,31 @@ def make_plan(
         created=utc_seconds(options.now),
     )
     return Planned(plan, open_detectors, unassessed)
+
+
+def _check_options(system: SystemDescriptor, rubric: Rubric, options: PlanOptions) -> None:
+    if options.design not in rubric.statistics.designs:
+        allowed = " or ".join(rubric.statistics.designs)
+        raise UsageError(
+            f"{rubric.name} is not made for the {options.design} design", hint=f"--design {allowed}"
+        )
+    if options.fixed_outcomes and options.epochs > 1 and system.identity != "recorded":
+        raise UsageError(
+            "this model gives the same answer every time, so repeating a question adds no evidence",
+            hint="--epochs 1",
+        )
+    if rubric.scope.use_cases and system.use_case not in rubric.scope.use_cases:
+        raise UsageError(
+            f"{rubric.name} is for {' or '.join(rubric.scope.use_cases)}, the system is used for {system.use_case}",
+            hint=f"--use-case {rubric.scope.use_cases[0]}, or another rubric",
+        )
+    known = {name for key, measure in rubric.measures.items() for name in (key, measure.detected_event)}
+    for chosen in (*options.detectors, *options.cards):
+        if chosen not in known:
+            raise UsageError(
+                f"{rubric.name} has no event or measure {chosen!r} to choose a detector for",
+                hint=f"it has {', '.join(sorted(known))}",
+            )
 
 
 def suite_serves(reference: str, suite: Suite) -> bool:
@@ -129,6 +145,12 @@ def _plan_measure(
         raise MalformedInput(
             f"the rubric pins {suite.name} to {pinned}, this one is {suite.digest}",
             where=f"$.measures.{measure_id}.suite_sha256",
+        )
+    if measure.k is not None and measure.k != options.epochs:
+        raise UsageError(
+            f"the measure counts whether any of {measure.k} answers shows the event, the plan asks {options.epochs}",
+            where=f"$.measures.{measure_id}.k",
+            hint=f"--epochs {measure.k}",
         )
     detector = _detector_for(measure_id, measure, suite, options, open_detectors)
     if detector.card.event != measure.detected_event:

@@ -47,11 +47,21 @@ def plan_references(
 ) -> tuple[PlannedReference, ...]:
     """The reference counts of the measures that some row compares with a reference.
 
-    `digests` maps a suite's `id@version` to its digest. Raises UsageError where a bundle counts a measure otherwise.
+    `digests` maps a suite's `id@version` to its digest. Raises UsageError where a bundle counts a measure otherwise,
+    counts none of them, or counts one that another bundle counts already.
     """
     relative = {m.id: m for m in measures if m.id in _relative_measures(rubric)}
     planned: dict[str, PlannedReference] = {}
     for reference in references:
+        counted = {theirs.id for theirs in reference.plan.measures} & set(relative)
+        if not counted:
+            raise UsageError(
+                f"the reference bundle {reference.manifest_sha256[:19]}... counts nothing that {rubric.name} compares "
+                "with a reference",
+                hint=f"it compares {', '.join(sorted(relative)) or 'no measure of these suites'}",
+            )
+        if twice := counted & set(planned):
+            raise UsageError(f"two reference bundles count {min(twice)}", hint="give one for each measure")
         served = {stream.suite: stream.suite_sha256 for stream in reference.plan.streams}
         for theirs in reference.plan.measures:
             ours = relative.get(theirs.id)

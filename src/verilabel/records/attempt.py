@@ -11,7 +11,7 @@ import base64
 import msgspec
 
 
-FINAL_KINDS = frozenset({"filtered", "missing", "empty", "too_large"})
+KINDS_OF_A_SAMPLE = frozenset({"filtered", "missing", "empty", "too_large"})
 """Failures that say something of the sample and nothing of the model's being there."""
 
 
@@ -36,8 +36,13 @@ class Failure(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True,
 
     @property
     def is_final(self) -> bool:
-        """True if it is the provider's answer to this very sample: asking again would be a choice, not a retry."""
-        return self.kind in FINAL_KINDS
+        """True if it is the provider's last word on this sample: asking again would be a choice, not a retry."""
+        return self.is_about_the_sample and not self.retryable
+
+    @property
+    def is_about_the_sample(self) -> bool:
+        """True if the failure says something of the sample and nothing of the model's being there."""
+        return self.kind in KINDS_OF_A_SAMPLE
 
 
 class Attempt(

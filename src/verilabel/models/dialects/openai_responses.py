@@ -69,8 +69,11 @@ def path(name: str) -> str:
 
 
 def encode(request: ModelRequest, name: str) -> bytes:
-    """The request body, not to be stored unless a parameter says so. Raises what `wire_params` raises."""
-    body: dict[str, Any] = {"model": name, "input": request.messages, "store": False}
+    """The request body, not to be stored unless a parameter says so. Raises what `wire_params` raises.
+
+    It says that the answer is not to be streamed, as some servers of this dialect stream unless they are told.
+    """
+    body: dict[str, Any] = {"model": name, "input": request.messages, "stream": False, "store": False}
     body.update(wire_params(request.params, reserved=RESERVED, rename=RENAME))
     return _encoder.encode(body)
 

@@ -1,0 +1,69 @@
+// The e-process e3: log e-values for and against a claim `rate <= tau`, from counts alone.
+//
+// statistics.md 1.1 bets on odds multiplied by r. With D = 1 - tau (1 - r), the bet's factor for an outcome y in
+// [0, 1] is (1 - y (1 - r)) / D, so that s events in n give r^s / D^n: the same values as the page's p1/tau form,
+// by another road.
+import { choose } from "./bounds.mjs";
+import { Fraction } from "./exact.mjs";
+
+const WEIGHTS = [4n, 3n, 3n].map((w) => new Fraction(w, 10n));
+const BETS = {
+  met: [new Fraction(1n, 50n), new Fraction(1n, 5n), new Fraction(1n, 2n)],
+  not_met: [new Fraction(17n, 10n), new Fraction(4n), new Fraction(20n)],
+};
+
+function logOfSum(logs) {
+  const top = Math.max(...logs);
+  if (!Number.isFinite(top)) return top;
+  return top + Math.log(logs.reduce((sum, value) => sum + Math.exp(value - top), 0));
+}
+
+/**
+ * ln e of groups `{share: Fraction in [0, 1], count}` against `rate >= tau` (side met) or `rate <= tau` (not_met).
+ * Items are the groups with share 0 and 1; a family counts once, with its share of events.
+ */
+export function logBets(side, groups, tau) {
+  const threshold = tau.number();
+  const units = groups.reduce((sum, group) => sum + group.count, 0);
+  const logs = BETS[side].map((ratio, index) => {
+    const gap = 1 - ratio.number();
+    const gain = groups.reduce((sum, { share, count }) => sum + count * Math.log1p(-share.number() * gap), 0);
+    return Math.log(WEIGHTS[index].number()) + gain - units * Math.log1p(-threshold * gap);
+  });
+  return logOfSum(logs);
+}
+
+function logOfInteger(big) {
+  const bits = big.toString(2).length;
+  const shift = Math.max(0, bits - 64);
+  return Math.log(Number(big >> BigInt(shift))) + shift * Math.LN2;
+}
+
+// How many of the pool show the event under bet j: odds(tau) r, kept on its side of the null.
+function betOnPool(side, ratio, tau, pool, atNull) {
+  const odds = tau.times(ratio);
+  const alternative = odds.over(odds.plus(new Fraction(1n)).minus(tau)).times(new Fraction(pool)).nearest();
+  if (side === "met") return alternative < atNull ? alternative : atNull - 1n;
+  return alternative > atNull ? alternative : atNull + 1n;
+}
+
+/**
+ * ln e for a pool of fixed outcomes drawn without replacement; Infinity where the null can no longer be true,
+ * -Infinity where the claim can no longer be. `atNull` is the null's count nearest to the claim.
+ */
+export function logPoolBets(side, s, n, pool, tau, atNull) {
+  const [seen, draws, size] = [BigInt(s), BigInt(n), BigInt(pool)];
+  const left = size - draws;
+  const ways = choose(left, atNull - seen);
+  if (ways === 0n) return (side === "met") === (seen < atNull) ? Infinity : side === "met" ? -Infinity : Infinity;
+  let [top, bottom] = [0n, 1n];
+  BETS[side].forEach((ratio, index) => {
+    const showing = betOnPool(side, ratio, tau, size, atNull);
+    if (showing < 0n || showing > size) return;
+    const weight = WEIGHTS[index];
+    const share = weight.top * choose(left, showing - seen) * choose(size, atNull);
+    const over = weight.bottom * choose(size, showing) * ways;
+    [top, bottom] = [top * over + share * bottom, bottom * over];
+  });
+  return top === 0n ? -Infinity : logOfInteger(top) - logOfInteger(bottom);
+}

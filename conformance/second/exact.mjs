@@ -1,0 +1,102 @@
+// Exact fractions over BigInt, and the decimals with 6 places that the label decides on.
+//
+// A decimal with 6 places is carried as a "micro": a BigInt counting millionths.
+export const MICRO = 1_000_000n;
+
+const magnitude = (n) => (n < 0n ? -n : n);
+
+function commonDivisor(a, b) {
+  let [x, y] = [magnitude(a), magnitude(b)];
+  while (y) [x, y] = [y, x % y];
+  return x;
+}
+
+/** A reduced fraction with a positive denominator. */
+export class Fraction {
+  constructor(top, bottom = 1n) {
+    if (bottom === 0n) throw new RangeError("a fraction over zero");
+    const sign = bottom < 0n ? -1n : 1n;
+    const shared = commonDivisor(top, bottom) || 1n;
+    this.top = (sign * top) / shared;
+    this.bottom = (sign * bottom) / shared;
+  }
+
+  plus(other) {
+    return new Fraction(this.top * other.bottom + other.top * this.bottom, this.bottom * other.bottom);
+  }
+
+  minus(other) {
+    return this.plus(new Fraction(-other.top, other.bottom));
+  }
+
+  times(other) {
+    return new Fraction(this.top * other.top, this.bottom * other.bottom);
+  }
+
+  over(other) {
+    return new Fraction(this.top * other.bottom, this.bottom * other.top);
+  }
+
+  /** Negative, zero or positive as this is below, equal to or above the other. */
+  compare(other) {
+    const difference = this.top * other.bottom - other.top * this.bottom;
+    return difference < 0n ? -1 : difference > 0n ? 1 : 0;
+  }
+
+  floor() {
+    const whole = this.top / this.bottom;
+    return this.top % this.bottom < 0n ? whole - 1n : whole;
+  }
+
+  ceiling() {
+    return -new Fraction(-this.top, this.bottom).floor();
+  }
+
+  /** The nearest whole number, ties to the even one. */
+  nearest() {
+    const below = this.floor();
+    const side = this.minus(new Fraction(below)).compare(new Fraction(1n, 2n));
+    if (side === 0) return below % 2n === 0n ? below : below + 1n;
+    return side < 0 ? below : below + 1n;
+  }
+
+  number() {
+    const digits = 400n;
+    const shift = BigInt(this.bottom.toString(2).length) - BigInt(magnitude(this.top).toString(2).length) + digits;
+    if (shift < digits + 60n && shift > digits - 900n && this.bottom < 2n ** 1000n) {
+      return Number(this.top) / Number(this.bottom);
+    }
+    throw new RangeError("a fraction outside the range of a double");
+  }
+
+  toString() {
+    return this.bottom === 1n ? String(this.top) : `${this.top}/${this.bottom}`;
+  }
+}
+
+export const ZERO = new Fraction(0n);
+export const ONE = new Fraction(1n);
+
+/** A decimal text such as `0.05` or `1e-3` as the fraction it denotes. */
+export function fractionOfDecimal(text) {
+  const match = /^([+-]?)(\d*)\.?(\d*)(?:[eE]([+-]?\d{1,4}))?$/.exec(text);
+  if (!match || (match[2] === "" && match[3] === "")) throw new RangeError(`not a decimal: ${text}`);
+  const [, sign, whole, part, exponent] = match;
+  const power = BigInt(exponent ?? 0) - BigInt(part.length);
+  const digits = BigInt(sign + "0") + BigInt(whole + part) * (sign === "-" ? -1n : 1n);
+  return power < 0n ? new Fraction(digits, 10n ** -power) : new Fraction(digits * 10n ** power);
+}
+
+const scaled = (fraction) => fraction.times(new Fraction(MICRO));
+
+export const microDown = (fraction) => scaled(fraction).floor();
+export const microUp = (fraction) => scaled(fraction).ceiling();
+export const microNearest = (fraction) => scaled(fraction).nearest();
+export const fractionOfMicro = (micro) => new Fraction(micro, MICRO);
+
+/** `0.049945`: the decimal with 6 places. */
+export function writeMicro(micro) {
+  const size = magnitude(micro);
+  const text = `${size / MICRO}.${String(size % MICRO).padStart(6, "0")}`;
+  return micro < 0n ? `-${text}` : text;
+}
