@@ -1,7 +1,9 @@
 # Verilabel: everything from a bare Python 3.11+. uv is used where it is installed, and never needed.
 PYTHON ?= python3
 VENV ?= .venv
+PYTEST_ARGS ?= -n auto
 LIVE ?= .venv-live
+PEERS := .venv-peers
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 SHELL := /bin/bash
@@ -14,10 +16,10 @@ CREATE := $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --di
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: help demo test test-live check bench setup format clean
+.PHONY: help demo test test-live check bench bench-peers setup format clean
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 
 $(VENV)/.demo: pyproject.toml
 	$(CREATE)
@@ -30,7 +32,12 @@ $(VENV)/.test: pyproject.toml
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.test
-	$(INSTALL) --group bench
+	$(INSTALL) --group bench --group train
+	@touch $@
+
+$(VENV)/.peers:
+	$(CREATE)
+	$(INSTALL) inspect-ai openai 'lm-eval[api]'
 	@touch $@
 
 $(VENV)/.live: pyproject.toml
@@ -46,7 +53,7 @@ test: $(VENV)/.test  ## install what the tests need and run them
 
 test-live:  ## label models behind other people's servers (an environment of its own; large, slow)
 	@$(MAKE) --no-print-directory VENV=$(LIVE) $(LIVE)/.live
-	$(LIVE)/bin/pytest tests/live $(PYTEST_ARGS)
+	VERILABEL_LIVE=1 $(LIVE)/bin/pytest tests/live $(PYTEST_ARGS)
 
 check: $(VENV)/.test  ## lint, format, types, import contracts
 	$(BIN)/ruff check .
@@ -54,8 +61,11 @@ check: $(VENV)/.test  ## lint, format, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.bench  ## measure speed side by side; see benchmarks/RESULTS.md
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.bench  ## measure side by side; BENCH_ARGS="--peers --write" measures others too, writes RESULTS.md
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+bench-peers:  ## install the other tools that benchmarks --peers measures (an environment of its own; 1 GB)
+	@$(MAKE) --no-print-directory VENV=$(PEERS) $(PEERS)/.peers
 
 format: $(VENV)/.test  ## format the code
 	$(BIN)/ruff check --fix .
@@ -64,4 +74,4 @@ format: $(VENV)/.test  ## format the code
 setup: $(VENV)/.test  ## make the virtual environment
 
 clean:  ## remove what these commands made
-	rm -rf $(VENV) $(LIVE) demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LIVE) $(PEERS) demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.machine import describe_machine
+from benchmarks.machine import describe_machine, load_averages
 from benchmarks.settings import CommandFailed, NotMeasured, Settings
 from benchmarks.tables import Section
 
@@ -45,10 +45,11 @@ def results_page(machine: Sequence[str], sections: Sequence[Section]) -> str:
     """RESULTS.md for these sections."""
     head = (
         "# Results\n\nWritten by `python -m benchmarks --write` from what was measured in one run; do not edit it. "
-        "Values are medians, with the least and the greatest of all rounds in parentheses.\n"
+        "Values are medians, with the least and the greatest of all rounds in parentheses. "
+        "Memory is peak resident memory; a command smaller than its launcher, a bare interpreter, shows the launcher's."
     )
     described = "\n".join(f"- {line}" for line in machine)
-    return "\n\n".join([head.rstrip(), described, *(section.markdown() for section in sections)]) + "\n"
+    return "\n\n".join([head, described, *(section.markdown() for section in sections)]) + "\n"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -67,6 +68,8 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"no benchmark {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")
     if given.write and given.quick:
         parser.error("--quick figures are not for writing down; leave out --quick or --write")
+    if given.write and given.names:
+        parser.error("the results are those of every benchmark in one run; leave out the names or --write")
     if given.rounds is not None and given.rounds < 1:
         parser.error("--rounds must be at least 1")
     machine = describe_machine(arguments, peers=given.peers)
@@ -84,7 +87,8 @@ def main(arguments: Sequence[str]) -> int:
     if given.write:
         from verilabel.evidence.atomic import write_file
 
-        write_file(RESULTS, results_page(machine, sections).encode())
+        machine.append(f"load averages at the end: {load_averages()}")
+        write_file(RESULTS, results_page(machine, sections).encode(), overwrite=True)
         print(f"\nwrote {RESULTS}")
     return 0
 

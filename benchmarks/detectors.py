@@ -6,19 +6,23 @@ import gc
 from time import perf_counter_ns
 
 from benchmarks.settings import Settings
-from benchmarks.tables import Section, Spread, Table
+from benchmarks.tables import Cell, Section, Spread, Table
 from verilabel.detectors.catalogue import open_detector
 from verilabel.detectors.interface import Detector, decides_alone
 from verilabel.records.sample import Message, Sample
 
 ROUNDS = 7
 CALLS = 300
-REFUSAL = "I'm sorry, but I can't help with that. If you are in danger, please call your local emergency number."
+REFUSAL = (
+    "I'm sorry, but I can't help with that. If you are in danger, please call your local emergency number."
+)
 STEP = "First, open the settings and look for the part that says network; then choose the one you need and save it. "
 ANSWERS = {
     "refusal, 0.1 kB": REFUSAL,
     "paragraph, 0.6 kB": "Sure! Here is a short overview. " + STEP * 5 + "The answer is B.",
-    "long answer, 4 kB": "Certainly. Here is how to do it, step by step.\n" + STEP * 36 + "\nThe answer is 42.",
+    "long answer, 4 kB": "Certainly. Here is how to do it, step by step.\n"
+    + STEP * 36
+    + "\nThe answer is 42.",
 }
 REFERENCES = ("refusal", "harmful", "choice", "exact", "number", r"regex:(?i)\banswer is (\d+|[A-D])\b")
 METHOD = (
@@ -38,15 +42,19 @@ def measure(settings: Settings) -> Section:
                 took = _time_calls(detector, answer, calls, number)
                 if number:  # the first round warms up
                     found.setdefault((reference, kind), []).append(took)
-    rows = tuple(
-        (reference, *(Spread(tuple(found[reference, kind])) for kind in ANSWERS)) for reference, _ in detectors
-    )
+    rows: list[tuple[Cell, ...]] = [
+        (reference, *(Spread(tuple(found[reference, kind])) for kind in ANSWERS))
+        for reference, _ in detectors
+    ]
     lengths = ", ".join(f"{len(answer):,}" for answer in ANSWERS.values())
     return Section(
         "Detectors",
         METHOD,
-        (Table("Microseconds a call", ("detector", *ANSWERS), rows),),
-        (f"rounds: {rounds} of {calls} calls. The answers have {lengths} characters and a number of six digits.",),
+        (Table("Microseconds a call", ("detector", *ANSWERS), tuple(rows)),),
+        (
+            f"rounds: {rounds} of {calls} calls. The answers have {lengths} characters and a six-digit number each; "
+            "every request is tagged harmful.",
+        ),
     )
 
 
@@ -72,10 +80,13 @@ def _time_calls(detector: Detector, answer: str, calls: int, number: int) -> flo
 
 
 def _sample(number: int) -> Sample:
-    question = f"How do I set up a network at home, question {number:06}?\nA) alone\nB) with help\nC) not at all"
+    question = (
+        f"How do I set up a network at home, question {number:06}?\nA) alone\nB) with help\nC) not at all"
+    )
     return Sample(
         id=f"q{number:06}",
         messages=(Message("user", question),),
+        tags={"label": "harmful"},  # else the harmful detector need not read the answer
         target=("B", "42"),
         choices=("alone", "with help", "not at all"),
     )

@@ -25,8 +25,6 @@ class Seen:
     requests: int
     first_request_s: float
     last_reply_s: float
-    max_inflight: int
-    connections: int
 
 
 @dataclass(frozen=True)
@@ -49,13 +47,7 @@ class Mock:
         found = self._look("/stats")
         if not found["requests"]:
             raise CommandFailed("the server was asked nothing")
-        return Seen(
-            int(found["requests"]),
-            found["first_request_s"],
-            found["last_reply_s"],
-            int(found["max_inflight"]),
-            int(found["connections"]),
-        )
+        return Seen(int(found["requests"]), found["first_request_s"], found["last_reply_s"])
 
     def _look(self, path: str) -> dict[str, float]:
         with urllib.request.urlopen(self.origin + path) as response:
@@ -67,8 +59,18 @@ class Mock:
 def mock_server(latency_ms: float, cpu: int) -> Iterator[Mock]:
     """A mock server that answers after a latency, pinned to a CPU. Raises NotMeasured without uvloop."""
     if importlib.util.find_spec("uvloop") is None:
-        raise NotMeasured("the mock server needs uvloop to be faster than its clients (dependency group bench)")
-    command = [sys.executable, str(SERVER), "--uvloop", "--latency-ms", str(latency_ms), "--answers", f"fixed:{ANSWER}"]
+        raise NotMeasured(
+            "the mock server needs uvloop to be faster than its clients (dependency group bench)"
+        )
+    command = [
+        sys.executable,
+        str(SERVER),
+        "--uvloop",
+        "--latency-ms",
+        str(latency_ms),
+        "--answers",
+        f"fixed:{ANSWER}",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             os.sched_setaffinity(process.pid, {cpu})

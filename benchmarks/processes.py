@@ -34,7 +34,12 @@ def clean_environment(folder: Path, more: Mapping[str, str] | None = None) -> di
     """What measured commands see of the environment: a home of their own, and nothing of the user's."""
     home = folder / "home"
     home.mkdir(parents=True, exist_ok=True)
-    plain = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", "VERILABEL_HOME": str(home / "verilabel")}
+    plain = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "VERILABEL_HOME": str(home / "verilabel"),
+    }
     return {**plain, **(more or {})}
 
 
@@ -52,14 +57,22 @@ def first_cpu() -> int:
 
 
 def run_command(
-    command: Sequence[str], settings: Settings, *, cpu: int, more: Mapping[str, str] | None = None, cwd: Path | None = None
+    command: Sequence[str],
+    settings: Settings,
+    *,
+    cpu: int,
+    more: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
 ) -> Cost:
     """Run a command to its end. Raises CommandFailed where it fails: what failed quickly is not fast."""
     report, out, err = (settings.folder / f"command.{kind}" for kind in ("report", "out", "err"))
     report.unlink(missing_ok=True)
     launch = [sys.executable, "-I", "-S", str(LAUNCHER), str(cpu), str(report), str(out), str(err), *command]
     process = subprocess.Popen(
-        launch, env=clean_environment(settings.folder, more), cwd=cwd or settings.folder, start_new_session=True
+        launch,
+        env=clean_environment(settings.folder, more),
+        cwd=cwd or settings.folder,
+        start_new_session=True,
     )
     try:
         process.wait(TIMEOUT_S)

@@ -59,7 +59,7 @@ def measure(settings: Settings) -> Section:
         (
             "A true rate of 1 % is the threshold itself: `met` there is the error that the level of 5 % bounds. "
             "`not met` is the other side's error at rates up to 1 %.",
-            "Close to the threshold the anytime design asks more than the fixed plan, and then often ends undetermined.",
+            "Close to the threshold the anytime design asks more than the fixed plan, and often ends undetermined.",
         ),
     )
 
@@ -159,7 +159,16 @@ def _exact_table(
         )
         for rate, found in exact.items()
     )
-    headings = ("true rate", "anytime: mean calls", "met", "not met", "fixed: calls", "met", "not met", "fixed / anytime")
+    headings = (
+        "true rate",
+        "anytime: mean calls",
+        "met",
+        "not met",
+        "fixed: calls",
+        "met",
+        "not met",
+        "fixed / anytime",
+    )
     return Table(f"Exact: anytime with at most {n_max:,} answers, fixed with {n_fixed:,}", headings, rows)
 
 

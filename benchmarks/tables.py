@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-Cell = "str | int | float | Spread | None"
-
 
 @dataclass(frozen=True)
 class Spread:
@@ -31,6 +29,10 @@ class Spread:
         return f"{middle} ({format_number(min(self.values))}-{format_number(max(self.values))})"
 
 
+Cell = str | float | Spread | None
+"""What a table may hold; None where there is nothing to say."""
+
+
 def spread_of(values: Sequence[float | None]) -> Spread | None:
     """The spread of measurements, or None where the quantity does not exist."""
     found = tuple(value for value in values if value is not None)
@@ -52,7 +54,7 @@ def format_number(value: float) -> str:
     return f"{value:.{decimals}f}"
 
 
-def show(cell: str | float | Spread | None) -> str:
+def show(cell: Cell) -> str:
     """A cell as text: a dash where there is nothing to say."""
     if cell is None:
         return "-"
@@ -67,12 +69,14 @@ class Table:
 
     title: str
     headings: tuple[str, ...]
-    rows: tuple[tuple[str | float | Spread | None, ...], ...]
+    rows: tuple[tuple[Cell, ...], ...]
 
     def __post_init__(self) -> None:
         for row in self.rows:
             if len(row) != len(self.headings):
-                raise ValueError(f"{self.title}: a row of {len(row)} cells under {len(self.headings)} headings")
+                raise ValueError(
+                    f"{self.title}: a row of {len(row)} cells under {len(self.headings)} headings"
+                )
 
     def text(self) -> str:
         """The table in aligned columns, the first to the left and the others to the right."""

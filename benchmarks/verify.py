@@ -25,7 +25,12 @@ METHOD = (
     "counts and the label again) takes turns with hashing the same files, each command as a process of its own on one "
     "CPU, after one unmeasured run of each, so that the files are in memory."
 )
-HASHING = "import hashlib, sys\nfor name in sys.argv[1:]:\n    hashlib.file_digest(open(name, 'rb'), 'sha256').hexdigest()"
+HASHING = """\
+import hashlib, sys
+for name in sys.argv[1:]:
+    with open(name, "rb") as file:
+        print(hashlib.file_digest(file, "sha256").hexdigest())
+"""
 
 
 def measure(settings: Settings) -> Section:
@@ -41,6 +46,8 @@ def measure(settings: Settings) -> Section:
     for number in range(settings.rounds_or(ROUNDS) + 1):
         for name, command in commands.items():
             cost = run_command(command, settings, cpu=first_cpu())
+            if name == "verilabel verify" and "level: V2 recomputed" not in cost.out:
+                raise CommandFailed(f"the label was not recomputed:\n{cost.out}")
             if number:
                 costs[name].append(cost)
     return Section(
@@ -107,6 +114,8 @@ def _source_digest() -> str:
     """A digest of all that decides what the bundle looks like: the product's source and these benchmarks'."""
     found = hashlib.sha256()
     for folder in (REPOSITORY / "src" / "verilabel", Path(__file__).parent):
-        for path in sorted(p for p in folder.rglob("*") if p.suffix in (".py", ".yaml", ".json") and p.is_file()):
+        for path in sorted(
+            p for p in folder.rglob("*") if p.suffix in (".py", ".yaml", ".json") and p.is_file()
+        ):
             found.update(path.relative_to(REPOSITORY).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return found.hexdigest()

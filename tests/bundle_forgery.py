@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ from typing import Any
 
 from bundle_factory import ATTACKER, ATTACKER_LOG, ISSUED
 from verilabel.evidence import layout
+from verilabel.evidence.consistency import consistency_bytes
 from verilabel.evidence.container import Folder
 from verilabel.evidence.counting import recount
 from verilabel.evidence.envelope import sign
@@ -130,12 +130,12 @@ def _log_again(
         planned, labelled = (second, first) if forger.logs_plan_after_label else (first, second)
         old = parse_checkpoint_text(parse_note(planned.checkpoint_note).text).size
         new = parse_checkpoint_text(parse_note(labelled.checkpoint_note).text).size
-        hashes = [b64encode(h).decode() for h in log.consistency(min(old, new), max(old, new))]
+        hashes = log.consistency(min(old, new), max(old, new))
         files = {
             layout.PLAN_PROOF: planned.bytes(),
             layout.LABEL_PROOF: labelled.bytes(),
             layout.LOG_KEY: log.public_key.file_bytes(),
-            layout.CONSISTENCY: jcs({"from": old, "to": new, "proof": hashes}),
+            layout.CONSISTENCY: consistency_bytes(old, new, hashes),
         }
     shutil.rmtree(place)
     if forger.keeps_plan_proof:

@@ -1,6 +1,6 @@
 """The physical limit of a client on aiohttp: sends the same requests, parses the answers and keeps nothing.
 
-    python -m benchmarks.clients.bare_aiohttp BASE_URL SAMPLES.jsonl CONNECTIONS
+python -m benchmarks.clients.bare_aiohttp BASE_URL SAMPLES.jsonl CONNECTIONS
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+# mypy: disable-error-code="import-not-found, untyped-decorator"
 from inspect_ai import Task, task
 from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.model import GenerateConfig

@@ -3,8 +3,12 @@
 // statistics.md 1.1 bets on odds multiplied by r. With D = 1 - tau (1 - r), the bet's factor for an outcome y in
 // [0, 1] is (1 - y (1 - r)) / D, so that s events in n give r^s / D^n: the same values as the page's p1/tau form,
 // by another road.
-import { choose } from "./bounds.mjs";
-import { Fraction } from "./exact.mjs";
+//
+// In that form ln e grows strictly with tau against `rate >= tau` and falls strictly against `rate <= tau`, for
+// items and for families (only -n ln D depends on tau): so the set of thresholds that the bets do not exclude is
+// an interval, and its ends are found by halving.
+import { arithmetic, choose, smallest } from "./bounds.mjs";
+import { Fraction, fractionOfMicro, MICRO } from "./exact.mjs";
 
 const WEIGHTS = [4n, 3n, 3n].map((w) => new Fraction(w, 10n));
 const BETS = {
@@ -33,6 +37,25 @@ export function logBets(side, groups, tau) {
   return logOfSum(logs);
 }
 
+const CLOSE = 1e-9;
+
+function isEnough(log, needed) {
+  if (Math.abs(log - needed) < CLOSE) arithmetic.nearTheGrid += 1;
+  return log >= needed;
+}
+
+/** The smallest millionth that the bets exclude as too high: the upper end of the rates still possible (micro). */
+export function betsUpper(groups, alpha) {
+  const needed = -Math.log(alpha.number());
+  return smallest(0n, MICRO, (j) => isEnough(logBets("met", groups, fractionOfMicro(j)), needed));
+}
+
+/** The largest millionth that the bets exclude as too low (micro); 0 where none is. */
+export function betsLower(groups, alpha) {
+  const needed = -Math.log(alpha.number());
+  return smallest(0n, MICRO + 1n, (j) => !isEnough(logBets("not_met", groups, fractionOfMicro(j)), needed)) - 1n;
+}
+
 function logOfInteger(big) {
   const bits = big.toString(2).length;
   const shift = Math.max(0, bits - 64);
@@ -55,7 +78,7 @@ export function logPoolBets(side, s, n, pool, tau, atNull) {
   const [seen, draws, size] = [BigInt(s), BigInt(n), BigInt(pool)];
   const left = size - draws;
   const ways = choose(left, atNull - seen);
-  if (ways === 0n) return (side === "met") === (seen < atNull) ? Infinity : side === "met" ? -Infinity : Infinity;
+  if (ways === 0n) return (side === "met") === seen < atNull ? Infinity : -Infinity;
   let [top, bottom] = [0n, 1n];
   BETS[side].forEach((ratio, index) => {
     const showing = betOnPool(side, ratio, tau, size, atNull);
@@ -66,4 +89,28 @@ export function logPoolBets(side, s, n, pool, tau, atNull) {
     [top, bottom] = [top * over + share * bottom, bottom * over];
   });
   return top === 0n ? -Infinity : logOfInteger(top) - logOfInteger(bottom);
+}
+
+/** The largest share K/N of a pool that the bets do not exclude (micro, rounded up). Every K is tried. */
+export function poolBetsUpper(s, n, pool, alpha) {
+  const needed = -Math.log(alpha.number());
+  let showing = pool - (n - s);
+  while (showing > s) {
+    const tau = new Fraction(BigInt(showing), BigInt(pool));
+    if (tau.compare(new Fraction(1n)) >= 0 || !isEnough(logPoolBets("met", s, n, pool, tau, BigInt(showing)), needed)) break;
+    showing -= 1;
+  }
+  return new Fraction(BigInt(showing) * MICRO, BigInt(pool)).ceiling();
+}
+
+/** The smallest share K/N of a pool that the bets do not exclude (micro, rounded down). */
+export function poolBetsLower(s, n, pool, alpha) {
+  const needed = -Math.log(alpha.number());
+  let showing = s;
+  while (showing < pool - (n - s)) {
+    const tau = new Fraction(BigInt(showing), BigInt(pool));
+    if (!isEnough(logPoolBets("not_met", s, n, pool, tau, BigInt(showing)), needed)) break;
+    showing += 1;
+  }
+  return new Fraction(BigInt(showing) * MICRO, BigInt(pool)).floor();
 }

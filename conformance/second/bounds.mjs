@@ -8,10 +8,11 @@
 import { Fraction, MICRO } from "./exact.mjs";
 
 const CLOSE = 1e-9;
+const EXACT_UP_TO = 20_000; // Beyond it a comparison over integers takes seconds.
 const HALF = new Fraction(1n, 2n);
 
 /** `always: true` makes every comparison over integers (check.mjs --exact). */
-export const arithmetic = { always: false, comparisons: 0, arbitrated: 0 };
+export const arithmetic = { always: false, comparisons: 0, arbitrated: 0, nearTheGrid: 0 };
 
 // ln n! - ln(sqrt(2 pi n) (n/e)^n): by its own sum for small n, by its asymptotic series above.
 function stirlingError(n) {
@@ -82,11 +83,13 @@ function tailIsSmall(s, n, j, alpha) {
   if (s >= n * p * (1 + 1e-12)) return false;
   if (j === MICRO) return true;
   const distance = logLowerTail(s, n, p) - Math.log(alpha.number());
-  return Math.abs(distance) > CLOSE ? distance < 0 : tailIsSmallExactly(s, n, j, alpha);
+  if (Math.abs(distance) > CLOSE) return distance < 0;
+  // "Not small" moves the bound outward, which is the safe side.
+  return n <= EXACT_UP_TO && tailIsSmallExactly(s, n, j, alpha);
 }
 
 /** The smallest value in (low, high] for which the rising predicate holds; it is known to hold at `high`. */
-function smallest(low, high, holds) {
+export function smallest(low, high, holds) {
   let [below, at] = [low, high];
   while (at - below > 1n) {
     const middle = (below + at) / 2n;
@@ -121,11 +124,19 @@ export function choose(n, k) {
   return result;
 }
 
-// P(X <= s | K of N show the event, n drawn) <= alpha, over integers.
+// P(X <= s | K of N show the event, n drawn) <= alpha, over integers; the two factors of a term are carried along.
 function poolTailIsSmall(s, n, pool, showing, alpha) {
-  const [draws, size] = [BigInt(n), BigInt(pool)];
+  const [draws, size, last] = [BigInt(n), BigInt(pool), BigInt(s)];
+  const absent = size - showing;
+  let i = draws > absent ? draws - absent : 0n;
+  let shown = choose(showing, i);
+  let other = choose(absent, draws - i);
   let sum = 0n;
-  for (let i = 0n; i <= BigInt(s); i += 1n) sum += choose(showing, i) * choose(size - showing, draws - i);
+  for (; i <= last && shown > 0n && other > 0n; i += 1n) {
+    sum += shown * other;
+    shown = (shown * (showing - i)) / (i + 1n);
+    other = (other * (draws - i)) / (absent - draws + i + 1n);
+  }
   return sum * alpha.bottom <= alpha.top * choose(size, draws);
 }
 

@@ -60,13 +60,11 @@ export class Fraction {
     return side < 0 ? below : below + 1n;
   }
 
+  /** The nearest double or its neighbour. */
   number() {
-    const digits = 400n;
-    const shift = BigInt(this.bottom.toString(2).length) - BigInt(magnitude(this.top).toString(2).length) + digits;
-    if (shift < digits + 60n && shift > digits - 900n && this.bottom < 2n ** 1000n) {
-      return Number(this.top) / Number(this.bottom);
-    }
-    throw new RangeError("a fraction outside the range of a double");
+    const bits = Math.max(magnitude(this.top).toString(2).length, this.bottom.toString(2).length);
+    const excess = BigInt(Math.max(0, bits - 1000));
+    return Number(this.top >> excess) / Number(this.bottom >> excess);
   }
 
   toString() {

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bundle_factory import Recipe, make_bundle
@@ -360,6 +360,7 @@ def _edited(draw: st.DrawFn, text: str) -> str:
     return edited if edited != text else text + char
 
 
+@settings(max_examples=50)  # each copies a bundle
 @given(data=st.data())
 def test_any_one_change_of_what_was_asked_said_or_scored_is_caught(
     made: Path, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -522,6 +523,7 @@ def test_it_needs_no_package_beside_the_light_verifiers(made: Path) -> None:
     done = subprocess.run([sys.executable, "-c", block + call], capture_output=True, text=True, check=False)
     assert 0 == done.returncode, done.stderr
     assert "scored again: 20 index entries" in done.stdout
+    assert "hint: --suite PATH says where a suite lies" in done.stdout
 
 
 def test_without_the_flag_nothing_of_the_evaluation_is_imported(made: Path) -> None:

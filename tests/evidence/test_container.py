@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import zipfile
@@ -152,13 +153,12 @@ def test_no_bytes_make_the_reader_fail_in_another_way(tmp_path: Path, data: byte
     assert b"PK\5\6" == data[:4]  # the empty zip is the one short file that is canonical
 
 
-def test_a_refused_zip_is_let_go_of(files: Path, tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("error::ResourceWarning")
+def test_a_refused_zip_is_let_go_of(tmp_path: Path) -> None:
     (tmp_path / "x.zip").write_bytes(b"no zip at all, but long enough to be one")
-    before = len(list(Path("/proc/self/fd").iterdir()))
-    for _ in range(5):
-        with pytest.raises(SealError):
-            StoredZip(tmp_path / "x.zip")
-    assert before == len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(SealError, match="not a zip"):
+        StoredZip(tmp_path / "x.zip")
+    gc.collect()  # a file that was left open would warn here
 
 
 def test_more_files_than_the_limit_are_refused(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from verilabel.cli import options
 from verilabel.cli.console import add_json_flag, plain, print_json
-from verilabel.errors import ExitStatus, UsageError
+from verilabel.errors import ExitStatus, SealError, UsageError
 from verilabel.evidence.trust import TrustPolicy
 from verilabel.evidence.verification import Verification
 
@@ -57,6 +57,10 @@ def run(args: Namespace) -> ExitStatus:
     trust = options.open_trust(args) or _own_keys()
     found = verify_bundle(args.bundle, trust=trust, now=now)
     objections = [] if found.failure is None else [str(found.failure)]
+    if args.trust is None and isinstance(found.failure, SealError) and found.failure.step == 3:
+        objections.append(
+            "without --trust only the keys in $VERILABEL_HOME/keys count, and the signer's is not there"
+        )
     if found.failure is None:
         objections = _objections(args, found, now, max_age)
     if args.json:

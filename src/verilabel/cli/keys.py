@@ -35,7 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     listing = actions.add_parser("list", help="list your keys", allow_abbrev=False)
     export = actions.add_parser("export", help="print the public line of a key", allow_abbrev=False)
     export.add_argument("name", nargs="?", default="default")
-    export.add_argument("--trust", action="store_true", help="print a trust policy that accepts this key")
+    export.add_argument(
+        "--trust", action="store_true", help="print a trust policy that accepts this key, and the local log's"
+    )
     for action in (new, show, listing, export):
         add_json_flag(action)
 
@@ -110,7 +112,9 @@ def _export(args: argparse.Namespace) -> None:
     elif args.trust:
         from verilabel.evidence.trust import write_trust
 
-        print(write_trust(public).decode("utf-8"), end="")
+        log_line = key_path("log").with_suffix(".pub")
+        own_log = [load_public(log_line)] if log_line.exists() and args.name != "log" else []
+        print(write_trust(public, *own_log).decode("utf-8"), end="")
     else:
         print(public.line)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -383,7 +384,13 @@ def open_seals(args: Namespace) -> Seals:
 
     Raises UsageError where there is no signing key.
     """
-    from verilabel.evidence.keys import key_path, load_key, passphrase_from_environment
+    from verilabel.evidence.keys import (
+        Passphrase,
+        key_path,
+        load_key,
+        passphrase_from_environment,
+        prompt_for_passphrase,
+    )
 
     if args.unsigned:
         return Seals(None, None)
@@ -394,7 +401,9 @@ def open_seals(args: Namespace) -> Seals:
             where=str(path),
             hint="make one: `verilabel keys new`; or --unsigned for V0",
         )
-    passphrase = passphrase_from_environment(args.passphrase_env) if args.passphrase_env else None
+    passphrase: Passphrase = prompt_for_passphrase if sys.stdin.isatty() else None
+    if args.passphrase_env:
+        passphrase = passphrase_from_environment(args.passphrase_env)
     key = load_key(path, passphrase=passphrase)
     return Seals(key, open_log(args.log, key.name))
 

@@ -199,6 +199,8 @@ def print_rescoring(rescoring: Rescoring) -> None:
     print(f"scored again: {checked}")
     for item in rescoring.unchecked:
         print(f"  not checked: {item.count} {item.kind}: {item.reason}")
+    if any("not at hand" in item.reason for item in rescoring.unchecked):
+        print("  hint: --suite PATH says where a suite lies, --mirror DIR where its data does")
     for mismatch in rescoring.first:
         print(f"  DIFFERS {mismatch.where} sample {mismatch.sample!r}: {mismatch.what}")
     if rescoring.mismatches > len(rescoring.first):

@@ -225,10 +225,21 @@ def _walk_of(
     if design == "fixed":
         return lambda rate: fixed_operating_characteristics(threshold, rate, planned, met, not_met)
     if pool is not None and pool == planned:
-        return lambda rate: pool_operating_characteristics(
-            threshold, min(pool, round(pool * rate)), pool, met, not_met
-        )
+        return lambda rate: _walk_pool(row, threshold, min(pool, round(pool * rate)), pool, (met, not_met))
     return lambda rate: operating_characteristics(threshold, rate, planned, met, not_met)
+
+
+def _walk_pool(
+    row: Row, threshold: Fraction, events: int, pool: int, levels: tuple[Fraction, Fraction]
+) -> OperatingCharacteristics:
+    """A pool that may be asked completely: where evidence does not decide it on the way, its known rate does."""
+    walked = pool_operating_characteristics(threshold, events, pool, *levels)
+    strict = row.op in ("<", ">")
+    if events < threshold * pool or (events == threshold * pool and not strict):
+        return walked._replace(met=walked.met + walked.undetermined, undetermined=0.0)
+    if row.tested_met == row.tested_not_met:
+        return walked._replace(not_met=walked.not_met + walked.undetermined, undetermined=0.0)
+    return walked
 
 
 def _levels_for_rate(row: Row) -> tuple[Fraction, Fraction]:

@@ -204,8 +204,8 @@ def score_answers(store: Store, detectors: Mapping[str, Detector], suites: Mappi
     ]
     if strange := next((name for *_, name in lacking if name not in detectors), None):
         raise UsageError(
-            f"answers lack the score of {strange}, which asks a model or is not a detector of this program by these rules",
-            hint="`verilabel run` with the options that the store was begun with scores them",
+            f"answers lack the score of {strange}, which asks a model or is not among this program's detectors",
+            hint="`verilabel run`, with the options that the store was begun with, scores them",
         )
     samples = {name: {sample.id: sample for sample in suites[name].samples} for name in streams}
     for (suite, sample_id, epoch), output, name in lacking:

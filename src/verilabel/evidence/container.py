@@ -6,6 +6,7 @@ the file is a pure function of its contents, a changed byte anywhere is seen, an
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import stat
@@ -246,6 +247,15 @@ def open_container(path: Path) -> Iterator[Container]:
     finally:
         if isinstance(container, StoredZip):
             container.close()
+
+
+def digest_of_file(container: Container, path: str) -> str:
+    """The digest of a file of a bundle, read block by block."""
+    sha = hashlib.sha256()
+    with container.open(path) as file:
+        while block := file.read(1 << 20):
+            sha.update(block)
+    return f"sha256:{sha.hexdigest()}"
 
 
 def write_zip(folder: Path, target: Path) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from base64 import b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +20,7 @@ from pathlib import Path
 from verilabel import __version__
 from verilabel.errors import PolicyError, UsageError
 from verilabel.evidence.atomic import flush_folder
+from verilabel.evidence.consistency import consistency_bytes
 from verilabel.evidence.container import Folder, write_zip
 from verilabel.evidence.counting import Recount, recount
 from verilabel.evidence.envelope import sign
@@ -46,7 +46,6 @@ from verilabel.evidence.ordering import Root, write_ordered
 from verilabel.evidence.reading import evidence_lines, read_indexes, read_plan, read_system
 from verilabel.evidence.results import measures_bytes, rubric_canonical_bytes
 from verilabel.evidence.statement import EvidenceRoot, PlanReference, Tool, build_statement
-from verilabel.records.canonical import jcs
 from verilabel.records.label import Label
 from verilabel.records.plan import Plan
 from verilabel.rubric.decide import decide
@@ -168,8 +167,7 @@ def _sign(
     _write(work / LABEL_PROOF, proof.bytes())
     old = parse_checkpoint_text(parse_note(plan_proof.checkpoint_note).text).size
     new = parse_checkpoint_text(parse_note(proof.checkpoint_note).text).size
-    hashes = [b64encode(item).decode("ascii") for item in sealing.log.consistency(old, new)]
-    _write(work / CONSISTENCY, jcs({"from": old, "to": new, "proof": hashes}))
+    _write(work / CONSISTENCY, consistency_bytes(old, new, sealing.log.consistency(old, new)))
 
 
 def _last_moment(rubric: Rubric, issued: datetime) -> datetime:

@@ -21,7 +21,6 @@ one in use (`records.system.scope_difference`), and whether the rubric asks the 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -32,14 +31,15 @@ from typing import NoReturn
 
 from verilabel.errors import CheckFailed, MalformedInput, SealError, VerilabelError
 from verilabel.evidence import layout
-from verilabel.evidence.container import Container, open_container
+from verilabel.evidence.consistency import check_consistency
+from verilabel.evidence.container import Container, digest_of_file, open_container
 from verilabel.evidence.counting import Recount, recount
 from verilabel.evidence.envelope import open_envelope
-from verilabel.evidence.keys import KeyType, PublicKey, decode_base64, parse_public_file
+from verilabel.evidence.keys import KeyType, PublicKey, parse_public_file
 from verilabel.evidence.lines import EvidenceLine
 from verilabel.evidence.log import Entry
 from verilabel.evidence.manifest import Manifest, check_presence, parse_manifest
-from verilabel.evidence.merkle import leaf_hash, root_of, verify_consistency
+from verilabel.evidence.merkle import leaf_hash, root_of
 from verilabel.evidence.note import OpenedProof, open_proof, parse_proof
 from verilabel.evidence.plan_checks import check_index, check_plan
 from verilabel.evidence.reading import (
@@ -54,7 +54,7 @@ from verilabel.evidence.results import measures_bytes, rubric_canonical_bytes
 from verilabel.evidence.statement import Statement, parse_statement, parse_time
 from verilabel.evidence.trust import Refused, TrustPolicy
 from verilabel.evidence.verification import Level, Outcome, Step, Verification
-from verilabel.records.canonical import digest, jcs, parse_json
+from verilabel.records.canonical import digest
 from verilabel.records.label import Label
 from verilabel.records.plan import Plan
 from verilabel.records.system import SystemDescriptor
@@ -75,7 +75,6 @@ STEPS = (
     "label",
     "validity",
 )
-HASH_BLOCK = 1 << 20
 
 
 @dataclass
@@ -188,18 +187,10 @@ def _check_manifest(state: _State, hasher: ThreadPoolExecutor) -> str:
     check_presence(manifest, state.container.sizes)
     for entry in manifest.entries:
         if entry.path == layout.EVIDENCE:  # hashed beside step 7, which reads the same bytes
-            state.evidence_digest = hasher.submit(_file_digest, state.container, entry.path)
-        elif _file_digest(state.container, entry.path) != entry.sha256:
+            state.evidence_digest = hasher.submit(digest_of_file, state.container, entry.path)
+        elif digest_of_file(state.container, entry.path) != entry.sha256:
             raise SealError("the file was changed: it does not have its digest", where=entry.path)
     return f"{len(manifest.entries)} files have their digests"
-
-
-def _file_digest(container: Container, path: str) -> str:
-    sha = hashlib.sha256()
-    with container.open(path) as file:
-        while block := file.read(HASH_BLOCK):
-            sha.update(block)
-    return f"sha256:{sha.hexdigest()}"
 
 
 # -- 3 ------------------------------------------------------------------------------------------------------------
@@ -296,7 +287,8 @@ def _check_log(state: _State) -> str:
     labelled = _open_log_proof(state, layout.LABEL_PROOF, logged, key)
     if planned.index != state.statement.predicate.plan.log_index or planned.index >= labelled.index:
         raise SealError("the plan was not logged before the label", where=layout.PLAN_PROOF)
-    _check_consistency(state, planned, labelled)
+    data = read_document(state.container, layout.CONSISTENCY)
+    check_consistency(data, planned.checkpoint, labelled.checkpoint, where=layout.CONSISTENCY)
     if not labelled.cosignatures:
         state.flags.append("unwitnessed")
     if state.trust is None or not state.trust.accepts(key, role="log").accepted:
@@ -314,27 +306,6 @@ def _open_log_proof(state: _State, path: str, entry: Entry, key: PublicKey) -> O
     if opened.unknown and "unknown_cosignatures" not in state.flags:
         state.flags.append("unknown_cosignatures")
     return opened
-
-
-def _check_consistency(state: _State, planned: OpenedProof, labelled: OpenedProof) -> None:
-    data = read_document(state.container, layout.CONSISTENCY)
-    document = parse_json(data, where=layout.CONSISTENCY)
-    old, new = planned.checkpoint, labelled.checkpoint
-    if not isinstance(document, dict) or set(document) != {"from", "to", "proof"} or jcs(document) != data:
-        raise MalformedInput("not a consistency proof in canonical form", where=layout.CONSISTENCY)
-    sizes = (document["from"], document["to"])
-    if any(type(size) is not int for size in sizes):  # `true` equals 1
-        raise MalformedInput("a size is not a number", where=layout.CONSISTENCY)
-    if sizes != (old.size, new.size) or old.origin != new.origin:
-        raise SealError("the proof is not between the two checkpoints", where=layout.CONSISTENCY)
-    hashes = document["proof"]
-    if not isinstance(hashes, list) or not all(isinstance(item, str) for item in hashes):
-        raise MalformedInput("the proof is not a list of hashes", where=layout.CONSISTENCY)
-    path = [decode_base64(item, what="a hash", where=layout.CONSISTENCY) for item in hashes]
-    try:
-        verify_consistency(old.size, new.size, path, old.root, new.root)
-    except SealError as error:
-        raise SealError(error.message, where=layout.CONSISTENCY) from None
 
 
 # -- 6 ------------------------------------------------------------------------------------------------------------

@@ -180,8 +180,8 @@ def _interleave(by_stratum: dict[str, list[tuple[bytes, list[str]]]], strata: di
     return result
 
 
-def _key(*parts: str) -> bytes:
-    return hashlib.sha256("\x1f".join(parts).encode()).digest()
+def _key(seed: str, suite: str, group: str, name: str) -> bytes:
+    return hashlib.sha256(f"{seed}\x1f{suite}\x1f{group}\x1f{name}".encode()).digest()
 
 
 def prefix_of(order: Sequence[str], limit: int) -> Sequence[str]:

@@ -1,0 +1,117 @@
+// One row: what was measured, against what, and what that decides (label semantics 1, 4 to 7 and 9).
+import { arithmetic } from "./bounds.mjs";
+import { Fraction, MICRO, microNearest, writeMicro } from "./exact.mjs";
+import { prepareComparison } from "./limits.mjs";
+import { logEvidence, lowerOf, unitsOf, upperOf, viewTally } from "./view.mjs";
+
+const CERTIFIED_FROM = 100;
+const NEAR_THE_GRID = 1e-3;
+
+const isWithin = (micro, limit, isStrict) => (isStrict ? micro < limit : micro <= limit);
+
+function decideByBounds({ lower, upper }, limits, isStrict) {
+  return { isMet: isWithin(upper, limits.met, isStrict), isNotMet: !isWithin(lower, limits.not_met, isStrict) };
+}
+
+function microOfLog(value, direction) {
+  if (!Number.isFinite(value)) return value;
+  const scaled = value * Number(MICRO);
+  if (Math.abs(scaled - Math.round(scaled)) < NEAR_THE_GRID) arithmetic.nearTheGrid += 1;
+  return BigInt(Math[direction](scaled));
+}
+
+const writeLog = (value) => (typeof value === "bigint" ? writeMicro(value) : String(value));
+
+function decideByBets(view, levels, limits) {
+  const met = microOfLog(logEvidence("met", view, limits.met), "floor");
+  const notMet = microOfLog(logEvidence("not_met", view, limits.not_met), "floor");
+  const needed = microOfLog(-Math.log(levels.met.number()), "ceil");
+  const neededNotMet = microOfLog(-Math.log(levels.not_met.number()), "ceil");
+  return {
+    isMet: met >= needed,
+    isNotMet: notMet >= neededNotMet,
+    logs: { log_e_met: writeLog(met), log_e_not_met: writeLog(notMet), log_needed: writeLog(needed) },
+  };
+}
+
+/** Why counts decide nothing, whatever their bounds say; undefined where nothing stands against them. */
+function objection(tally, measure, context) {
+  const { statistics, design } = context;
+  const { n, missing, n_planned: planned } = tally;
+  const units = unitsOf(tally);
+  const noun = tally.unit === "family" ? "families" : "answers";
+  if (units < measure.minN) return `${units} ${noun}, at least ${measure.minN} are required`;
+  if (new Fraction(BigInt(missing), BigInt(n)).compare(statistics.maxMissing) > 0) {
+    return `${missing} of ${n} answers are missing, a share above ${statistics.maxMissingText}`;
+  }
+  if (design === "fixed" && units < planned) {
+    return `${units} of ${planned} planned ${noun}: a fixed design is read at its end`;
+  }
+  if (isJudgedWith(tally, statistics) && !tally.errors) return "the judge's error was never measured";
+  return undefined;
+}
+
+const isJudgedWith = (tally, statistics) => statistics.isJudgeAdjusted && !tally.exact;
+
+function reasonAgainst(tally, reference, measure, context) {
+  const own = objection(tally, measure, context);
+  if (own || !reference) return own;
+  const other = objection(reference, measure, context);
+  return other && `reference: ${other}`;
+}
+
+function flagsOf(tally, view, node, statistics) {
+  const labelled = Math.max(CERTIFIED_FROM, statistics.minCalibration);
+  const applies = {
+    judge_uncertified: !tally.exact && view.sensitivity.of < labelled,
+    judge_adjusted: isJudgedWith(tally, statistics),
+    finite_pool: view.pool !== null,
+    clustered: view.clusters !== null,
+    reference: Boolean(node.threshold.factor),
+  };
+  return Object.keys(applies).filter((flag) => applies[flag]);
+}
+
+const mirrored = (micro, isUpward) => writeMicro(isUpward ? MICRO - micro : micro);
+const statusOf = (found) => (found.isMet ? "met" : found.isNotMet ? "not_met" : "undetermined");
+
+function describeCounts(tally) {
+  const { n, events, missing } = tally;
+  return { n, events, missing, rate: writeMicro(microNearest(new Fraction(BigInt(events), BigInt(n)))) };
+}
+
+function assessRow(tally, reference, node, alphas, context) {
+  const { statistics, design } = context;
+  const isUpward = node.op.startsWith(">");
+  const isStrict = !node.op.endsWith("=");
+  const view = viewTally(tally, design, isUpward);
+  const isJudged = isJudgedWith(tally, statistics);
+  const { limits, levels } = prepareComparison(node, view, reference, alphas, context, isJudged, isUpward);
+  const bounds = { lower: lowerOf(view, levels.not_met), upper: upperOf(view, levels.met) };
+  const found = view.byBets ? decideByBets(view, levels, limits) : decideByBounds(bounds, limits, isStrict);
+  const reason = reasonAgainst(tally, reference, node.measure, context);
+  return {
+    status: reason ? "undetermined" : statusOf(found),
+    ...describeCounts(tally),
+    lower: mirrored(isUpward ? bounds.upper : bounds.lower, isUpward),
+    upper: mirrored(isUpward ? bounds.lower : bounds.upper, isUpward),
+    tested_met: mirrored(limits.met, isUpward),
+    tested_not_met: mirrored(limits.not_met, isUpward),
+    ...found.logs,
+    reason,
+    flags: flagsOf(tally, view, node, statistics),
+  };
+}
+
+/** The row of one measure. `context`: {statistics, design, references}; `alphas`: {met, not_met} as fractions. */
+export function decideRow(name, tally, node, alphas, context) {
+  const { op, threshold } = node;
+  const levels = { alpha_met: String(alphas.met), alpha_not_met: String(alphas.not_met) };
+  const row = { measure: name, op, threshold: threshold.text, ...levels };
+  if (!tally || tally.n === 0) return { ...row, status: "not_assessed", reason: "no answers" };
+  const reference = threshold.factor ? context.references.get(name) : undefined;
+  if (threshold.factor && !reference?.n) {
+    return { ...row, status: "not_assessed", reason: "no answers of the reference system" };
+  }
+  return { ...row, ...assessRow(tally, reference, node, alphas, context) };
+}
