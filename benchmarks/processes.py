@@ -45,7 +45,7 @@ def clean_environment(folder: Path, more: Mapping[str, str] | None = None) -> di
 
 def two_cpus() -> tuple[int, int]:
     """The CPUs for the client and for the server. Raises NotMeasured where this process may use only one."""
-    allowed = sorted(os.sched_getaffinity(0))
+    allowed = _allowed_cpus()
     if len(allowed) < 2:
         raise NotMeasured("client and server need a CPU each, and this process may use only one")
     return allowed[0], allowed[1]
@@ -53,7 +53,13 @@ def two_cpus() -> tuple[int, int]:
 
 def first_cpu() -> int:
     """The CPU that single commands run on."""
-    return min(os.sched_getaffinity(0))
+    return _allowed_cpus()[0]
+
+
+def _allowed_cpus() -> list[int]:
+    if not hasattr(os, "sched_getaffinity"):
+        raise NotMeasured("pinning processes to CPUs and their peak memory are read as Linux gives them")
+    return sorted(os.sched_getaffinity(0))
 
 
 def run_command(

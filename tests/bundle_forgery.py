@@ -46,6 +46,8 @@ class Forger:
     keeps_plan_proof: bool = False
     """Leave the issuer's log of the plan in place instead of logging the plan again."""
     logs_plan_after_label: bool = False
+    keeps_index_digests: bool = False
+    """Leave the plan's digests of the suites' indexes as they are."""
     root: str | None = None
     """Sign this root instead of the evidence's own."""
     leaves: int | None = None
@@ -58,9 +60,21 @@ def forge(source: Path, target: Path, change: Change, forger: Forger = Forger())
     """Copy a bundle's folder, change it, and rebuild manifest, root, statement, signature and log over the result."""
     shutil.copytree(source, target)
     change(target)
+    if not forger.keeps_index_digests:
+        plan_indexes_again(target)
     derive_results(target, forger)
     reseal(target, forger)
     return target
+
+
+def plan_indexes_again(folder: Path) -> None:
+    """Put the digests of the indexes as they are now into the plan, as whoever changes them would."""
+    document = json.loads((folder / layout.PLAN).read_bytes())
+    for stream in document.get("streams", []):
+        index = folder / layout.suite_files(stream["suite"])[1]
+        if index.is_file() and "index_sha256" in stream:
+            stream["index_sha256"] = digest(index.read_bytes())
+    (folder / layout.PLAN).write_bytes(jcs(document))
 
 
 def derive_results(folder: Path, forger: Forger) -> None:

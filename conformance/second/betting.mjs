@@ -1,12 +1,12 @@
 // The e-process e3: log e-values for and against a claim `rate <= tau`, from counts alone.
 //
-// statistics.md 1.1 bets on odds multiplied by r. With D = 1 - tau (1 - r), the bet's factor for an outcome y in
-// [0, 1] is (1 - y (1 - r)) / D, so that s events in n give r^s / D^n: the same values as the page's p1/tau form,
-// by another road.
+// statistics.md 1.1 bets on odds multiplied by r. With D = 1 - tau (1 - r), the bet's factor for an outcome y
+// in [0, 1] is (1 - y (1 - r)) / D, so that s events in n give r^s / D^n: the same values as the page's
+// p1/tau form, by another road.
 //
-// In that form ln e grows strictly with tau against `rate >= tau` and falls strictly against `rate <= tau`, for
-// items and for families (only -n ln D depends on tau): so the set of thresholds that the bets do not exclude is
-// an interval, and its ends are found by halving.
+// In that form ln e grows strictly with tau against `rate >= tau` and falls strictly against `rate <= tau`,
+// for items and for families (only -n ln D depends on tau): so the set of thresholds that the bets do not
+// exclude is an interval, and its ends are found by halving.
 import { arithmetic, choose, smallest } from "./bounds.mjs";
 import { Fraction, fractionOfMicro, MICRO } from "./exact.mjs";
 
@@ -53,7 +53,9 @@ export function betsUpper(groups, alpha) {
 /** The largest millionth that the bets exclude as too low (micro); 0 where none is. */
 export function betsLower(groups, alpha) {
   const needed = -Math.log(alpha.number());
-  return smallest(0n, MICRO + 1n, (j) => !isEnough(logBets("not_met", groups, fractionOfMicro(j)), needed)) - 1n;
+  return (
+    smallest(0n, MICRO + 1n, (j) => !isEnough(logBets("not_met", groups, fractionOfMicro(j)), needed)) - 1n
+  );
 }
 
 function logOfInteger(big) {
@@ -65,7 +67,10 @@ function logOfInteger(big) {
 // How many of the pool show the event under bet j: odds(tau) r, kept on its side of the null.
 function betOnPool(side, ratio, tau, pool, atNull) {
   const odds = tau.times(ratio);
-  const alternative = odds.over(odds.plus(new Fraction(1n)).minus(tau)).times(new Fraction(pool)).nearest();
+  const alternative = odds
+    .over(odds.plus(new Fraction(1n)).minus(tau))
+    .times(new Fraction(pool))
+    .nearest();
   if (side === "met") return alternative < atNull ? alternative : atNull - 1n;
   return alternative > atNull ? alternative : atNull + 1n;
 }
@@ -97,7 +102,11 @@ export function poolBetsUpper(s, n, pool, alpha) {
   let showing = pool - (n - s);
   while (showing > s) {
     const tau = new Fraction(BigInt(showing), BigInt(pool));
-    if (tau.compare(new Fraction(1n)) >= 0 || !isEnough(logPoolBets("met", s, n, pool, tau, BigInt(showing)), needed)) break;
+    if (
+      tau.compare(new Fraction(1n)) >= 0 ||
+      !isEnough(logPoolBets("met", s, n, pool, tau, BigInt(showing)), needed)
+    )
+      break;
     showing -= 1;
   }
   return new Fraction(BigInt(showing) * MICRO, BigInt(pool)).ceiling();

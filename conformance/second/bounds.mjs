@@ -1,10 +1,11 @@
 // Exact one-sided bounds of a rate, found on the grid of millionths.
 //
-// Label semantics 1 wants Clopper-Pearson bounds rounded outward to 6 decimals. The upper bound so rounded is the
-// smallest millionth u with P(X <= s | u) <= alpha, because that probability falls with u: no root needs to be
-// found, only one comparison for each of 20 halvings. Each comparison sums the binomial terms from Loader's form
-// of the largest one (C. Loader, "Fast and accurate computation of binomial probabilities", 2000), and where the
-// double comes close to alpha the same comparison is made over integers, so that a rounding error decides nothing.
+// Label semantics 1 wants Clopper-Pearson bounds rounded outward to 6 decimals. The upper bound so rounded is
+// the smallest millionth u with P(X <= s | u) <= alpha, because that probability falls with u: no root needs
+// to be found, only one comparison for each of 20 halvings. Each comparison sums the binomial terms from
+// Loader's form of the largest one (C. Loader, "Fast and accurate computation of binomial probabilities",
+// 2000), and where the double comes close to alpha the same comparison is made over integers, so that a
+// rounding error decides nothing.
 import { Fraction, MICRO } from "./exact.mjs";
 
 const CLOSE = 1e-9;
@@ -124,7 +125,8 @@ export function choose(n, k) {
   return result;
 }
 
-// P(X <= s | K of N show the event, n drawn) <= alpha, over integers; the two factors of a term are carried along.
+// P(X <= s | K of N show the event, n drawn) <= alpha, over integers; the two factors of a term are carried
+// along.
 function poolTailIsSmall(s, n, pool, showing, alpha) {
   const [draws, size, last] = [BigInt(n), BigInt(pool), BigInt(s)];
   const absent = size - showing;

@@ -4,7 +4,8 @@ import { Refusal } from "./refusal.mjs";
 
 const LARGEST = 2 ** 53;
 
-// JSON.stringify writes strings as RFC 8785 section 3.2.2.2 asks, but passes lone surrogates as \uXXXX escapes.
+// JSON.stringify writes strings as RFC 8785 section 3.2.2.2 asks, but passes lone surrogates as \uXXXX
+// escapes.
 function writeString(text) {
   if (!text.isWellFormed()) throw new Refusal("text with a lone surrogate has no canonical form", "$");
   return JSON.stringify(text);

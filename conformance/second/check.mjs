@@ -19,7 +19,11 @@ function* differences(expected, actual, path = "$") {
     return;
   }
   for (const key of new Set([...Object.keys(expected), ...Object.keys(actual)])) {
-    yield* differences(expected[key], actual[key], Array.isArray(expected) ? `${path}[${key}]` : `${path}.${key}`);
+    yield* differences(
+      expected[key],
+      actual[key],
+      Array.isArray(expected) ? `${path}[${key}]` : `${path}.${key}`,
+    );
   }
 }
 
@@ -39,7 +43,8 @@ function* disagreements(given) {
   for (const [path, expected, actual] of differences(given.label, label)) {
     yield `${path}: the vector says ${JSON.stringify(expected)}, this gives ${JSON.stringify(actual)}`;
   }
-  if (digestOf(canonicalText(given.label)) !== given.label_sha256) yield "label_sha256 is not the digest of the vector's own label";
+  if (digestOf(canonicalText(given.label)) !== given.label_sha256)
+    yield "label_sha256 is not the digest of the vector's own label";
   if (digestOf(canonicalText(label)) !== given.label_sha256) yield "the digests differ";
 }
 
@@ -59,7 +64,12 @@ function checkFile(name) {
 const arguments_ = process.argv.slice(2);
 arithmetic.always = arguments_.includes("--exact");
 const named = arguments_.filter((argument) => argument !== "--exact");
-const files = named.length > 0 ? named : readdirSync(FOLDER).filter((name) => name.endsWith(".json")).sort();
+const files =
+  named.length > 0
+    ? named
+    : readdirSync(FOLDER)
+        .filter((name) => name.endsWith(".json"))
+        .sort();
 const started = performance.now();
 const results = files.map(checkFile);
 const agreed = results.reduce((sum, result) => sum + result.agreed, 0);

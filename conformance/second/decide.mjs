@@ -12,7 +12,8 @@ import { readTallies } from "./tallies.mjs";
 const SAFE_SIDE = { lower_is_safer: "<", higher_is_safer: ">", higher_is_more_capable: "<" };
 
 function withoutDefaults(row) {
-  const isDefault = (value) => value === undefined || value === 0 || (Array.isArray(value) && value.length === 0);
+  const isDefault = (value) =>
+    value === undefined || value === 0 || (Array.isArray(value) && value.length === 0);
   return Object.fromEntries(Object.entries(row).filter(([, value]) => !isDefault(value)));
 }
 
@@ -47,24 +48,36 @@ class Rule {
       const status = this.context.attested.has(node.attested) ? "met" : "not_assessed";
       return this.addRow({ attested: node.attested, status });
     }
-    if (node.children) return this.evaluateGroup(node.need, node.children, alphas, (child, shared) => this.evaluate(child, shared));
+    if (node.children)
+      return this.evaluateGroup(node.need, node.children, alphas, (child, shared) =>
+        this.evaluate(child, shared),
+      );
     return this.evaluateMeasure(node, alphas);
   }
 
   evaluateGroup(need, children, alphas, evaluateChild) {
     const shared = splitLevels(alphas, need, children.length);
     const results = children.map((child) => evaluateChild(child, shared));
-    const status = statusOfGroup(need, results.map((result) => result.status));
+    const status = statusOfGroup(
+      need,
+      results.map((result) => result.status),
+    );
     return { status, tree: { node: "branch", need, status, children: results.map((result) => result.tree) } };
   }
 
   // Label semantics 8: the safe side must hold for every setting, the other side for any of them, which pays.
   evaluateMeasure(node, alphas) {
     const { id, settings, direction } = node.measure;
-    const rowOf = (name, levels) => this.addRow(decideRow(name, this.context.tallies.get(name), node, levels, this.context));
+    const rowOf = (name, levels) =>
+      this.addRow(decideRow(name, this.context.tallies.get(name), node, levels, this.context));
     if (settings.length === 0) return rowOf(id, alphas);
     const need = node.op.startsWith(SAFE_SIDE[direction]) ? settings.length : 1;
-    return this.evaluateGroup(need, settings.map((setting) => `${id}@${setting}`), alphas, rowOf);
+    return this.evaluateGroup(
+      need,
+      settings.map((setting) => `${id}@${setting}`),
+      alphas,
+      rowOf,
+    );
   }
 }
 
@@ -118,15 +131,20 @@ function flagsOf(rubric, context, results, isContradicted) {
   return Object.keys(applies).filter((flag) => applies[flag]);
 }
 
-const PAIR_WORDS = { assurance: ["granted", "cannot_exclude_up_to"], hazard: ["established", "not_ruled_out"] };
+const PAIR_WORDS = {
+  assurance: ["granted", "cannot_exclude_up_to"],
+  hazard: ["established", "not_ruled_out"],
+};
 
 /** The label document of a case. Throws Refusal where the case must be refused. */
 export function decideCase(given) {
   const rubric = readRubric(given.rubric);
   const design = given.design ?? "fixed";
-  if (!rubric.statistics.designs.includes(design)) throw new Refusal(`design ${design} is not allowed`, "$.statistics.design");
+  if (!rubric.statistics.designs.includes(design))
+    throw new Refusal(`design ${design} is not allowed`, "$.statistics.design");
   const attested = new Set(given.attested ?? []);
-  for (const id of attested) if (!rubric.attestations.has(id)) throw new Refusal(`unknown attestation ${id}`, "attested");
+  for (const id of attested)
+    if (!rubric.attestations.has(id)) throw new Refusal(`unknown attestation ${id}`, "attested");
   const tallies = readTallies(given.tallies, rubric, "tallies");
   const references = readTallies(given.references, rubric, "references");
   const context = { statistics: rubric.statistics, design, attested, tallies, references };

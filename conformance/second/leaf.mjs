@@ -10,7 +10,10 @@ const NEAR_THE_GRID = 1e-3;
 const isWithin = (micro, limit, isStrict) => (isStrict ? micro < limit : micro <= limit);
 
 function decideByBounds({ lower, upper }, limits, isStrict) {
-  return { isMet: isWithin(upper, limits.met, isStrict), isNotMet: !isWithin(lower, limits.not_met, isStrict) };
+  return {
+    isMet: isWithin(upper, limits.met, isStrict),
+    isNotMet: !isWithin(lower, limits.not_met, isStrict),
+  };
 }
 
 function microOfLog(value, direction) {

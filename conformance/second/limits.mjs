@@ -1,5 +1,5 @@
-// What a row's bounds are compared with: the threshold after reference, margin and judge, as a claim
-// `rate <= threshold` sees it (label semantics 1, 6 and 7), and the levels that remain for the comparison.
+// What a row's bounds are compared with: the threshold after reference, margin and judge, as a claim `rate <=
+// threshold` sees it (label semantics 1, 6 and 7), and the levels that remain for the comparison.
 import { Fraction, fractionOfMicro, microDown, microUp, ONE, ZERO } from "./exact.mjs";
 import { lowerOf, rightAtLeast, upperOf, viewTally } from "./view.mjs";
 
@@ -7,7 +7,10 @@ const CLAIM_SHARE = new Fraction(4n, 5n);
 const JUDGE_SHARE = new Fraction(1n, 5n);
 const HALF = new Fraction(1n, 2n);
 
-const scaledLevels = (levels, factor) => ({ met: levels.met.times(factor), not_met: levels.not_met.times(factor) });
+const scaledLevels = (levels, factor) => ({
+  met: levels.met.times(factor),
+  not_met: levels.not_met.times(factor),
+});
 
 // Bounds of the reference's true rate, each allowing for its own judge.
 function referenceLower(view, alpha, isJudged) {
@@ -49,7 +52,9 @@ function judgedLimits(limits, view, levels) {
 export function prepareComparison(node, view, reference, alphas, context, isJudged, isUpward) {
   const { rate, factor } = node.threshold;
   const levels = factor ? scaledLevels(alphas, HALF) : alphas;
-  const stated = factor ? referenceLimits(reference, factor, levels, context, isUpward) : { met: rate, not_met: rate };
+  const stated = factor
+    ? referenceLimits(reference, factor, levels, context, isUpward)
+    : { met: rate, not_met: rate };
   const met = isUpward ? ONE.minus(stated.met) : stated.met;
   const not_met = isUpward ? ONE.minus(stated.not_met) : stated.not_met;
   const plain = { met: met.minus(context.statistics.margin), not_met };

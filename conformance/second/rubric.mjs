@@ -26,7 +26,8 @@ function readStatistics(map) {
     if (map.has(key)) requireSixPlaces(map.get(key), `$.statistics.${key}`);
   }
   const allowed = map.get("design") ?? DESIGNS;
-  const designs = map.get("interval") === "confidence-sequence" ? allowed.filter((d) => d === "anytime") : allowed;
+  const designs =
+    map.get("interval") === "confidence-sequence" ? allowed.filter((d) => d === "anytime") : allowed;
   if (designs.length === 0) refuse("no design is left", "$.statistics.design");
   return {
     alpha: numberAt("alpha"),
@@ -105,7 +106,8 @@ function readLevel(map, index, kind, context) {
   const rules = [];
   for (const test of ["when", "rule_in", "rule_out"]) {
     if (!map.has(test)) continue;
-    if (index === 0 || !RULES[kind].includes(test)) refuse("a rule that has no place here", `${where}.${test}`);
+    if (index === 0 || !RULES[kind].includes(test))
+      refuse("a rule that has no place here", `${where}.${test}`);
     rules.push({ test, node: readNode(map.get(test), context, `${where}.${test}`) });
   }
   const needed = kind === "assurance" ? "when" : "rule_out";
@@ -130,7 +132,10 @@ export function readRubric(text) {
   const scale = map.get("scale");
   const kind = scale.get("kind");
   const levels = scale.get("levels").map((level, index) => readLevel(level, index, kind, context));
-  requireDistinct(levels.map((level) => level.id), (index) => `$.scale.levels[${index}].id`);
+  requireDistinct(
+    levels.map((level) => level.id),
+    (index) => `$.scale.levels[${index}].id`,
+  );
   const reference = { id: map.get("id"), version: map.get("version"), sha256: digestOf(text) };
   return { reference, statistics, measures, attestations, kind, levels };
 }

@@ -26,17 +26,30 @@ function requireThat(holds, message, where) {
 const KEYWORDS = {
   type: (name, value, where) => requireThat(TYPES[name](value), `not of type ${name}`, where),
   const: (wanted, value, where) => requireThat(value === wanted, `not ${wanted}`, where),
-  enum: (wanted, value, where) => requireThat(wanted.includes(value), `not one of ${wanted.join(", ")}`, where),
+  enum: (wanted, value, where) =>
+    requireThat(wanted.includes(value), `not one of ${wanted.join(", ")}`, where),
   pattern: (pattern, value, where) =>
-    requireThat(typeof value !== "string" || new RegExp(pattern, "u").test(value), `not of the form ${pattern}`, where),
+    requireThat(
+      typeof value !== "string" || new RegExp(pattern, "u").test(value),
+      `not of the form ${pattern}`,
+      where,
+    ),
   minLength: (least, value, where) =>
     requireThat(typeof value !== "string" || [...value].length >= least, `shorter than ${least}`, where),
   maxLength: (most, value, where) =>
     requireThat(typeof value !== "string" || [...value].length <= most, `longer than ${most}`, where),
   minimum: (least, value, where) =>
-    requireThat(!(value instanceof Numeral) || value.fraction.compare(asFraction(least)) >= 0, `below ${least}`, where),
+    requireThat(
+      !(value instanceof Numeral) || value.fraction.compare(asFraction(least)) >= 0,
+      `below ${least}`,
+      where,
+    ),
   maximum: (most, value, where) =>
-    requireThat(!(value instanceof Numeral) || value.fraction.compare(asFraction(most)) <= 0, `above ${most}`, where),
+    requireThat(
+      !(value instanceof Numeral) || value.fraction.compare(asFraction(most)) <= 0,
+      `above ${most}`,
+      where,
+    ),
   minItems: (least, value, where) =>
     requireThat(!Array.isArray(value) || value.length >= least, `fewer than ${least} items`, where),
   minProperties: (least, value, where) =>
@@ -45,7 +58,8 @@ const KEYWORDS = {
     for (const name of names) requireThat(!isObject(value) || value.has(name), `${name} is missing`, where);
   },
   items: (schema, value, where, root) => {
-    if (Array.isArray(value)) value.forEach((item, index) => requireSchema(schema, item, `${where}[${index}]`, root));
+    if (Array.isArray(value))
+      value.forEach((item, index) => requireSchema(schema, item, `${where}[${index}]`, root));
   },
   properties: (schemas, value, where, root) => {
     if (!isObject(value)) return;
@@ -54,7 +68,8 @@ const KEYWORDS = {
     }
   },
   propertyNames: (schema, value, where, root) => {
-    if (isObject(value)) for (const name of value.keys()) requireSchema(schema, name, `${where}.${name}`, root);
+    if (isObject(value))
+      for (const name of value.keys()) requireSchema(schema, name, `${where}.${name}`, root);
   },
   additionalProperties: (schema, value, where, root, parent) => {
     if (!isObject(value)) return;

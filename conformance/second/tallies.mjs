@@ -54,7 +54,11 @@ function requirePossible(tally, where) {
 function requireFits(tally, measure, where) {
   requireThat(measure !== undefined, "no such measure in the rubric", where);
   for (const key of ["unit", "population"]) {
-    requireThat(tally[key] === measure[key], `${key} ${tally[key]}, the rubric says ${measure[key]}`, `${where}.${key}`);
+    requireThat(
+      tally[key] === measure[key],
+      `${key} ${tally[key]}, the rubric says ${measure[key]}`,
+      `${where}.${key}`,
+    );
   }
   requireThat(tally.complement === measure.isNegated, "event and absence mixed up", `${where}.complement`);
 }

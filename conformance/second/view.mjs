@@ -1,7 +1,7 @@
 // A tally as a claim `rate <= threshold` sees it, and the bounds of its rate.
 //
-// A claim with `>=` or `>` is the mirror of one with `<=` or `<`: the absence of the event against 1 - threshold,
-// with the judge's two errors exchanged. Only the printing of a row knows of the two directions.
+// A claim with `>=` or `>` is the mirror of one with `<=` or `<`: the absence of the event against 1 -
+// threshold, with the judge's two errors exchanged. Only the printing of a row knows of the two directions.
 import { betsLower, betsUpper, logBets, logPoolBets, poolBetsLower, poolBetsUpper } from "./betting.mjs";
 import { binomialLower, binomialUpper, poolLower, poolUpper } from "./bounds.mjs";
 import { Fraction, fractionOfMicro, MICRO, ONE, ZERO } from "./exact.mjs";
@@ -21,7 +21,8 @@ function viewClusters(tally, isUpward) {
   });
 }
 
-// Whether bets or exact bounds decide: exact bounds need a fixed number of independent items, or a whole pool.
+// Whether bets or exact bounds decide: exact bounds need a fixed number of independent items, or a whole
+// pool.
 function isDecidedByBets(tally, design, pool) {
   if (isClustered(tally)) return true;
   return design === "anytime" && pool !== tally.n;
@@ -56,7 +57,10 @@ export function rightAtLeast({ right, of }, alpha) {
 
 function groupsOf(view, part) {
   if (view.clusters) {
-    return view.clusters.map((c) => ({ share: new Fraction(BigInt(c[part]), BigInt(c.size)), count: c.count }));
+    return view.clusters.map((c) => ({
+      share: new Fraction(BigInt(c[part]), BigInt(c.size)),
+      count: c.count,
+    }));
   }
   return [
     { share: ONE, count: view[part] },
@@ -66,13 +70,15 @@ function groupsOf(view, part) {
 
 /** Upper bound of the rate at the one-sided level alpha, rounded up (micro). */
 export function upperOf(view, alpha) {
-  if (view.pool !== null) return (view.byBets ? poolBetsUpper : poolUpper)(view.worst, view.n, view.pool, alpha);
+  if (view.pool !== null)
+    return (view.byBets ? poolBetsUpper : poolUpper)(view.worst, view.n, view.pool, alpha);
   return view.byBets ? betsUpper(groupsOf(view, "worst"), alpha) : binomialUpper(view.worst, view.n, alpha);
 }
 
 /** Lower bound of the rate at the one-sided level alpha, rounded down (micro). */
 export function lowerOf(view, alpha) {
-  if (view.pool !== null) return (view.byBets ? poolBetsLower : poolLower)(view.least, view.n, view.pool, alpha);
+  if (view.pool !== null)
+    return (view.byBets ? poolBetsLower : poolLower)(view.least, view.n, view.pool, alpha);
   return view.byBets ? betsLower(groupsOf(view, "least"), alpha) : binomialLower(view.least, view.n, alpha);
 }
 

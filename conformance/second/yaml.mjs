@@ -4,7 +4,8 @@ import { fractionOfDecimal } from "./exact.mjs";
 import { Refusal } from "./refusal.mjs";
 
 const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
-const NEARLY_A_NUMBER = /^[+-]?(\.?\d[\d_]*(\.\d*)?([eE][+-]?\d+)?|0[xob][\da-fA-F_]+|\.(inf|nan)|\d+(:\d+)+)$/i;
+const NEARLY_A_NUMBER =
+  /^[+-]?(\.?\d[\d_]*(\.\d*)?([eE][+-]?\d+)?|0[xob][\da-fA-F_]+|\.(inf|nan)|\d+(:\d+)+)$/i;
 const WORDS_READ_TWO_WAYS = /^(y|n|yes|no|on|off)$/i;
 const MAX_DEPTH = 64;
 const MAX_CHARACTERS = 1_000_000;
@@ -81,8 +82,10 @@ class Reader {
   }
 
   readBlock(indent) {
-    if (/^-( |$)/.test(this.line.slice(this.column))) return this.nested(() => this.readBlockSequence(indent));
-    if (/^["A-Za-z0-9_$-]/.test(this.peek()) && this.startsKey()) return this.nested(() => this.readBlockMapping(indent));
+    if (/^-( |$)/.test(this.line.slice(this.column)))
+      return this.nested(() => this.readBlockSequence(indent));
+    if (/^["A-Za-z0-9_$-]/.test(this.peek()) && this.startsKey())
+      return this.nested(() => this.readBlockMapping(indent));
     const value = this.readFlow(false);
     this.finishLine();
     return value;
@@ -218,7 +221,8 @@ class Reader {
   readPlainText(inside) {
     const stop = inside ? /[,[\]{}]|:(?= |$|[,[\]{}])| #/ : /:(?= |$)| #/;
     const rest = this.line.slice(this.column);
-    if (/^[&*!|>%@`]/.test(rest) || /^[?-]( |$)/.test(rest)) this.refuse("anchors, aliases, tags and blocks are not allowed");
+    if (/^[&*!|>%@`]/.test(rest) || /^[?-]( |$)/.test(rest))
+      this.refuse("anchors, aliases, tags and blocks are not allowed");
     const end = rest.search(stop);
     const text = (end < 0 ? rest : rest.slice(0, end)).trimEnd();
     if (text === "") this.refuse("a value was expected");

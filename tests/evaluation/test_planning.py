@@ -12,7 +12,8 @@ import pytest
 from small_runs import at_most, numbered_rows, rubric_text, write_suite
 from verilabel.detectors.catalogue import open_detector
 from verilabel.errors import MalformedInput, UsageError
-from verilabel.evaluation.planning import Planned, PlanOptions, make_plan, suite_serves, utc_seconds
+from verilabel.evaluation.planning import Planned, PlanOptions, make_plan, utc_seconds
+from verilabel.evidence.plan_checks import suite_is_meant
 from verilabel.records.canonical import digest
 from verilabel.records.plan import ordered_ids
 from verilabel.records.system import SystemDescriptor
@@ -60,7 +61,7 @@ def test_a_suite_serves_by_its_id_and_its_major_or_whole_version(
     tmp_path: Path, reference: str, version: str, serves: bool
 ) -> None:
     suite = load_suite(write_suite(tmp_path / "suite", numbered_rows(1), version=version))
-    assert serves is suite_serves(reference, suite)
+    assert serves is suite_is_meant(reference, suite.name)
 
 
 def test_a_measure_whose_suite_is_not_given_is_named_and_not_planned(suite: Suite) -> None:

@@ -252,6 +252,22 @@ def test_an_output_that_its_response_does_not_hold_is_caught(made: Path, tmp_pat
     assert any("the response does not say what the record says: output" in m.what for m in found.first)
 
 
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"response": None}, "an answer without the response it was read from"),
+        ({"response": None, "response_base64": "no base64!"}, "the response body is not base64"),
+        ({"response": "[1, 2"}, "it holds no answer (malformed)"),
+        ({"served_model": "a-better-model"}, "the response does not say what the record says: served_model"),
+    ],
+)
+def test_an_answer_whose_response_is_gone_or_another_is_caught(
+    made: Path, tmp_path: Path, fields: dict[str, object], said: str
+) -> None:
+    change = replacing(Attempt, lambda attempt: fields, failure=None)
+    assert said in forged(made, tmp_path, change).first[0].what
+
+
 def test_an_answer_hidden_behind_a_failure_is_caught(made: Path, tmp_path: Path) -> None:
     """An issuer may not ask until the answer pleases and call the answers before it failures."""
 

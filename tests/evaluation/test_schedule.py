@@ -23,7 +23,7 @@ def make_plan(sizes: Mapping[str, int]) -> Plan:
         rubric=RubricReference("r", "1", "x"),
         design="anytime",
         seed="seed",
-        streams=tuple(StreamPlan(name, "d", size, size, (CARD.name,)) for name, size in sizes.items()),
+        streams=tuple(StreamPlan(name, "d", "i", size, size, (CARD.name,)) for name, size in sizes.items()),
         measures=tuple(
             MeasurePlan(f"m-{name}", name, "refused", CARD.name, "item", "items_sampled") for name in sizes
         ),

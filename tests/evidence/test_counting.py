@@ -45,7 +45,7 @@ def plan_of(
     card: DetectorCard = CARD, seed: str = "7",
 ) -> Plan:  # fmt: skip
     """A plan of one suite."""
-    stream = StreamPlan(SUITE, "sha256:" + "3" * 64, samples, limit or samples, (card.name,), epochs)
+    stream = StreamPlan(SUITE, "sha256:" + "3" * 64, "sha256:" + "3" * 64, samples, limit or samples, (card.name,), epochs)
     rubric = RubricReference("demo", "1.0.0", "sha256:" + "4" * 64)
     return Plan(
         "sha256:" + "5" * 64, rubric, "fixed", seed, (stream,), measures, (card,), fixed_outcomes=fixed
@@ -276,7 +276,7 @@ def test_any_line_removed_repeated_or_moved_leaves_the_plan(data: st.DataObject)
 def _two_suites(first: Sequence[EvidenceLine], second: Sequence[EvidenceLine]) -> Recount:
     index = entries(2)
     one = plan_of(measure(), samples=2)
-    stream = StreamPlan("other@1.0.0", "sha256:" + "3" * 64, 2, 2, (CARD.name,))
+    stream = StreamPlan("other@1.0.0", "sha256:" + "3" * 64, "sha256:" + "3" * 64, 2, 2, (CARD.name,))
     plan = Plan(
         one.system_sha256, one.rubric, "fixed", "7", (*one.streams, stream), one.measures, one.detectors
     )

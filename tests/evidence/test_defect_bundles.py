@@ -20,12 +20,12 @@ from verilabel.records.canonical import digest
 BUNDLES = Path(__file__).resolve().parent.parent / "bundles"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((BUNDLES / "expected.json").read_text())
 GOLDEN = {
-    "manifest": "sha256:3f72361f29439de96bd54176373d3efba376ca019b376b0c0e7b7118e982ce73",
+    "manifest": "sha256:84398f503abe2636d433ecdc3dee989ddde2f3e8f2f42744504ccf855488b471",
     "root": "sha256:0b0f7da70b7a8f331ddbc8dcbf27b027c3cbb50afa77282595aa71e8dc3aad82",
-    "statement": "sha256:cd9ff575d144b0b22689c2eacbcbed8f2b31690ff84b8f87f8196eca1ab1b426",
-    "plan": "sha256:85e94e51b75c408914b946cd0ed4c696b0c94fbfe0f6efe8b3498132e1bd09c2",
+    "statement": "sha256:feac1a47d5a5cb23be843d92c3ebf689e7b92ba0fae2bd369a6ecf54f2ffebe7",
+    "plan": "sha256:22e8f32a042c76ea700dfe63dcb15c57dff70e42047bd6fbbe3fe3295ee700d2",
     "label": "sha256:f814bcb87909d124e08f9c4e7a3f300123db86f05e8c97dbfe8875fc06459de5",
-    "zip": "sha256:2b99838fca9fc9439172f72597ee000f78b7809dbd5d897facd36cedd00784a3",
+    "zip": "sha256:31f5eae09443479de8070465a3a0a249f33b020d8a31013b515becba35df2457",
     "leaves": 12,
 }
 """Digests of the stored good bundle."""

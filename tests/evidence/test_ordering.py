@@ -28,7 +28,7 @@ PLAN = Plan(
     RubricReference("demo", "1.0.0", "sha256:" + "4" * 64),
     "anytime",
     "7",
-    (StreamPlan(SUITE, "sha256:" + "3" * 64, 5, 5, (RULE, JUDGE), 2),),
+    (StreamPlan(SUITE, "sha256:" + "3" * 64, "sha256:" + "3" * 64, 5, 5, (RULE, JUDGE), 2),),
     (MeasurePlan("m", SUITE, "seen", RULE, "item", "items_sampled"),),
     CARDS,
 )

@@ -492,6 +492,15 @@ def test_an_index_with_fewer_samples_than_planned_fails_at_the_evidence(
     assert_fails(forge(made_bundle, tmp_path / "forged", change), 7, "does not have the planned samples")
 
 
+def test_tags_changed_after_the_plan_was_logged_fail_at_the_plan(made_bundle: Path, tmp_path: Path) -> None:
+    def change(folder: Path) -> None:
+        path = folder / layout.suite_files("test/quiz@1.0.0")[1]
+        path.write_bytes(path.read_bytes().replace(b'"}\n', b'","tags":{"kind":"hard"}}\n', 1))
+
+    forged = forge(made_bundle, tmp_path / "forged", change, Forger(keeps_index_digests=True))
+    assert_fails(forged, 6, "is not the planned one")
+
+
 def test_a_stratum_without_a_weight_fails_at_the_evidence(made_bundle: Path, tmp_path: Path) -> None:
     def change(folder: Path) -> None:
         path = folder / layout.suite_files("test/quiz@1.0.0")[1]

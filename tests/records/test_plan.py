@@ -23,7 +23,7 @@ from verilabel.records.sample import SampleEntry
 from verilabel.records.score import DetectorCard
 
 KNOWN = ["s4", "s5", "s0", "s6", "s2", "s1", "s3"]
-KNOWN_DIGEST = "sha256:003261418e2557588309acb2b9fe4b2a2fa8a5cbc36a5792ec7df7a9588bd5bf"
+KNOWN_DIGEST = "sha256:4a2c21ef9d9df9b430fd799e4fbd79beb9ee7defdc53927514f7486814f93aa2"
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)
 
 
@@ -135,7 +135,7 @@ PLAN = Plan(
     rubric=RubricReference("demo", "1.0.0", "sha256:" + "2" * 64),
     design="anytime",
     seed="0123456789abcdef",
-    streams=(StreamPlan("demo@1.0.0", "sha256:" + "3" * 64, 9, 9, (CARD.name,)),),
+    streams=(StreamPlan("demo@1.0.0", "sha256:" + "3" * 64, "sha256:" + "4" * 64, 9, 9, (CARD.name,)),),
     measures=(MeasurePlan("m", "demo@1.0.0", "seen", CARD.name, "item", "items_sampled"),),
     detectors=(CARD,),
     created="2026-01-01T00:00:00Z",

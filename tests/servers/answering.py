@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -15,10 +15,11 @@ Reply = str | int
 
 @dataclass
 class Answering:
-    """A running server: where it is, and the last user turn of every request, in the order they came."""
+    """A running server: where it is, and of every request the last user turn and the credentials, as they came."""
 
     base_url: str = ""
     prompts: list[str] = field(default_factory=list)
+    credentials: list[str | None] = field(default_factory=list)
 
 
 @contextmanager
@@ -35,6 +36,7 @@ def answering_server(reply: Callable[[str], Reply]) -> Iterator[Answering]:
             turns = json.loads(self.rfile.read(size))["messages"]
             prompt = next(turn["content"] for turn in reversed(turns) if turn["role"] == "user")
             server.prompts.append(prompt)
+            server.credentials.append(self.headers["authorization"])
             said = reply(prompt)
             self._write(said if isinstance(said, int) else 200, _body(said))
 
@@ -42,6 +44,10 @@ def answering_server(reply: Callable[[str], Reply]) -> Iterator[Answering]:
             head = f"HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
             retry = "retry-after: 0\r\n" if status != 200 else ""
             self.wfile.write((head + retry + "\r\n").encode() + body)
+
+        def handle(self) -> None:
+            with suppress(ConnectionError):  # a run that gives up closes what is in flight
+                super().handle()
 
         def log_message(self, format: str, *args: object) -> None:
             return

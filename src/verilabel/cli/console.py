@@ -77,7 +77,7 @@ def report_os_error(error: OSError, *, as_json: bool) -> int:
     where = None if error.filename is None else str(error.filename)
     hint = (
         "free some space and run the same command again: it continues"
-        if error.errno == errno.ENOSPC
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         else None
     )
     return report_error(

@@ -28,19 +28,19 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> ExitStatus:
     """Decide, and seal where --out says where to."""
     from verilabel.cli.label_text import print_label, print_sealed
-    from verilabel.evaluation.labelling import count_answers, read_plan, require_complete
-    from verilabel.evidence.journal import Store
+    from verilabel.evaluation.labelling import check_log, count_answers, read_plan, require_complete
     from verilabel.evidence.layout import RUBRIC
     from verilabel.evidence.sealing import Sealing, seal_bundle
     from verilabel.rubric.decide import decide
     from verilabel.rubric.model import load_rubric
 
-    with Store(args.store) as store:
+    with options.open_begun_store(args.store) as store:
         plan, counted = read_plan(store), count_answers(store)
         require_complete(plan, counted)
         if args.out is not None:
             options.check_out(args)
             seals = options.open_seals(args)
+            check_log(store, seals.log)
             sealing = Sealing(seals.key, seals.log, datetime.now(UTC))
             print_sealed(seal_bundle(store, counted, args.out, sealing, force=args.force), as_json=args.json)
             return ExitStatus.OK

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from verilabel.evaluation.describing import SystemChoice
     from verilabel.evaluation.planning import PlanOptions
     from verilabel.evaluation.spending import Prices
+    from verilabel.evidence.journal import Store
     from verilabel.evidence.keys import PrivateKey
     from verilabel.evidence.log import LocalLog
     from verilabel.evidence.trust import TrustPolicy
@@ -419,6 +420,20 @@ def open_log(folder: Path | None, owner: str) -> LocalLog:
         save_key(new_key(f"{owner}-log"), key_file)
     key = load_key(key_file)
     return LocalLog.open(path, key) if path.exists() else LocalLog.create(path, key)
+
+
+def open_begun_store(folder: Path) -> Store:
+    """A run's store that is there already. Raises UsageError where there is none, and leaves nothing behind."""
+    from verilabel.evidence.journal import Store
+    from verilabel.evidence.layout import PLAN
+
+    if not (folder / PLAN).is_file():
+        raise UsageError(
+            "there is no run here",
+            where=str(folder),
+            hint="`verilabel run --store` or `verilabel label` begins one",
+        )
+    return Store(folder)
 
 
 def check_out(args: Namespace) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from verilabel.cli import options
 from verilabel.cli.console import add_json_flag, print_json
 from verilabel.errors import ExitStatus, SealError, UsageError
 
@@ -39,13 +40,12 @@ def run(args: Namespace) -> ExitStatus:
     from verilabel.detectors.interface import decides_alone
     from verilabel.evaluation.labelling import read_plan, score_answers
     from verilabel.evaluation.rescoring import find_detectors
-    from verilabel.evidence.journal import Store
     from verilabel.evidence.layout import RUBRIC
     from verilabel.rubric.model import load_rubric
     from verilabel.suites.loading import load_suite
 
     given = [load_suite(reference, mirror=args.mirror) for reference in args.suite]
-    with Store(args.store) as store:
+    with options.open_begun_store(args.store) as store:
         plan = read_plan(store)
         planned = {stream.suite: stream.suite_sha256 for stream in plan.streams}
         for suite in given:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from verilabel.detectors.interface import AskingDetector, Detector
+from verilabel.detectors.interface import AskingDetector, Detector, Finding
 from verilabel.errors import ModelError, VerilabelError
 from verilabel.evaluation.ledger import Key, Known, Ledger, read_ledger
 from verilabel.evaluation.pace import Pace, backoff_s
@@ -28,7 +28,7 @@ from verilabel.models.interface import Exchange, Model, ModelRequest
 from verilabel.records.attempt import Attempt, Failure, Observation, body_fields
 from verilabel.records.plan import Budget, Plan
 from verilabel.records.sample import Message, Sample
-from verilabel.records.score import Scored
+from verilabel.records.score import Scored, Unscored
 from verilabel.records.system import Scalar
 from verilabel.suites.loading import Suite
 
@@ -68,6 +68,32 @@ class RunInputs:
     """What this run may spend; None: what the plan says. A run that is continued may be given more."""
 
 
+@dataclass
+class _Silence:
+    """How long one model, the system's or a judge's, has not answered; a judge's outage is not ended by the system."""
+
+    answered: bool = False
+    in_a_row: int = 0
+    held: list[Line] = field(default_factory=list)
+    """Findings that are missing for want of a judge: kept once it is known that this is no outage."""
+
+    def note_answer(self) -> None:
+        """The model is there."""
+        self.answered, self.in_a_row = True, 0
+
+    def note_unanswered(self, failure: Failure, model: Model) -> None:
+        """Count a question that went unanswered. Raises ModelError where they have become an outage."""
+        if failure.is_about_the_sample and self.answered:
+            return
+        self.in_a_row += 1
+        if self.in_a_row >= GIVE_UP_AFTER:
+            raise ModelError(
+                f"{GIVE_UP_AFTER} questions in a row went unanswered; the last failure: {failure.message}",
+                where=_place_of(model),
+                hint="the answers so far are kept: run the same command again when the model is back",
+            )
+
+
 class _BudgetSpent(Exception):
     """A judge was not asked, because the budget is spent."""
 
@@ -100,8 +126,9 @@ class Run:
             for stream in self.recount.streams
         ]
         self._progress = asyncio.Event()
-        self._failed_in_a_row = 0
-        self._answered = any(known.output is not None for known in self.ledger.known.values())
+        answered = any(known.output is not None for known in self.ledger.known.values())
+        self._silence = _Silence(answered)
+        self._silence_of_judge = {name: _Silence() for name in inputs.judges}
         self.out_of_budget = False
 
     async def carry_out(self) -> Recount:
@@ -116,6 +143,8 @@ class Run:
             async with asyncio.TaskGroup() as group:
                 for _ in range(workers):
                     group.create_task(self._work())
+            for silence in self._silence_of_judge.values():
+                self._store.append(silence.held)
         except* (VerilabelError, OSError) as failures:
             raise _first(failures) from None
         finally:
@@ -178,7 +207,7 @@ class Run:
             self._note_exchange(exchange)
             records = list(_records(key, known.attempts, exchange, None))
             if exchange.output is not None:
-                self._failed_in_a_row, self._answered = 0, True
+                self._silence.note_answer()
                 records += self._score_at_once(key, sample, known, work)
                 self._store.append(records)
                 return True
@@ -191,19 +220,8 @@ class Run:
             if tries < self.plan.max_attempts:
                 await asyncio.sleep(backoff_s(tries, exchange.retry_after_s))
         if known.failure is not None:
-            self._note_unanswered(known.failure, self._inputs.model)
+            self._silence.note_unanswered(known.failure, self._inputs.model)
         return True
-
-    def _note_unanswered(self, failure: Failure, model: Model) -> None:
-        if failure.is_about_the_sample and self._answered:
-            return
-        self._failed_in_a_row += 1
-        if self._failed_in_a_row >= GIVE_UP_AFTER:
-            raise ModelError(
-                f"{GIVE_UP_AFTER} questions in a row went unanswered; the last failure: {failure.message}",
-                where=_place_of(model),
-                hint="the answers so far are kept: run the same command again when the model is back",
-            )
 
     def _note_exchange(self, exchange: Exchange) -> None:
         self.spending.note(exchange.usage)
@@ -240,9 +258,17 @@ class Run:
                     return None
             else:
                 finding = self._inputs.detectors[name].detect(key[0], sample, key[2], known.output)
-            self._store.append([finding])
+            self._keep_finding(name, finding)
             known.findings[name] = finding.value if isinstance(finding, Scored) else None
         return known.findings
+
+    def _keep_finding(self, name: str, finding: Finding) -> None:
+        silence = self._silence_of_judge.get(name, self._silence)
+        silence.held.append(finding)
+        if isinstance(finding, Unscored) and silence.in_a_row:
+            return
+        self._store.append(silence.held)
+        silence.held.clear()
 
     async def _ask_judge(
         self, key: Key, known: Known, judge: Judge, messages: tuple[Message, ...]
@@ -262,11 +288,11 @@ class Run:
             if tries < self.plan.max_attempts:
                 await asyncio.sleep(backoff_s(tries, exchange.retry_after_s))
         if exchange.failure is None:
-            self._failed_in_a_row = 0
+            self._silence_of_judge[name].note_answer()
         elif exchange.failure.fatal:
             raise ModelError(exchange.failure.message, where=_place_of(judge.model))
         else:
-            self._note_unanswered(exchange.failure, judge.model)
+            self._silence_of_judge[name].note_unanswered(exchange.failure, judge.model)
         return exchange
 
     async def _sync_now_and_then(self) -> None:

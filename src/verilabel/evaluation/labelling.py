@@ -27,7 +27,7 @@ from verilabel.evaluation.schedule import OpenMeasures, Schedule
 from verilabel.evaluation.spending import Prices
 from verilabel.evidence.counting import Recount, encode_index, open_recount, parse_index
 from verilabel.evidence.journal import Store
-from verilabel.evidence.layout import PLAN, RUBRIC, SYSTEM, SYSTEM_PROMPT, suite_files
+from verilabel.evidence.layout import LOG_KEY, PLAN, RUBRIC, SYSTEM, SYSTEM_PROMPT, suite_files
 from verilabel.evidence.log import LocalLog
 from verilabel.evidence.sealing import log_plan
 from verilabel.models.address import open_model
@@ -62,8 +62,9 @@ def begin_run(
 ) -> Begun:
     """Step 2: plan, keep the inputs, log the plan. On a store that was begun, continue under its seed and date.
 
-    Raises UsageError where the store was begun with other inputs.
+    Raises UsageError where the store was begun with other inputs, or its plan was logged in another log.
     """
+    check_log(store, log)
     if store.has_document(PLAN):
         kept = read_plan(store)
         options = replace(
@@ -82,6 +83,18 @@ def begin_run(
     if log is not None:
         log_plan(store, planned.plan, log)
     return Begun(planned, {suite.name: suite for suite in suites})
+
+
+def check_log(store: Store, log: LocalLog | None) -> None:
+    """Check that a label would be logged where its plan was. Raises UsageError where that is another log."""
+    if log is None or not store.has_document(LOG_KEY):
+        return
+    if store.document(LOG_KEY) != log.public_key.file_bytes():
+        raise UsageError(
+            "the plan of this run was logged in another log",
+            where=str(store.folder),
+            hint="name the log that the run was begun with: --log DIR",
+        )
 
 
 def read_plan(store: Store) -> Plan:

@@ -16,7 +16,9 @@ from verilabel.detectors.catalogue import open_detector
 from verilabel.detectors.interface import AskingDetector, Detector
 from verilabel.errors import MalformedInput, UsageError
 from verilabel.evaluation.referring import Reference, plan_references
-from verilabel.evidence.counting import matches
+from verilabel.evidence.counting import encode_index, matches
+from verilabel.evidence.plan_checks import suite_is_meant
+from verilabel.records.canonical import digest
 from verilabel.records.plan import Budget, Design, MeasurePlan, Plan, StreamPlan
 from verilabel.records.system import SystemDescriptor
 from verilabel.rubric.structure import Measure, Rubric
@@ -66,7 +68,7 @@ def make_plan(
     open_detectors: dict[str, Detector | AskingDetector] = {}
     measures, unassessed = [], {}
     for measure_id, measure in rubric.measures.items():
-        suite = next((s for s in suites if suite_serves(measure.suite, s)), None)
+        suite = next((s for s in suites if suite_is_meant(measure.suite, s.name)), None)
         if suite is None:
             unassessed[measure_id] = f"suite {measure.suite} was not given"
         elif measure.elicitation:
@@ -119,13 +121,6 @@ def _check_options(system: SystemDescriptor, rubric: Rubric, options: PlanOption
                 f"{rubric.name} has no event or measure {chosen!r} to choose a detector for",
                 hint=f"it has {', '.join(sorted(known))}",
             )
-
-
-def suite_serves(reference: str, suite: Suite) -> bool:
-    """True if a rubric's suite reference (`id`, `id@major` or `id@version`) names this suite."""
-    suite_id, _, version = reference.partition("@")
-    own = suite.manifest.version
-    return suite.manifest.id == suite_id and (not version or own == version or own.split(".")[0] == version)
 
 
 def utc_seconds(moment: datetime) -> str:
@@ -208,6 +203,7 @@ def _plan_stream(suite: Suite, measures: Sequence[MeasurePlan], options: PlanOpt
     return StreamPlan(
         suite=suite.name,
         suite_sha256=suite.digest,
+        index_sha256=digest(encode_index(suite.entries)),
         samples=size,
         limit=min(options.limit or size, size),
         detectors=tuple(detectors),

@@ -52,8 +52,11 @@ class MeasureCounter:
         self.measure = measure
         self.detector = measure.detector
         self._epochs = stream.epochs
-        self._counted_ids = {i for i in index if matches(index[i], measure.where)}
-        planned = [i for i in order[: stream.limit] if i in self._counted_ids]
+        where = measure.where
+        self._counted_ids = {i for i in index if matches(index[i], where)} if where else index.keys()
+        planned = (
+            [i for i in order[: stream.limit] if i in self._counted_ids] if where else order[: stream.limit]
+        )
         answers_a_unit = stream.epochs if measure.unit == "trial" else 1
         self._n_planned = self.units_planned = len(planned) * answers_a_unit
         self._exact = card.exact
@@ -81,11 +84,13 @@ class MeasureCounter:
         if self.measure.unit == "trial":
             self._count(event)
             return
-        self._epoch_findings.append(event)
-        if len(self._epoch_findings) < self._epochs:
-            return
-        item = _collapse(self._epoch_findings, self.measure.collapse)
-        self._epoch_findings = []
+        item = event
+        if self._epochs > 1:
+            self._epoch_findings.append(event)
+            if len(self._epoch_findings) < self._epochs:
+                return
+            item = _collapse(self._epoch_findings, self.measure.collapse)
+            self._epoch_findings = []
         if self.measure.unit == "item":
             self._count(item)
             return
@@ -143,6 +148,8 @@ class StreamCounter:
 
     def __init__(self, plan: Plan, stream: StreamPlan, entries: Iterable[SampleEntry]) -> None:
         self.stream = stream
+        self.events = {name: plan.detector(name).event for name in stream.detectors}
+        """Detector `id@version` to the event that it finds."""
         self.index: dict[str, SampleEntry] = {entry.id: entry for entry in entries}
         self.order: list[str] = ordered_ids(plan.seed, stream.suite, self.index.values(), stream.strata)
         self.measures = [
@@ -269,7 +276,7 @@ def _consume_answer(cursor: _Cursor, stream: StreamCounter, result: Recount) -> 
     findings: dict[str, bool | None] = {}
     if last.output is not None:
         for detector in stream.stream.detectors:
-            findings[detector] = _consume_score(cursor, key, detector, result)
+            findings[detector] = _consume_score(cursor, key, (detector, stream.events[detector]), result)
     stream.consume(findings)
 
 
@@ -284,14 +291,8 @@ def _consume_attempts(cursor: _Cursor, key: Key, judge: str | None, result: Reco
             raise SealError(
                 f"attempt {line.attempt} of sample {line.sample!r} is out of order", where=cursor.where
             )
-        if last is not None and last.output is not None and judge is None:
-            raise SealError(
-                f"sample {line.sample!r} was asked again after it was answered", where=cursor.where
-            )
-        if last is not None and judge is None and last.failure is not None and last.failure.is_final:
-            raise SealError(
-                f"sample {line.sample!r} was asked again after a final failure", where=cursor.where
-            )
+        if last is not None and judge is None:
+            _check_repetition(last, cursor.where)
         if (line.output is None) == (line.failure is None):
             raise SealError("an attempt has either an output or a failure", where=cursor.where)
         result.note_attempt(line)
@@ -300,12 +301,21 @@ def _consume_attempts(cursor: _Cursor, key: Key, judge: str | None, result: Reco
     return last
 
 
-def _consume_score(cursor: _Cursor, key: Key, detector: str, result: Recount) -> bool | None:
-    _consume_attempts(cursor, key, detector, result)
+def _check_repetition(last: Attempt, where: str) -> None:
+    if last.output is not None:
+        raise SealError(f"sample {last.sample!r} was asked again after it was answered", where=where)
+    if last.failure is not None and last.failure.is_final:
+        raise SealError(f"sample {last.sample!r} was asked again after a final failure", where=where)
+
+
+def _consume_score(cursor: _Cursor, key: Key, finder: tuple[str, str], result: Recount) -> bool | None:
+    _consume_attempts(cursor, key, finder[0], result)
     line = cursor.line
     found = (line.suite, line.sample, line.epoch) if line is not None else None
-    if not isinstance(line, Scored | Unscored) or found != key or line.detector != detector:
-        raise SealError(f"sample {key[1]!r} has no score of {detector} here", where=cursor.where)
+    if not isinstance(line, Scored | Unscored) or found != key or (line.detector, line.event) != finder:
+        raise SealError(
+            f"sample {key[1]!r} has no score of {finder[0]} for {finder[1]} here", where=cursor.where
+        )
     cursor.advance()
     return line.value if isinstance(line, Scored) else None
 

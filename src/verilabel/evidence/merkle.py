@@ -28,6 +28,12 @@ def leaf_hash(line: bytes, salt: bytes = b"") -> bytes:
     return hashlib.sha256(b"\x00" + salt + line).digest()
 
 
+def leaf_hashes(lines: Iterable[bytes]) -> list[bytes]:
+    """The leaf hashes of many unsalted lines: `leaf_hash` without a call for each, for the verifier's hot path."""
+    sha256 = hashlib.sha256
+    return [sha256(b"\x00" + line).digest() for line in lines]
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     """SHA-256(0x01 || left || right): an inner node (RFC 6962 section 2.1)."""
     return hashlib.sha256(b"\x01" + left + right).digest()

@@ -129,7 +129,9 @@ def evidence_blocks(container: Container) -> Iterator[tuple[bytes, list[Evidence
         records: list[EvidenceLine] = []
         for offset, record in enumerate(decode_lines(block, EVIDENCE, number)):
             if isinstance(record, Observation):
-                raise MalformedInput("an observation among the evidence", where=f"{EVIDENCE}:{number + offset}")
+                raise MalformedInput(
+                    "an observation among the evidence", where=f"{EVIDENCE}:{number + offset}"
+                )
             records.append(record)
         yield block, records
         number += len(records)

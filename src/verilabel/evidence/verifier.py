@@ -39,7 +39,7 @@ from verilabel.evidence.keys import KeyType, PublicKey, parse_public_file
 from verilabel.evidence.lines import EvidenceLine
 from verilabel.evidence.log import Entry
 from verilabel.evidence.manifest import Manifest, check_presence, parse_manifest
-from verilabel.evidence.merkle import leaf_hash, root_of
+from verilabel.evidence.merkle import leaf_hashes, root_of
 from verilabel.evidence.note import OpenedProof, open_proof, parse_proof
 from verilabel.evidence.plan_checks import check_index, check_plan
 from verilabel.evidence.reading import (
@@ -323,8 +323,8 @@ def _check_plan(state: _State) -> str:
         path, index = layout.suite_files(stream.suite)
         if digest(read_document(state.container, path)) != stream.suite_sha256:
             raise SealError(f"suite {stream.suite} is not the planned one", where=path)
-        if index not in state.container.sizes:
-            raise MalformedInput("the file is missing", where=index)
+        if digest(read_document(state.container, index)) != stream.index_sha256:
+            raise SealError(f"the index of {stream.suite} is not the planned one", where=index)
     return f"{plan.design} design, {len(plan.streams)} suites, {len(plan.measures)} measures"
 
 
@@ -360,7 +360,7 @@ def _check_evidence(state: _State) -> str:
 
 def _hashed_lines(container: Container, hashes: list[bytes]) -> Iterator[EvidenceLine]:
     for block, records in evidence_blocks(container):
-        hashes.extend([leaf_hash(line) for line in block.split(b"\n")[:-1]])
+        hashes.extend(leaf_hashes(block.split(b"\n")[:-1]))
         yield from records
 
 

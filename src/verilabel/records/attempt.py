@@ -10,7 +10,6 @@ import base64
 
 import msgspec
 
-
 KINDS_OF_A_SAMPLE = frozenset({"filtered", "missing", "empty", "too_large"})
 """Failures that say something of the sample and nothing of the model's being there."""
 

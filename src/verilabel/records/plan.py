@@ -29,6 +29,8 @@ class StreamPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     suite: str
     """`id@version`."""
     suite_sha256: str
+    index_sha256: str
+    """Digest of the suite's index: ids, families, strata and tags are fixed before the first request."""
     samples: int
     """Samples in the suite."""
     limit: int
@@ -170,9 +172,7 @@ def _interleave(by_stratum: dict[str, list[tuple[bytes, list[str]]]], strata: di
     weight = {name: Fraction(strata[name]) for name in by_stratum}
     taken = dict.fromkeys(by_stratum, 0)
     result: list[str] = []
-    while all(
-        by_stratum.values()
-    ):  # stop when a stratum runs dry: beyond it the mixture would be another one
+    while all(by_stratum.values()):  # beyond a stratum that ran dry the mixture would be another one
         stratum = min(sorted(by_stratum), key=lambda name: Fraction(taken[name] + 1) / weight[name])
         _, ids = by_stratum[stratum].pop()
         taken[stratum] += len(ids)

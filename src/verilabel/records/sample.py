@@ -15,7 +15,7 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Sample(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A suite's item. `family` groups paraphrases, the unit of independence; `stratum` names a share of the population."""
+    """A suite's item. `family` groups paraphrases, the unit of independence; `stratum` names a population share."""
 
     id: str
     messages: tuple[Message, ...]

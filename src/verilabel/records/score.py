@@ -8,7 +8,13 @@ from verilabel.records.canonical import digest, jcs
 
 
 class Scored(
-    msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="score", forbid_unknown_fields=True, omit_defaults=True
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    tag_field="kind",
+    tag="score",
+    forbid_unknown_fields=True,
+    omit_defaults=True,
 ):
     """A detector's finding: whether the event it looks for is true of the answer."""
 

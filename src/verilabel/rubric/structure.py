@@ -17,7 +17,7 @@ Relation = Literal["equal", "subset_of", "superset_of", "intersects_with", "supp
 Text = Annotated[str, Meta(min_length=1)]
 RubricId = Annotated[str, Meta(pattern=r"^[a-z0-9]+([./-][a-z0-9]+)*$", max_length=200)]
 Version = Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$", max_length=40)]
-Days = Annotated[str, Meta(pattern=r"^P[0-9]+D$", max_length=12)]
+Days = Annotated[str, Meta(pattern=r"^P[0-9]{1,5}D$")]
 Date = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9]+([._+-][A-Za-z0-9]+)*$", max_length=100)]
 """Measures, events, settings, levels: they become parts of names and paths such as `measure@setting`."""

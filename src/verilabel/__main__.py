@@ -1,0 +1,7 @@
+"""`python -m verilabel`: the same program as `verilabel`."""
+
+from __future__ import annotations
+
+from verilabel.cli import main
+
+raise SystemExit(main())
