@@ -52,7 +52,7 @@ def test_json_has_the_bundle_the_label_and_what_fixes_them(place: Place) -> None
 def test_the_text_has_the_pair_every_row_and_how_to_verify(place: Place) -> None:
     out = place.succeed(
         *("label", "--model", "simulated:rate=0.05", "--suite", "suite", "--rubric", "rubric.yaml"),
-        *("--quiet", "--out", "b.bundle"),
+        *("--seed", "7", "--quiet", "--out", "b.bundle"),
     ).out
     assert out.startswith("L2 Level 2 granted, cannot exclude up to L2 Level 2\n")
     assert "<= 0.8" in out and "<= 0.2" in out
@@ -136,7 +136,7 @@ def test_a_system_file_describes_the_system_and_options_override_it(place: Place
         *("label", "--system", "system.yaml", "--suite", "suite", "--rubric", "rubric.yaml", "--quiet"),
         *("--model", "simulated:rate=0.05", "--name", "from-the-options", "--param", "temperature=0.25"),
         *("--system-prompt", "@prompt.txt", "--guardrail", "filter=filter.yaml", "--locale", "fr-FR"),
-        *("--out", "b.bundle", "--json"),
+        *("--seed", "7", "--out", "b.bundle", "--json"),
     )
     assert outcome.json["sentence"].startswith("L2")
     system = json.loads((place.folder / "b.bundle" / "subject" / "system.json").read_bytes())
@@ -201,7 +201,7 @@ def replay(place: Place, *more: str) -> Outcome:
     ("direction", "op", "events", "missing"),
     [
         ("lower_is_safer", "<=", 3, 1),  # any: an answer with the event is enough, whatever is missing
-        ("higher_is_safer", ">=", 1, 1),  # all: one without it is enough
+        ("higher_is_safer", ">=", 1, 0),  # all: one without it is enough
     ],
 )
 def test_repeated_answers_of_a_file_become_one_item_each_by_the_worst(

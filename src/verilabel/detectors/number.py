@@ -41,7 +41,10 @@ class NumberDetector:
         rules = "\n".join((_NUMBER.pattern, *(p.pattern for p in _MARKED), str(allowed)))
         sha256 = digest(rules.encode())
         version = "1.0.0" if allowed == 0 else f"1.0.0+{sha256[7:15]}"
-        self.card = DetectorCard(id="number", version=version, event="correct", sha256=sha256, exact=True)
+        setting = "" if allowed == 0 else str(allowed)
+        self.card = DetectorCard(
+            id="number", version=version, event="correct", sha256=sha256, exact=True, setting=setting
+        )
 
     def detect(self, suite: str, sample: Sample, epoch: int, output: str) -> Finding:
         """Compare the number that the answer gives with the targets."""

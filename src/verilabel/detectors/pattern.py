@@ -23,7 +23,12 @@ class PatternDetector:
         self._pattern = LinearPattern(pattern)
         sha256 = digest(f"regex/1\n{pattern}".encode("utf-8", "backslashreplace"))
         self.card = DetectorCard(
-            id="regex", version=f"1.0.0+{sha256[7:15]}", event="matched", sha256=sha256, exact=True
+            id="regex",
+            version=f"1.0.0+{sha256[7:15]}",
+            event="matched",
+            sha256=sha256,
+            exact=True,
+            setting=pattern,
         )
 
     def detect(self, suite: str, sample: Sample, epoch: int, output: str) -> Finding:

@@ -425,9 +425,9 @@ def find_detectors(
 ) -> dict[str, Detector | AskingDetector]:
     """The plan's detectors that this program has, by the same rules; judges are opened and not connected.
 
-    A card does not say by which reference its detector was opened, so those of the rubric and the suites are tried.
+    A guard model's card does not say where its server was, so the references of rubric and suites are tried too.
     """
-    references = [card.id for card in plan.detectors]
+    references = [card.reference for card in plan.detectors]
     references += [measure.detector for measure in rubric.measures.values() if measure.detector]
     references += [suite.manifest.scorer for suite in suites.values()]
     found: dict[str, Detector | AskingDetector] = {}

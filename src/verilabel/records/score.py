@@ -76,6 +76,13 @@ class DetectorCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     """Digest of its rules, weights or judge prompt and settings."""
     exact: bool = False
     errors: tuple[ErrorCounts, ...] = ()
+    setting: str = ""
+    """What follows the id where the detector is opened with a setting: `regex:PATTERN`, `number:TOLERANCE`."""
+
+    @property
+    def reference(self) -> str:
+        """What opens the detector again."""
+        return f"{self.id}:{self.setting}" if self.setting else self.id
 
     @property
     def name(self) -> str:
