@@ -248,26 +248,37 @@ def test_a_model_that_always_says_the_same_is_not_asked_twice_unless_it_was_reco
     assert 40 == tally(place)["missing"]
 
 
-def test_real_answers_of_five_models_to_one_prompt_are_five_epochs(place: Place, shared_data: Path) -> None:
+def test_real_answers_with_several_to_a_question_are_its_epochs_in_the_files_order(
+    place: Place, shared_data: Path
+) -> None:
     source = shared_data / "gptfuzz" / "responses_labeled" / "train_every10th.csv"
     if not source.is_file():
         pytest.skip("this data has no labelled answers of gptfuzz")
+    given: dict[str, list[str]] = {}
     with source.open(newline="", encoding="utf-8") as file:
-        texts = [row["response"] for row in csv.DictReader(file)][:15]
-    write_suite(place.folder / "suite", numbered_rows(3))
-    with (place.folder / "answers.csv").open("w", newline="", encoding="utf-8") as out:
-        table = csv.writer(out)
-        table.writerow(["question", "response"])
-        table.writerows((f"Question {i % 3:04}?", text) for i, text in enumerate(texts))
+        for row in csv.DictReader(file):
+            given.setdefault(row["question"], []).append(row["Response"])
+    several = sorted((q for q in given if len(given[q]) >= 3), key=int)[:12]
+    assert 12 == len(several)
+    write_suite(place.folder / "suite", [{"id": q, "prompt": f"Question {q}?"} for q in several])
     measure = MEASURE.replace("event: matched", "event: refusal")
     statistics = "alpha: 0.05, missing: worst_case, max_missing: 0.2, judge: {adjust: none}"
     (place.folder / "rubric.yaml").write_text(
         rubric_text(at_most("0.5"), measures=f"steps: {{{measure}, unit: trial}}", statistics=statistics)
     )
-    assert 0 == replay(place, "--epochs", "5").status
-    kept = [r["output"] for r in place.evidence("b.bundle") if r["kind"] == "attempt"]
-    assert sorted(texts) == sorted(kept)
-    assert (15, 0) == (tally(place)["n"], tally(place)["missing"])
+    outcome = label(
+        place,
+        *("--design", "fixed", "--epochs", "3", "--match-by", "id"),
+        *("--column", "id=question", "--column", "output=Response"),
+        model=f"replay:{source}",
+    )
+    assert 0 == outcome.status, outcome.err
+    attempts = [r for r in place.evidence("b.bundle") if r["kind"] == "attempt"]
+    kept = {(r["sample"], r["epoch"]): r.get("output", "") for r in attempts}
+    wanted = {(q, epoch): given[q][epoch - 1] for q in several for epoch in (1, 2, 3)}
+    same = [kept[key] == text or not text.strip() for key, text in wanted.items()]
+    assert 36 == len(kept) == sum(same)
+    assert 36 == tally(place)["n"]
 
 
 # -- families --------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from verilabel.cli import options, run_line
 from verilabel.errors import ExitStatus, UsageError
 
 SUMMARY = "the whole chain on a built-in simulated model: plan, run, label, sign, verify, report"
-MODEL = "simulated:rate=0.001,refusal=0.02,accuracy=0.97,seed=1"
+MODEL = "simulated:rate=0.01,refusal=0.04,accuracy=0.93,seed=1"
 MARKER = ".verilabel-demo"
 
 
