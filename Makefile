@@ -28,11 +28,11 @@ $(VENV)/.demo: pyproject.toml
 
 $(VENV)/.test: pyproject.toml
 	$(CREATE)
-	$(INSTALL) -e '.[eval,parquet]' --group test --group lint
+	$(INSTALL) -e '.[eval,parquet]' --group test --group lint --group train
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.test
-	$(INSTALL) --group bench --group train
+	$(INSTALL) --group bench
 	@touch $@
 
 $(VENV)/.peers:

@@ -23,7 +23,8 @@ function logOfSum(logs) {
 }
 
 /**
- * ln e of groups `{share: Fraction in [0, 1], count}` against `rate >= tau` (side met) or `rate <= tau` (not_met).
+ * ln e of groups `{share: Fraction in [0, 1], count}` against `rate >= tau` (side met) or `rate <= tau`
+ * (side not_met).
  * Items are the groups with share 0 and 1; a family counts once, with its share of events.
  */
 export function logBets(side, groups, tau) {
@@ -44,7 +45,7 @@ function isEnough(log, needed) {
   return log >= needed;
 }
 
-/** The smallest millionth that the bets exclude as too high: the upper end of the rates still possible (micro). */
+/** The smallest millionth that the bets exclude as too high (micro); 10^6 where none is. */
 export function betsUpper(groups, alpha) {
   const needed = -Math.log(alpha.number());
   return smallest(0n, MICRO, (j) => isEnough(logBets("met", groups, fractionOfMicro(j)), needed));

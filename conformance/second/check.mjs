@@ -75,7 +75,7 @@ const results = files.map(checkFile);
 const agreed = results.reduce((sum, result) => sum + result.agreed, 0);
 const total = results.reduce((sum, result) => sum + result.total, 0);
 console.log(
-  `${agreed} of ${total} vectors agree (${Math.round(performance.now() - started)} ms; ${arithmetic.comparisons} comparisons, ` +
-    `${arithmetic.arbitrated} over integers, ${arithmetic.nearTheGrid} logarithms within 1e-9 of the next decimal)`,
+  `${agreed} of ${total} vectors agree (${Math.round(performance.now() - started)} ms; ` +
+    `${arithmetic.comparisons} comparisons, ${arithmetic.arbitrated} over integers, ${arithmetic.nearTheGrid} logarithms within 1e-9 of the next decimal)`,
 );
 process.exitCode = total > 0 && agreed === total ? 0 : 1;

@@ -106,7 +106,7 @@ function assessRow(tally, reference, node, alphas, context) {
   };
 }
 
-/** The row of one measure. `context`: {statistics, design, references}; `alphas`: {met, not_met} as fractions. */
+/** The row of one measure. `context`: {statistics, design, references}; `alphas`: {met, not_met}. */
 export function decideRow(name, tally, node, alphas, context) {
   const { op, threshold } = node;
   const levels = { alpha_met: String(alphas.met), alpha_not_met: String(alphas.not_met) };
