@@ -37,7 +37,7 @@ export function viewTally(tally, design, isUpward) {
   const least = isUpward ? n - events - missing : events;
   const found = errors ? { right: errors.true_positives, of: errors.positives } : { right: 0, of: 0 };
   const cleared = errors ? { right: errors.true_negatives, of: errors.negatives } : { right: 0, of: 0 };
-  const pool = tally.population === "items_fixed" && !isClustered(tally) ? tally.pool : null;
+  const pool = tally.population === "items_fixed" && tally.exact && !isClustered(tally) ? tally.pool : null;
   return {
     n,
     worst: least + missing,

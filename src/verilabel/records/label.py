@@ -46,7 +46,10 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     """Natural log of the e-value against 'not met', rounded down to 6 places (anytime design)."""
     log_e_not_met: str | None = None
     log_needed: str | None = None
-    """ln(1/alpha_met), rounded up to 6 places (anytime design)."""
+    """What `log_e_met` must reach, rounded up to 6 places (anytime design): ln(1/level).
+
+    The level is alpha_met, less what the judge's error (a fifth) or a reference (half) takes of it.
+    """
     reason: str | None = None
     flags: tuple[str, ...] = ()
     """judge_uncertified, judge_adjusted, finite_pool, clustered, reference."""

@@ -48,10 +48,15 @@ class Claim(NamedTuple):
 
 
 def method_of(tally: Tally) -> Method:
-    """How a tally is bounded: as independent answers, as a finite pool, or as families."""
+    """How a tally is bounded: as independent answers, as a finite pool, or as families.
+
+    A pool is one only where the detector computes its event. A detector that errs makes the flagged answers of even
+    a whole pool a matter of chance: taken as known, they decided wrongly in up to 28 % of runs at a level of 2.5 %.
+    """
     if any(cluster.size > 1 for cluster in tally.clusters):
         return "clusters"
-    if tally.pool is not None and tally.population == "items_fixed" and tally.unit == "item":
+    is_pool = tally.pool is not None and tally.population == "items_fixed" and tally.unit == "item"
+    if is_pool and tally.exact:
         return "pool"
     return "counts"
 

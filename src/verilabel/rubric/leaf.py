@@ -14,7 +14,8 @@ Where the specification is silent:
 - `>=` and `>` are decided through the complement, so that met always uses the bets of the met side;
 - a family whose only member was asked is an item: where all families are single, item bounds are used;
 - families are never treated as a finite pool (their answers are not drawn one by one), which is conservative;
-- the pool counts only for `items_fixed`, because only there the pool is the population;
+- the pool counts only for `items_fixed`, because only there the pool is the population, and only for a detector
+  that computes its event: which answers an erring one flags is chance, even in a pool that was asked completely;
 - a pool that was asked completely needs no evidence: its rate is known, and compared;
 - the reference is bounded by the same design and corrected for its own judge's error; it must satisfy the
   measure's `min_n` and the rubric's `max_missing` too;
