@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from conventions import CONVENTIONS
 from shapes import (
     AT_LEAST_95,
     AT_MOST_5,
@@ -494,4 +495,5 @@ GROUPS = {
     "pools": POOLS,
     "references": REFERENCES,
     "scales": SCALES,
+    "conventions": CONVENTIONS,
 }

@@ -3,7 +3,8 @@
     python conformance/generate.py            write the files beside this one
     python conformance/generate.py --check    end with status 1 where a file is not what would be written
 
-The cases are in `cases.py` and `refusals.py`; README.md says how another implementation uses the vectors.
+The cases are in `cases.py`, `conventions.py` and `refusals.py`; README.md says how another implementation uses
+the vectors.
 """
 
 from __future__ import annotations

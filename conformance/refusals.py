@@ -44,6 +44,16 @@ REFUSED_INPUTS = (
         (counts(72, 0),),
     ),
     Case("event-and-absence-mixed-up", AT_MOST_5, (counts(72, 0, complement=True),)),
+    Case("more-answers-than-planned", AT_MOST_5, (counts(300, 0, n_planned=200),)),
+    Case("more-answers-than-planned-anytime", AT_MOST_5, (counts(300, 0, n_planned=200),), "anytime"),
+    Case(
+        "reference-beyond-its-plan",
+        rubric(row("<=", "{times_reference: 3}"), measures={"m": RATIO}),
+        (counts(400, 0),),
+        references=(counts(400, 40, n_planned=399),),
+    ),
+    Case("another-population", AT_MOST_5, (counts(40, 0, **POOLED),)),
+    Case("family-without-answers", FAMILY, (families((0, 0, 3, 30), (0, 0, 0, 1)),)),
     Case("impossible-judge", AT_MOST_5, (judged(72, 0, errors(101, 100, 1, 1)),)),
 )
 
@@ -72,6 +82,10 @@ REFUSED_RUBRICS = {
         "",
         scale='  kind: hazard\n  levels: [{id: L0, name: None}, {id: L1, name: One, rule_in: {measure: m, op: ">=", value: 0.5}}]\n',
     ),
+    "hazard-without-rule-in": rubric(
+        "",
+        scale='  kind: hazard\n  levels: [{id: L0, name: None}, {id: L1, name: One, rule_out: {measure: m, op: "<", value: 0.5}}]\n',
+    ),
     "when-on-a-hazard-scale": rubric("", scale=f"  kind: hazard\n  levels: [{TWO_LEVELS}]\n"),
     "one-level": rubric("", scale="  kind: assurance\n  levels: [{id: L0, name: None}]\n"),
     "alpha-too-large": rubric(row("<=", "0.05"), statistics="alpha: 0.2, missing: worst_case"),
@@ -82,6 +96,10 @@ REFUSED_RUBRICS = {
     "pass-at-k-without-k": rubric(
         row("<=", "0.05"), measures={"m": PLAIN.replace("proportion", "pass_at_k")}
     ),
+    "k-without-pass-at-k": rubric(row("<=", "0.05"), measures={"m": f"{PLAIN}, k: 3"}),
+    "factor-above-1000": rubric(row("<=", "{times_reference: 1001}"), measures={"m": RATIO}),
+    "margin-with-seven-decimals": rubric(row("<=", "0.05"), statistics=f"{STATISTICS}, margin: 0.0000001"),
+    "settings-listed-twice": rubric(row("<=", "0.05"), measures={"m": f"{PLAIN}, elicitation: [a, a]"}),
     "estimand-that-is-not-decided": rubric(
         row("<=", "0.05"), measures={"m": PLAIN.replace("proportion", "mean")}
     ),

@@ -16,10 +16,11 @@ const BETS = {
   not_met: [new Fraction(17n, 10n), new Fraction(4n), new Fraction(20n)],
 };
 
-function logOfSum(logs) {
+// ln of the weighted mean of three bets given as logarithms: exactly 0 where all three are 0.
+function logOfMixture(logs) {
   const top = Math.max(...logs);
-  if (!Number.isFinite(top)) return top;
-  return top + Math.log(logs.reduce((sum, value) => sum + Math.exp(value - top), 0));
+  const shares = logs.map((value, index) => WEIGHTS[index].number() * Math.exp(value - top));
+  return top + Math.log(shares.reduce((sum, share) => sum + share, 0));
 }
 
 /**
@@ -30,30 +31,36 @@ function logOfSum(logs) {
 export function logBets(side, groups, tau) {
   const threshold = tau.number();
   const units = groups.reduce((sum, group) => sum + group.count, 0);
-  const logs = BETS[side].map((ratio, index) => {
+  const logs = BETS[side].map((ratio) => {
     const gap = 1 - ratio.number();
     const gain = groups.reduce((sum, { share, count }) => sum + count * Math.log1p(-share.number() * gap), 0);
-    return Math.log(WEIGHTS[index].number()) + gain - units * Math.log1p(-threshold * gap);
+    return gain - units * Math.log1p(-threshold * gap);
   });
-  return logOfSum(logs);
+  return logOfMixture(logs);
 }
 
 const CLOSE = 1e-9;
 
+/** What ln e must reach at the level alpha: ln(1/alpha) rounded up to 6 decimals (micro). */
+export const logNeeded = (alpha) => BigInt(Math.ceil(-Math.log(alpha.number()) * Number(MICRO)));
+
+// `needed` has 6 decimals, so ln e reaches it where ln e rounded down does.
 function isEnough(log, needed) {
   if (Math.abs(log - needed) < CLOSE) arithmetic.nearTheGrid += 1;
   return log >= needed;
 }
 
+const neededAt = (alpha) => Number(logNeeded(alpha)) / Number(MICRO);
+
 /** The smallest millionth that the bets exclude as too high (micro); 10^6 where none is. */
 export function betsUpper(groups, alpha) {
-  const needed = -Math.log(alpha.number());
+  const needed = neededAt(alpha);
   return smallest(0n, MICRO, (j) => isEnough(logBets("met", groups, fractionOfMicro(j)), needed));
 }
 
 /** The largest millionth that the bets exclude as too low (micro); 0 where none is. */
 export function betsLower(groups, alpha) {
-  const needed = -Math.log(alpha.number());
+  const needed = neededAt(alpha);
   return (
     smallest(0n, MICRO + 1n, (j) => !isEnough(logBets("not_met", groups, fractionOfMicro(j)), needed)) - 1n
   );
@@ -73,7 +80,8 @@ function betOnPool(side, ratio, tau, pool, atNull) {
     .times(new Fraction(pool))
     .nearest();
   if (side === "met") return alternative < atNull ? alternative : atNull - 1n;
-  return alternative > atNull ? alternative : atNull + 1n;
+  if (alternative > atNull) return alternative;
+  return atNull < pool ? atNull + 1n : pool;
 }
 
 /**
@@ -99,7 +107,7 @@ export function logPoolBets(side, s, n, pool, tau, atNull) {
 
 /** The largest share K/N of a pool that the bets do not exclude (micro, rounded up). Every K is tried. */
 export function poolBetsUpper(s, n, pool, alpha) {
-  const needed = -Math.log(alpha.number());
+  const needed = neededAt(alpha);
   let showing = pool - (n - s);
   while (showing > s) {
     const tau = new Fraction(BigInt(showing), BigInt(pool));
@@ -115,7 +123,7 @@ export function poolBetsUpper(s, n, pool, alpha) {
 
 /** The smallest share K/N of a pool that the bets do not exclude (micro, rounded down). */
 export function poolBetsLower(s, n, pool, alpha) {
-  const needed = -Math.log(alpha.number());
+  const needed = neededAt(alpha);
   let showing = s;
   while (showing < pool - (n - s)) {
     const tau = new Fraction(BigInt(showing), BigInt(pool));

@@ -116,17 +116,17 @@ function pairOf(rubric, results) {
 }
 
 const isUnlisted = (name, measures) => {
-  const [id, setting] = name.split("@");
+  const [id, ...rest] = name.split("@");
   const { settings } = measures.get(id);
-  return setting === undefined ? settings.length > 0 : !settings.includes(setting);
+  return rest.length === 0 ? settings.length > 0 : !settings.includes(rest.join("@"));
 };
 
 function flagsOf(rubric, context, results, isContradicted) {
   const rows = results.flatMap((result) => result.rows);
   const applies = {
-    contradictory_rows: isContradicted,
     judge_uncertified: rows.some((row) => row.flags?.includes("judge_uncertified")),
     unlisted_settings: [...context.tallies.keys()].some((name) => isUnlisted(name, rubric.measures)),
+    contradictory_rows: isContradicted,
   };
   return Object.keys(applies).filter((flag) => applies[flag]);
 }

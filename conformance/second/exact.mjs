@@ -85,6 +85,15 @@ export function fractionOfDecimal(text) {
   return power < 0n ? new Fraction(digits, 10n ** -power) : new Fraction(digits * 10n ** power);
 }
 
+/** A decimal without exponent and trailing zeros: `0.05`, `3`. The fraction must be one. */
+export function writeDecimal(fraction) {
+  let [shifted, places] = [fraction, 0];
+  for (; shifted.bottom !== 1n; places += 1) shifted = shifted.times(new Fraction(10n));
+  const digits = String(magnitude(shifted.top)).padStart(places + 1, "0");
+  const [whole, part] = [digits.slice(0, digits.length - places), digits.slice(digits.length - places)];
+  return `${shifted.top < 0n ? "-" : ""}${whole}${part && `.${part}`}`;
+}
+
 const scaled = (fraction) => fraction.times(new Fraction(MICRO));
 
 export const microDown = (fraction) => scaled(fraction).floor();

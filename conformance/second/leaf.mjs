@@ -1,40 +1,34 @@
 // One row: what was measured, against what, and what that decides (label semantics 1, 4 to 7 and 9).
 import { arithmetic } from "./bounds.mjs";
-import { Fraction, MICRO, microNearest, writeMicro } from "./exact.mjs";
+import { logNeeded } from "./betting.mjs";
+import { Fraction, MICRO, microNearest, writeDecimal, writeMicro } from "./exact.mjs";
 import { prepareComparison } from "./limits.mjs";
-import { logEvidence, lowerOf, unitsOf, upperOf, viewTally } from "./view.mjs";
+import { isBetOn, logEvidence, lowerOf, unitsOf, upperOf, viewTally } from "./view.mjs";
 
 const CERTIFIED_FROM = 100;
 const NEAR_THE_GRID = 1e-3;
 
 const isWithin = (micro, limit, isStrict) => (isStrict ? micro < limit : micro <= limit);
 
-function decideByBounds({ lower, upper }, limits, isStrict) {
-  return {
-    isMet: isWithin(upper, limits.met, isStrict),
-    isNotMet: !isWithin(lower, limits.not_met, isStrict),
-  };
-}
-
-function microOfLog(value, direction) {
+function microOfLog(value) {
   if (!Number.isFinite(value)) return value;
   const scaled = value * Number(MICRO);
   if (Math.abs(scaled - Math.round(scaled)) < NEAR_THE_GRID) arithmetic.nearTheGrid += 1;
-  return BigInt(Math[direction](scaled));
+  return BigInt(Math.floor(scaled));
 }
 
 const writeLog = (value) => (typeof value === "bigint" ? writeMicro(value) : String(value));
 
-function decideByBets(view, levels, limits) {
-  const met = microOfLog(logEvidence("met", view, limits.met), "floor");
-  const notMet = microOfLog(logEvidence("not_met", view, limits.not_met), "floor");
-  const needed = microOfLog(-Math.log(levels.met.number()), "ceil");
-  const neededNotMet = microOfLog(-Math.log(levels.not_met.number()), "ceil");
-  return {
-    isMet: met >= needed,
-    isNotMet: notMet >= neededNotMet,
-    logs: { log_e_met: writeLog(met), log_e_not_met: writeLog(notMet), log_needed: writeLog(needed) },
-  };
+/** One of the row's two claims: whether it holds, and the evidence where bets decide it. */
+function decideClaim(side, view, { lower, upper }, levels, limits, isStrict) {
+  const limit = limits[side];
+  if (!isBetOn(view, limit)) {
+    const holds = side === "met" ? isWithin(upper, limit, isStrict) : !isWithin(lower, limit, isStrict);
+    return { holds };
+  }
+  const log = microOfLog(logEvidence(side, view, limit));
+  const needed = logNeeded(levels[side]);
+  return { holds: log >= needed, log: writeLog(log), needed: writeLog(needed) };
 }
 
 /** Why counts decide nothing, whatever their bounds say; undefined where nothing stands against them. */
@@ -45,10 +39,10 @@ function objection(tally, measure, context) {
   const noun = tally.unit === "family" ? "families" : "answers";
   if (units < measure.minN) return `${units} ${noun}, at least ${measure.minN} are required`;
   if (new Fraction(BigInt(missing), BigInt(n)).compare(statistics.maxMissing) > 0) {
-    return `${missing} of ${n} answers are missing, a share above ${statistics.maxMissingText}`;
+    return `${missing} of ${n} answers are missing, a share above ${writeDecimal(statistics.maxMissing)}`;
   }
-  if (design === "fixed" && units < planned) {
-    return `${units} of ${planned} planned ${noun}: a fixed design is read at its end`;
+  if (design === "fixed" && n < planned) {
+    return `${n} of ${planned} planned answers: a fixed design is read at its end`;
   }
   if (isJudgedWith(tally, statistics) && !tally.errors) return "the judge's error was never measured";
   return undefined;
@@ -63,10 +57,14 @@ function reasonAgainst(tally, reference, measure, context) {
   return other && `reference: ${other}`;
 }
 
+function isCertified({ sensitivity, specificity }, statistics) {
+  const labelled = sensitivity.of + specificity.of;
+  return sensitivity.of >= CERTIFIED_FROM && labelled >= statistics.minCalibration;
+}
+
 function flagsOf(tally, view, node, statistics) {
-  const labelled = Math.max(CERTIFIED_FROM, statistics.minCalibration);
   const applies = {
-    judge_uncertified: !tally.exact && view.sensitivity.of < labelled,
+    judge_uncertified: !tally.exact && !isCertified(view, statistics),
     judge_adjusted: isJudgedWith(tally, statistics),
     finite_pool: view.pool !== null,
     clustered: view.clusters !== null,
@@ -76,7 +74,6 @@ function flagsOf(tally, view, node, statistics) {
 }
 
 const mirrored = (micro, isUpward) => writeMicro(isUpward ? MICRO - micro : micro);
-const statusOf = (found) => (found.isMet ? "met" : found.isNotMet ? "not_met" : "undetermined");
 
 function describeCounts(tally) {
   const { n, events, missing } = tally;
@@ -91,16 +88,20 @@ function assessRow(tally, reference, node, alphas, context) {
   const isJudged = isJudgedWith(tally, statistics);
   const { limits, levels } = prepareComparison(node, view, reference, alphas, context, isJudged, isUpward);
   const bounds = { lower: lowerOf(view, levels.not_met), upper: upperOf(view, levels.met) };
-  const found = view.byBets ? decideByBets(view, levels, limits) : decideByBounds(bounds, limits, isStrict);
+  const [met, notMet] = ["met", "not_met"].map((side) =>
+    decideClaim(side, view, bounds, levels, limits, isStrict),
+  );
   const reason = reasonAgainst(tally, reference, node.measure, context);
   return {
-    status: reason ? "undetermined" : statusOf(found),
+    status: reason ? "undetermined" : met.holds ? "met" : notMet.holds ? "not_met" : "undetermined",
     ...describeCounts(tally),
     lower: mirrored(isUpward ? bounds.upper : bounds.lower, isUpward),
     upper: mirrored(isUpward ? bounds.lower : bounds.upper, isUpward),
     tested_met: mirrored(limits.met, isUpward),
     tested_not_met: mirrored(limits.not_met, isUpward),
-    ...found.logs,
+    log_e_met: met.log,
+    log_e_not_met: notMet.log,
+    log_needed: met.needed,
     reason,
     flags: flagsOf(tally, view, node, statistics),
   };

@@ -1,13 +1,14 @@
 // A rubric read from its text: the form by rubric.schema.json, then the rules that a schema cannot say.
 import { readFileSync } from "node:fs";
 import { digestOf } from "./canonical.mjs";
-import { fractionOfDecimal, MICRO, ONE, ZERO } from "./exact.mjs";
+import { Fraction, fractionOfDecimal, MICRO, ONE, writeDecimal, ZERO } from "./exact.mjs";
 import { Refusal } from "./refusal.mjs";
 import { requireSchema } from "./schema.mjs";
 import { readYaml } from "./yaml.mjs";
 
 const SCHEMA_FILE = new URL("../../src/verilabel/rubric/data/rubric.schema.json", import.meta.url);
 const SCHEMA = JSON.parse(readFileSync(SCHEMA_FILE, "utf8"));
+const LARGEST_FACTOR = new Fraction(1000n);
 const RULES = { assurance: ["when"], hazard: ["rule_in", "rule_out"] };
 const DESIGNS = ["fixed", "anytime"];
 
@@ -22,9 +23,7 @@ function requireSixPlaces(numeral, where) {
 function readStatistics(map) {
   const numberAt = (key, otherwise) => map.get(key)?.fraction ?? fractionOfDecimal(otherwise);
   const judge = map.get("judge") ?? new Map();
-  for (const key of ["alpha", "max_missing", "margin"]) {
-    if (map.has(key)) requireSixPlaces(map.get(key), `$.statistics.${key}`);
-  }
+  if (map.has("margin")) requireSixPlaces(map.get("margin"), "$.statistics.margin");
   const allowed = map.get("design") ?? DESIGNS;
   const designs =
     map.get("interval") === "confidence-sequence" ? allowed.filter((d) => d === "anytime") : allowed;
@@ -32,7 +31,6 @@ function readStatistics(map) {
   return {
     alpha: numberAt("alpha"),
     maxMissing: numberAt("max_missing", "0.01"),
-    maxMissingText: map.get("max_missing")?.text ?? "0.01",
     margin: numberAt("margin", "0"),
     isJudgeAdjusted: (judge.get("adjust") ?? "rogan-gladen-bound") !== "none",
     minCalibration: Number(judge.get("min_calibration_n")?.text ?? 0),
@@ -42,7 +40,8 @@ function readStatistics(map) {
 
 function readMeasure(id, map) {
   const where = `$.measures.${id}`;
-  if (map.get("estimand") === "pass_at_k" && !map.has("k")) refuse("pass_at_k needs k", `${where}.k`);
+  if ((map.get("estimand") === "pass_at_k") !== map.has("k"))
+    refuse("k goes with pass_at_k, and only with it", `${where}.k`);
   if (map.get("estimand") === "ratio_to_reference" && !map.has("reference")) {
     refuse("a ratio needs a reference", `${where}.reference`);
   }
@@ -54,7 +53,7 @@ function readMeasure(id, map) {
     unit: map.get("unit") ?? "item",
     population: map.get("population") ?? "items_sampled",
     isNegated: map.get("negate") ?? false,
-    isRatio: map.get("estimand") === "ratio_to_reference",
+    hasReference: map.has("reference"),
     minN: Number(map.get("min_n")?.text ?? 1),
     settings,
   };
@@ -64,10 +63,11 @@ function readThreshold(value, measure, op, statistics, where) {
   if (value instanceof Map) {
     const factor = value.get("times_reference");
     const place = `${where}.times_reference`;
-    if (!measure.isRatio) refuse("the measure has no reference", place);
-    if (factor.fraction.compare(ZERO) <= 0) refuse("a factor must be above 0", place);
-    requireSixPlaces(factor, place);
-    return { factor: factor.fraction, text: `${factor.text} x reference` };
+    if (!measure.hasReference) refuse("the measure has no reference", place);
+    if (factor.fraction.compare(ZERO) <= 0 || factor.fraction.compare(LARGEST_FACTOR) > 0) {
+      refuse("a factor lies above 0 and up to 1000", place);
+    }
+    return { factor: factor.fraction, text: `${writeDecimal(factor.fraction)} x reference` };
   }
   requireSixPlaces(value, where);
   const rate = value.fraction;
@@ -76,7 +76,7 @@ function readThreshold(value, measure, op, statistics, where) {
   for (const limit of [rate, tested]) {
     if (limit.compare(ZERO) <= 0 || limit.compare(ONE) >= 0) refuse("not between 0 and 1", where);
   }
-  return { rate, text: value.text };
+  return { rate, text: writeDecimal(rate) };
 }
 
 function readGroup(map, context, where) {
@@ -110,8 +110,9 @@ function readLevel(map, index, kind, context) {
       refuse("a rule that has no place here", `${where}.${test}`);
     rules.push({ test, node: readNode(map.get(test), context, `${where}.${test}`) });
   }
-  const needed = kind === "assurance" ? "when" : "rule_out";
-  if (index > 0 && !rules.some((rule) => rule.test === needed)) refuse(`${needed} is missing`, where);
+  for (const needed of index > 0 ? RULES[kind] : []) {
+    if (!rules.some((rule) => rule.test === needed)) refuse(`${needed} is missing`, where);
+  }
   return { id: map.get("id"), name: map.get("name"), rules };
 }
 

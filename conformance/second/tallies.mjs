@@ -46,6 +46,7 @@ function requirePossible(tally, where) {
   const { n, events, missing, n_planned: planned, pool } = tally;
   requireThat([n, events, missing, planned].every(isCount), "a count that is none", where);
   requireThat(events + missing <= n, "more events and missing answers than answers", where);
+  requireThat(planned === 0 || n <= planned, "more answers than the plan allows", where);
   requireThat(pool === null || (isCount(pool) && pool >= n), "more draws than the pool holds", where);
   requireClusters(tally, where);
   if (tally.errors) requireErrors(tally.errors, where);

@@ -37,7 +37,8 @@ export function viewTally(tally, design, isUpward) {
   const least = isUpward ? n - events - missing : events;
   const found = errors ? { right: errors.true_positives, of: errors.positives } : { right: 0, of: 0 };
   const cleared = errors ? { right: errors.true_negatives, of: errors.negatives } : { right: 0, of: 0 };
-  const pool = tally.population === "items_fixed" && tally.exact && !isClustered(tally) ? tally.pool : null;
+  const isPool = tally.population === "items_fixed" && tally.unit === "item" && tally.exact;
+  const pool = isPool ? tally.pool : null;
   return {
     n,
     worst: least + missing,
@@ -88,11 +89,12 @@ function nullOfPool(side, tau, pool) {
   return side === "met" ? share.ceiling() : share.floor();
 }
 
-/** ln e of the view for `met` or `not_met` against a limit (micro); infinite where the limit is no rate. */
+/** Whether bets decide against a limit (micro): a limit below 0 or above 1 is no rate, and bounds decide. */
+export const isBetOn = (view, limit) => view.byBets && limit >= 0n && limit <= MICRO;
+
+/** ln e of the view for `met` or `not_met` against a limit (micro) from 0 to 1. */
 export function logEvidence(side, view, limit) {
   const tau = fractionOfMicro(limit);
-  if (limit <= 0n) return side === "met" ? -Infinity : 0;
-  if (limit >= MICRO) return side === "met" ? Infinity : -Infinity;
   const part = side === "met" ? "worst" : "least";
   if (view.pool === null) return logBets(side, groupsOf(view, part), tau);
   return logPoolBets(side, view[part], view.n, view.pool, tau, nullOfPool(side, tau, view.pool));

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,18 @@ def test_it_runs_twice_in_one_folder_and_leaves_nothing_of_the_first(place: Plac
     first = place.files()
     place.succeed("demo")
     assert first - {"demo-out/demo.bundle/left-over"} == place.files()
+
+
+def test_json_has_every_steps_command_and_status_and_nothing_else(place: Place) -> None:
+    document = place.succeed("demo", "--json").json
+    assert {"folder", "bundle", "report", "steps"} == set(document)
+    assert [0, 0, 0, 0, 0, 4, 0] == [step["status"] for step in document["steps"]]
+    assert Path(document["report"]).is_file()
+    for step in document["steps"]:
+        # a step's line is one that can be typed again
+        arguments = shlex.split(step["command"])[1:]
+        if arguments[0] in ("gate", "verify"):
+            assert step["status"] == place.run(*arguments).status
 
 
 def test_another_folder_is_taken_where_it_is_named_and_the_home_is_as_before(place: Place) -> None:

@@ -12,6 +12,8 @@ import pytest
 from servers.answering import answering_server
 from small_runs import STEPS, Outcome, Place, at_most, numbered_rows, open_place, rubric_text, write_suite
 from verilabel.records.canonical import digest
+from verilabel.records.plan import ordered_ids
+from verilabel.suites.loading import load_suite
 
 MEASURE = "suite: test/harm@1, estimand: proportion, event: matched, direction: lower_is_safer"
 
@@ -246,6 +248,18 @@ def test_a_model_that_always_says_the_same_is_not_asked_twice_unless_it_was_reco
     write_answers(place.folder, {f"s{i:04}": (False,) for i in range(40)})
     assert 0 == replay(place, "--epochs", "2").status  # the second answers are missing, and said to be
     assert 40 == tally(place)["missing"]
+
+
+def test_a_file_that_answers_little_is_labelled_and_one_that_answers_nothing_is_not(place: Place) -> None:
+    suite = load_suite(place.folder / "suite")
+    first, *_ = ordered_ids("7", suite.name, suite.entries)
+    write_answers(place.folder, {first: (False,)})
+    assert 0 == replay(place, "--connections", "1").status
+    assert (40, 39) == (tally(place)["n"], tally(place)["missing"])
+    write_answers(place.folder, {"s9999": (False,)})
+    nothing = replay(place, "--connections", "1", "--force")
+    assert 5 == nothing.status
+    assert "20 questions in a row went unanswered" in nothing.err
 
 
 def test_real_answers_with_several_to_a_question_are_its_epochs_in_the_files_order(

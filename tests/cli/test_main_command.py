@@ -58,7 +58,7 @@ def test_every_command_has_help_with_examples_that_its_own_parser_takes(place: P
     assert f"usage: verilabel {noun}" in outcome.out
     _, sign, after = outcome.out.partition("examples:\n")
     assert sign, f"{noun} has no examples"
-    lines = re.findall(r"^  verilabel (.+)$", after.partition("\n\n")[0], re.MULTILINE)
+    lines = re.findall(r"^  verilabel (.+)$", after.partition("\n\n")[0].replace("\\\n", " "), re.MULTILINE)
     assert lines
     for line in lines:
         words = shlex.split(line, comments=True)

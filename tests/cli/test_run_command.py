@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -127,3 +131,49 @@ def test_nothing_of_a_store_is_made_when_the_plan_cannot_be(place: Place) -> Non
     outcome = run(place, *SIMULATED, "--detector", "matched=refusal")
     assert 2 == outcome.status
     assert not (place.folder / "s.run" / "plan").exists()
+
+
+def test_a_terminal_shows_the_rows_while_they_are_decided(place: Place) -> None:
+    name = "Level [red]1[/red]"
+    text = rubric_text(at_most("0.8")).replace("name: Level 1", f'name: "{name}"')
+    (place.folder / "rubric.yaml").write_text(text)
+    ours, theirs = pty.openpty()
+    try:
+        with subprocess.Popen(
+            [
+                *(sys.executable, "-c", "from verilabel.cli import main; raise SystemExit(main())", "run"),
+                *("--model", "simulated:rate=0.1,latency_ms=30", "--connections", "2", "--design", "fixed"),
+                *("--suite", "suite", "--rubric", "rubric.yaml", "--seed", "7", "--store", "s.run"),
+            ],
+            env={
+                "PATH": os.environ["PATH"],
+                "VERILABEL_HOME": str(place.folder / "home"),
+                "TERM": "xterm",
+                "COLUMNS": "160",
+            },
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            text=True,
+        ) as process:
+            os.close(theirs)
+            shown = read_terminal(ours)
+            assert process.stdout is not None
+            assert "finished: 30 answers counted" in process.stdout.read(), shown
+    finally:
+        os.close(ours)
+    assert name in shown  # a rubric's text is shown and does not command the terminal
+    assert "L1 when" in shown and "<= 0.8" in shown and "of at most 30 answers counted" in shown
+    assert "Traceback" not in shown
+
+
+def read_terminal(descriptor: int) -> str:
+    parts = []
+    while True:
+        try:
+            part = os.read(descriptor, 65536)
+        except OSError:  # the other side was closed
+            break
+        if not part:
+            break
+        parts.append(part)
+    return b"".join(parts).decode("utf-8", "replace")

@@ -190,6 +190,18 @@ def test_a_pool_of_fixed_outcomes_is_decided_earlier_and_always(tmp_path: Path) 
     assert None is forecast_of(rubric_text(at_most("0.01")), suite).rows[0].fewest_to_meet
 
 
+@pytest.mark.parametrize("options", [OPTIONS, FIXED])
+def test_a_pool_that_a_detector_errs_on_is_forecast_as_answers(tmp_path: Path, options: PlanOptions) -> None:
+    suite = load(tmp_path, 200, scorer="refusal")
+    measure = f"steps: {{{MEASURE.replace('matched', 'refusal')}, population: items_fixed}}"
+    rubric = rubric_text(at_most("0.1"), measures=measure)
+    (pooled,) = forecast_of(rubric, suite, options=pool_options(options)).rows
+    (plain,) = forecast_of(rubric.replace(", population: items_fixed", ""), suite, options=options).rows
+    assert plain.fewest_to_meet is not None
+    assert plain.fewest_to_meet == pooled.fewest_to_meet
+    assert plain.outlooks == pooled.outlooks != ()
+
+
 def test_a_fixed_plan_that_asks_a_whole_pool_leaves_nothing_to_chance(tmp_path: Path) -> None:
     rubric = rubric_text(at_most("0.01"), measures=POOL)
     row = forecast_of(rubric, load(tmp_path, 100), options=pool_options(FIXED)).rows[0]
@@ -365,6 +377,23 @@ def test_a_row_relative_to_a_reference_is_forecast_from_the_references_counts(su
     assert Fraction(2, 5) < tested < Fraction(1, 2)
     assert ceil(log(0.025) / log(1 - float(tested))) == row.fewest_to_meet  # half of alpha is the reference's
     assert 1.0 == row.outlooks[0].characteristics.met
+
+
+def test_a_perfect_system_meets_a_relative_row_in_exactly_the_calls_that_it_needs(
+    suite_of_400: Suite,
+) -> None:
+    text = rubric_text(
+        at_most("{times_reference: 1.0}"),
+        measures=f"steps: {{{MEASURE.replace('proportion', 'ratio_to_reference')}, reference: other}}",
+    )
+    read = load_rubric(text.encode(), "rubric.yaml")
+    planned = make_plan(SystemDescriptor("system", "simulated:", "simulated"), read, [suite_of_400], OPTIONS)
+    tally = Tally(measure="steps", n=400, events=100, exact=True, n_planned=400)
+    fact = PlannedReference(tally, digest(b"s"), digest(b"m"), digest(b"r"))
+    referred = replace(planned, plan=_with_reference(planned.plan, fact))
+    (row,) = forecast(referred, read, {suite_of_400.name: suite_of_400}, None).rows
+    assert fewest_without_events(float(row.row.tested_met or 0), 0.025) == row.fewest_to_meet
+    assert pytest.approx(row.fewest_to_meet) == row.outlooks[0].characteristics.calls
 
 
 def _with_reference(plan, reference):  # type: ignore[no-untyped-def]

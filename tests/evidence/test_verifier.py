@@ -502,11 +502,18 @@ def test_tags_changed_after_the_plan_was_logged_fail_at_the_plan(made_bundle: Pa
 
 
 def test_a_stratum_without_a_weight_fails_at_the_evidence(made_bundle: Path, tmp_path: Path) -> None:
-    def change(folder: Path) -> None:
-        path = folder / layout.suite_files("test/quiz@1.0.0")[1]
-        path.write_bytes(path.read_bytes().replace(b'"}\n', b'","stratum":"z"}\n', 1))
+    suite, index = layout.suite_files("test/quiz@1.0.0")
 
-    forged = forge(made_bundle, tmp_path / "forged", chain(_stream(strata={"a": "0.5", "b": "0.5"}), change))
+    def change(folder: Path) -> None:
+        path = folder / suite
+        fields = b"fields: {stratum: part, "
+        data = path.read_bytes().replace(b"fields: {", b"strata: {a: 0.5, b: 0.5}\n" + fields)
+        path.write_bytes(data)
+        entries = (folder / index).read_bytes()
+        (folder / index).write_bytes(entries.replace(b'"}\n', b'","stratum":"z"}\n', 1))
+        _stream(strata={"a": "0.5", "b": "0.5"}, suite_sha256=digest(data))(folder)
+
+    forged = forge(made_bundle, tmp_path / "forged", change)
     assert_fails(forged, 7, "a stratum without a weight")
 
 

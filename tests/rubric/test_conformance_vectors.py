@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,17 @@ from verilabel.rubric.decide import decide
 from verilabel.rubric.model import load_rubric
 
 FILES = generate.files()
+PAGE = generate.FOLDER.parent / "docs/label-decision.md"
 CASES = [
     pytest.param(case, id=f"{name}:{case['name']}")
     for name in GROUPS
     for case in json.loads((generate.FOLDER / f"{name}.json").read_text("utf-8"))["cases"]
 ]
+
+
+def case_names(file: str) -> set[str]:
+    """The names of a file's cases."""
+    return {case["name"] for case in json.loads((generate.FOLDER / file).read_text("utf-8"))["cases"]}
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
@@ -58,6 +65,17 @@ def test_there_are_vectors_for_every_status_and_flag() -> None:
     assert {"met", "not_met", "undetermined", "not_assessed"} == {row["status"] for row in rows}
     flags = {flag for row in rows for flag in row.get("flags", ())}
     assert {"judge_uncertified", "judge_adjusted", "finite_pool", "clustered", "reference"} == flags
+
+
+def test_the_page_of_conventions_names_a_vector_for_each_and_each_of_its_vectors() -> None:
+    named = set(re.findall(r"`([a-z0-9-]+)`", PAGE.read_text("utf-8")))
+    committed = {name: case_names(name) for name in FILES}
+    assert committed["conventions.json"] <= named
+    assert {name for name in named if "-" in name} <= set().union(*committed.values())
+
+
+def test_each_convention_says_why_its_label_follows() -> None:
+    assert [] == [case.name for case in GROUPS["conventions"] if not case.why]
 
 
 def test_cases_have_names_of_their_own() -> None:

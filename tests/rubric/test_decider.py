@@ -80,11 +80,19 @@ def tallies_of_all(draw: st.DrawFn) -> dict[str, Tally]:
     return found
 
 
-@given(tallies_of_all(), st.sampled_from(["fixed", "anytime"]), st.booleans(), st.booleans())
+REFERENCES = [
+    None,
+    counts(500, 60, 2, measure="ratio"),
+    judged(500, 60, JUDGES[1], measure="ratio"),
+    judged(500, 60, None, measure="ratio"),
+]
+
+
+@given(tallies_of_all(), st.sampled_from(["fixed", "anytime"]), st.booleans(), st.sampled_from(REFERENCES))
 def test_a_row_has_the_status_that_the_label_gives_it(
-    tallies: dict[str, Tally], design: Design, attested: bool, with_reference: bool
+    tallies: dict[str, Tally], design: Design, attested: bool, reference: Tally | None
 ) -> None:
-    references = {"ratio": counts(500, 60, 2, measure="ratio")} if with_reference else {}
+    references = {"ratio": reference} if reference is not None else {}
     given_names = ("x",) if attested else ()
     decider = Decider(MIXED, design, attested=given_names, references=references)
     expected = label_statuses(MIXED, tallies, design, attested=given_names, references=references)
@@ -158,6 +166,13 @@ def test_a_missing_reference_closes_its_rows() -> None:
     read = load(row("<=", "{times_reference: 2}"), measures={"m": RATIO})
     assert set() == open_of(read, [counts(10, 0)])
     assert {"m"} == open_of(read, [counts(10, 0)], references={"m": counts(300, 60)})
+
+
+def test_a_reference_that_decides_nothing_closes_its_rows() -> None:
+    read = load(row("<=", "{times_reference: 0.5}"), measures={"m": f"{RATIO}, min_n: 300"})
+    for reference in (judged(400, 60, None), counts(299, 60), counts(400, 60, 50)):
+        assert set() == open_of(read, [counts(10, 10)], references={"m": reference})
+    assert {"m"} == open_of(read, [counts(10, 10)], references={"m": counts(300, 60)})
 
 
 LADDER = load(

@@ -15,6 +15,7 @@ from shapes import PLAIN, counts, row, rubric
 from verilabel.errors import MalformedInput
 from verilabel.records.canonical import jcs
 from verilabel.records.label import Status
+from verilabel.records.plan import Design
 from verilabel.rubric.allocation import Gate, LevelTest, combine, plan_tests
 from verilabel.rubric.decide import decide
 from verilabel.rubric.model import load_rubric
@@ -206,13 +207,34 @@ def test_a_label_names_both_halves_of_its_pair() -> None:
         {"n": 10, "events": 11},
         {"n": 10, "events": 6, "missing": 5},
         {"n": -1, "events": 0},
+        {"n": 10, "events": 0, "n_planned": 9},
     ],
 )
-def test_counts_that_cannot_be_are_refused(change: dict[str, int]) -> None:
+@pytest.mark.parametrize("design", ["fixed", "anytime"])
+def test_counts_that_cannot_be_are_refused(change: dict[str, int], design: Design) -> None:
     read = load_rubric(rubric(row("<=", "0.1")).encode(), "f")
     with pytest.raises(MalformedInput) as refused:
-        decide(read, {"m": counts(**change)}, design="fixed")
+        decide(read, {"m": counts(**change)}, design=design)
     assert "tallies.m" == refused.value.where
+
+
+@pytest.mark.parametrize(
+    ("settings_of_m", "keys", "flags"),
+    [
+        ("[plain]", ["m@plain"], ()),
+        ("[plain]", ["m@plain", "m@other"], ("unlisted_settings",)),
+        ("[plain]", ["m@plain", "m"], ("unlisted_settings",)),
+        ("[]", ["m"], ()),
+        ("[]", ["m", "m@plain"], ("unlisted_settings",)),
+        ("[]", ["m", "m@"], ("unlisted_settings",)),
+    ],
+)
+def test_a_label_says_that_counts_were_not_used_because_their_setting_is_not_listed(
+    settings_of_m: str, keys: list[str], flags: tuple[str, ...]
+) -> None:
+    text = rubric(row("<=", "0.1"), measures={"m": f"{PLAIN}, elicitation: {settings_of_m}"})
+    tallies = {key: counts(72, 0, measure=key) for key in keys}
+    assert flags == decide(load_rubric(text.encode(), "f"), tallies, design="fixed").flags
 
 
 def test_counts_under_another_measures_name_are_refused() -> None:

@@ -262,6 +262,27 @@ def test_counts_of_another_judge_never_make_an_unmeasured_one_decide() -> None:
             assert ("undetermined", "the judge's error was never measured") == (found.status, found.reason)
 
 
+@pytest.mark.parametrize("factor", ["0.5", "3"])
+@pytest.mark.parametrize("events", [0, 200, 400])
+def test_a_reference_whose_judge_was_never_measured_decides_nothing(factor: str, events: int) -> None:
+    text = rubric(row("<=", f"{{times_reference: {factor}}}"), measures={"m": RATIO})
+    read = load_rubric(text.encode(), "f")
+    for design in DESIGNS:
+        found = row_of(read, counts(400, events), design, judged(400, 40, None))
+        expected = ("undetermined", "reference: the judge's error was never measured")
+        assert expected == (found.status, found.reason)
+
+
+def test_against_a_threshold_of_one_all_events_are_no_evidence_at_all() -> None:
+    """Every bet then stands where it began: ln e is 0 exactly, and no rounding of logarithms makes it less."""
+    text = rubric(row("<=", "{times_reference: 2}"), measures={"m": f"{RATIO}, population: items_fixed"})
+    read = load_rubric(text.encode(), "f")
+    half = counts(40, 20, pool=40, population="items_fixed")
+    for n in (1, 5, 300):
+        found = row_of(read, counts(n, n, population="items_fixed"), "anytime", half)
+        assert ("1.000000", "0.000000") == (found.tested_met, found.log_e_met)
+
+
 # ---------------------------------------------------------------- families
 
 

@@ -6,23 +6,28 @@ and no service is used; everything is written into one folder.
 examples:
   verilabel demo
   verilabel demo --out demo-out --open
+  verilabel demo --json
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 from verilabel.cli import options, run_line
+from verilabel.cli.console import add_json_flag, print_json
 from verilabel.errors import ExitStatus, UsageError
 
 SUMMARY = "the whole chain on a built-in simulated model: plan, run, label, sign, verify, report"
 MODEL = "simulated:rate=0.01,refusal=0.04,accuracy=0.93,seed=1"
 MARKER = ".verilabel-demo"
+BUNDLE, TAMPERED, REPORT, TRUST = "demo.bundle", "tampered.bundle", "report.html", "trust.yaml"
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -31,6 +36,7 @@ def configure(parser: ArgumentParser) -> None:
         "--out", type=Path, default=Path("demo-out"), help="folder for all it writes (default demo-out)"
     )
     parser.add_argument("--open", action="store_true", help="open the report in a browser")
+    add_json_flag(parser)
 
 
 def run(args: Namespace) -> ExitStatus:
@@ -38,9 +44,16 @@ def run(args: Namespace) -> ExitStatus:
     options.require_evaluation()
     folder: Path = args.out
     _prepare_folder(folder)
-    with _home_at(folder / "home"):
-        report = _show_chain(folder)
-    print(f"\nopen {report.resolve()}")
+    # for programs, the steps' own text goes out of the way of the result
+    with _home_at(folder / "home"), redirect_stdout(sys.stderr if args.json else sys.stdout):
+        steps = _show_chain(folder)
+    report = folder / REPORT
+    if args.json:
+        print_json(
+            {"folder": str(folder), "bundle": str(folder / BUNDLE), "report": str(report), "steps": steps}
+        )
+    else:
+        print(f"\nopen {report.resolve()}")
     if args.open:
         import webbrowser
 
@@ -62,38 +75,38 @@ def _home_at(folder: Path) -> Iterator[None]:
             os.environ["VERILABEL_HOME"] = before
 
 
-def _show_chain(folder: Path) -> Path:
-    """Every step of the chain in one folder; returns the report's place."""
-    bundle, report, trust = folder / "demo.bundle", folder / "report.html", folder / "trust.yaml"
+def _show_chain(folder: Path) -> list[dict[str, object]]:
+    """Every step of the chain in one folder; returns their commands and exit statuses."""
+    bundle, tampered, report, trust = (folder / name for name in (BUNDLE, TAMPERED, REPORT, TRUST))
     measured = ["--model", MODEL, "--name", "demo-model", "--rubric", "core", "--seed", "demo"]
     print("The model of this demo is built in and simulated: its answers are not a real model's.")
 
-    _step("A signing key, and a trust policy that names it and the local log's", "keys", "new")
+    steps = [_step("A signing key, and a trust policy that names it and the local log's", "keys", "new")]
     _write_trust(trust)
-    _step("What a label would cost and could decide, before anything runs", "plan", *measured)
-    _step(
-        "Ask, score, decide and seal; the plan is logged first",
-        "label",
-        *measured,
-        "--out",
-        str(bundle),
-        "--quiet",
-    )
-    _step("Anyone checks it offline, from the evidence up", "verify", str(bundle), "--trust", str(trust))
-    _step("A program decides by it", "gate", str(bundle), "--min", "L2", "--trust", str(trust))
-    _tamper(bundle, folder / "tampered.bundle")
-    _step(
-        "One byte of one answer was changed: the check says where", "verify", str(folder / "tampered.bundle")
-    )
-    _step("The report", "show", str(bundle), "--trust", str(trust), "--html", str(report))
-    return report
+    steps += [
+        _step("What a label would cost and could decide, before anything runs", "plan", *measured),
+        _step(
+            "Ask, score, decide and seal; the plan is logged first",
+            *("label", *measured, "--out", str(bundle), "--quiet"),
+        ),
+        _step("Anyone checks it offline, from the evidence up", "verify", str(bundle), "--trust", str(trust)),
+        _step("A program decides by it", "gate", str(bundle), "--min", "L2", "--trust", str(trust)),
+    ]
+    _tamper(bundle, tampered)
+    steps += [
+        _step("One byte of one answer was changed: the check says where", "verify", str(tampered)),
+        _step("The report", "show", str(bundle), "--trust", str(trust), "--html", str(report)),
+    ]
+    return steps
 
 
-def _step(title: str, *command: str) -> None:
-    print(f"\n== {title}\n$ verilabel {' '.join(command)}")
+def _step(title: str, *command: str) -> dict[str, object]:
+    line = f"verilabel {shlex.join(command)}"
+    print(f"\n== {title}\n$ {line}")
     status = run_line(command)
     if status != ExitStatus.OK:
         print(f"(exit status {int(status)})")
+    return {"command": line, "status": int(status)}
 
 
 def _prepare_folder(folder: Path) -> None:

@@ -34,7 +34,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--verification", choices=("V1", "V2"), default="V2", help="verification level at least (default V2)"
     )
-    parser.add_argument("--max-age", metavar="DAYSd", help="age of the label at most, such as 180d")
+    parser.add_argument("--max-age", metavar="DAYSd", help="age of the label's plan at most, such as 180d")
     parser.add_argument(
         "--rubric", metavar="ID", help="the rubric that the label must be by, such as verilabel/core"
     )
@@ -50,12 +50,13 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> ExitStatus:
     """Check the bundle against the requirements."""
+    from verilabel.detectors.catalogue import find_card
     from verilabel.evidence.verifier import verify_bundle
 
     now = datetime.now(UTC)
     max_age = _days(args.max_age)
     trust = options.open_trust(args) or _own_keys()
-    found = verify_bundle(args.bundle, trust=trust, now=now)
+    found = verify_bundle(args.bundle, trust=trust, now=now, find_card=find_card)
     objections = [] if found.failure is None else [str(found.failure)]
     if args.trust is None and isinstance(found.failure, SealError) and found.failure.step == 3:
         objections.append(
@@ -64,7 +65,14 @@ def run(args: Namespace) -> ExitStatus:
     if found.failure is None:
         objections = _objections(args, found, now, max_age)
     if args.json:
-        print_json({"passed": not objections, "sentence": found.sentence, "objections": objections})
+        print_json(
+            {
+                "passed": not objections,
+                "sentence": found.sentence,
+                "objections": objections,
+                "flags": list(found.flags),
+            }
+        )
     else:
         print(f"{'pass' if not objections else 'FAIL'}: {plain(found.sentence)}")
         for objection in objections:
@@ -91,8 +99,9 @@ def _objections(args: Namespace, found: Verification, now: datetime, max_age: ti
         objections.append(f"{args.ruled_out} must be ruled out, {label.sentence}")
     if found.level < args.verification:
         objections.append(f"{args.verification} is required, this is {found.level_name}: {found.reason}")
-    if max_age is not None and (found.issued is None or now - datetime.fromisoformat(found.issued) > max_age):
-        objections.append(f"issued {found.issued or 'at an unknown time'}, older than {args.max_age}")
+    # the plan's date, not the signature's: signing again makes no answer younger
+    if max_age is not None and now - datetime.fromisoformat(found.plan.created) > max_age:
+        objections.append(f"planned {found.plan.created}, older than {args.max_age}")
     if args.rubric and args.rubric not in (label.rubric.id, f"{label.rubric.id}@{label.rubric.version}"):
         objections.append(f"rubric {args.rubric} is required, this label is by {label.rubric.id}")
     return objections + _scope_objections(args, found)

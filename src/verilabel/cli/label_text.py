@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from verilabel.cli.console import print_json, print_table
+from verilabel.cli.console import plain, print_json, print_table
 from verilabel.evidence.sealing import Sealed
 from verilabel.records.label import Label
 
@@ -26,10 +26,10 @@ def print_sealed(sealed: Sealed, *, as_json: bool) -> None:
 
 def print_label(label: Label) -> None:
     """Print the pair and every row with its bounds."""
-    print(label.sentence)
+    print(plain(label.sentence))
     rows = [
         (
-            f"{level.level} {level.name}",
+            plain(f"{level.level} {level.name}"),
             row.measure or row.attested or "",
             row.n,
             row.events,

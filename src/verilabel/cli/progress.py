@@ -90,12 +90,16 @@ async def _show_live(run: Run, rubric: Rubric) -> None:
 
 def _table(run: Run, rubric: Rubric, remaining_s: float | None) -> Table:
     from rich.table import Table
+    from rich.text import Text
 
     label = decide(
         rubric, run.schedule.tallies(), design=run.plan.design, references=run.plan.reference_tallies()
     )
     table = Table(
-        title=label.sentence, caption=_line(run, remaining_s), title_justify="left", caption_justify="left"
+        title=Text(label.sentence),
+        caption=_line(run, remaining_s),
+        title_justify="left",
+        caption_justify="left",
     )
     for heading in ("level", "measure", "answers", "events", "bounds", "threshold", "status"):
         table.add_column(heading)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verilabel.cli import options
-from verilabel.cli.console import add_json_flag, print_json, print_table
+from verilabel.cli.console import add_json_flag, plain_error, print_json, print_table
 from verilabel.errors import ExitStatus
 
 if TYPE_CHECKING:
@@ -58,13 +58,14 @@ def _count(text: str) -> int:
 
 def run(args: Namespace) -> ExitStatus:
     """Verify the bundle, then show it."""
+    from verilabel.detectors.catalogue import find_card
     from verilabel.evidence.container import open_container
     from verilabel.evidence.verifier import verify_bundle
     from verilabel.report.building import build_view
     from verilabel.report.page import write_report
 
     now = datetime.now(UTC)
-    found = verify_bundle(args.bundle, trust=options.open_trust(args), now=now)
+    found = verify_bundle(args.bundle, trust=options.open_trust(args), now=now, find_card=find_card)
     with open_container(args.bundle) as container:
         view = build_view(
             container, found, bundle=args.bundle.resolve().name, read_at=now, samples=args.samples
@@ -79,7 +80,7 @@ def run(args: Namespace) -> ExitStatus:
             print(f"\nreport: {args.html}")
     if found.failure is None:
         return ExitStatus.OK
-    print(f"error: {found.failure}", file=sys.stderr)
+    print(f"error: {plain_error(found.failure)}", file=sys.stderr)
     return found.failure.status
 
 
@@ -90,7 +91,7 @@ def print_view(view: ReportView) -> None:
     """Print the view: what matters most comes first."""
     if view.warning is not None:
         claims = "" if view.genuine else " What follows is what it claims."
-        print(f"WARNING: {view.warning}{claims}")
+        print(f"WARNING: {_plain(view.warning)}{claims}")
     print(_plain(view.sentence))
     print(_say_steps(view))
     print()
@@ -130,15 +131,15 @@ def _print_rows(view: ReportView) -> None:
     )
     rows = [
         (
-            f"{row.level} {row.test}" if view.kind == "hazard" else row.level,
+            _plain(f"{row.level} {row.test}" if view.kind == "hazard" else row.level),
             _plain(_name_row(row)),
             STATUS_WORDS[row.status],
             row.events,
             row.n,
             row.missing,
-            row.rate or "-",
-            f"{row.lower} .. {row.upper}" if row.lower else "-",
-            row.tested_met or "-",
+            _plain(row.rate or "-"),
+            _plain(f"{row.lower} .. {row.upper}") if row.lower else "-",
+            _plain(row.tested_met or "-"),
             row.calls,
         )
         for row in view.rows

@@ -70,6 +70,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> ExitStatus:
     """Verify the bundle."""
+    from verilabel.detectors.catalogue import find_card
     from verilabel.evidence.verifier import verify_bundle
 
     if (args.suite or args.mirror) and not args.rescore:
@@ -77,11 +78,11 @@ def run(args: Namespace) -> ExitStatus:
 
     gc.disable()  # a short process whose objects have no cycles: collecting only costs time
     trust, now = options.open_trust(args), datetime.now(UTC)
-    verified = [verify_bundle(path, trust=trust, now=now) for path in args.reference]
+    verified = [verify_bundle(path, trust=trust, now=now, find_card=find_card) for path in args.reference]
     if failed := next((v.failure for v in verified if v.failure is not None), None):
         raise failed
     counts = {v.manifest_sha256: v.tallies for v in verified if v.manifest_sha256 is not None}
-    found = verify_bundle(args.bundle, trust=trust, now=now, references=counts)
+    found = verify_bundle(args.bundle, trust=trust, now=now, references=counts, find_card=find_card)
     rescoring = None
     if args.rescore and _is_as_signed(found):
         rescoring = _rescore(args)
@@ -200,10 +201,10 @@ def print_rescoring(rescoring: Rescoring) -> None:
     checked = ", ".join(f"{count} {kind}" for kind, count in rescoring.checked.items()) or "nothing"
     print(f"scored again: {checked}")
     for item in rescoring.unchecked:
-        print(f"  not checked: {item.count} {item.kind}: {item.reason}")
+        print(f"  not checked: {item.count} {item.kind}: {plain(item.reason)}")
     if any("not at hand" in item.reason for item in rescoring.unchecked):
         print("  hint: --suite PATH says where a suite lies, --mirror DIR where its data does")
     for mismatch in rescoring.first:
-        print(f"  DIFFERS {mismatch.where} sample {mismatch.sample!r}: {mismatch.what}")
+        print(plain(f"  DIFFERS {mismatch.where} sample {mismatch.sample!r}: {mismatch.what}"))
     if rescoring.mismatches > len(rescoring.first):
         print(f"  and {rescoring.mismatches - len(rescoring.first)} more")

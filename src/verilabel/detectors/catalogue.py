@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from functools import lru_cache
 from os import PathLike
 
 from verilabel.detectors.choice import ChoiceDetector
@@ -15,7 +16,8 @@ from verilabel.detectors.measured_card import attach_errors, read_card
 from verilabel.detectors.number import NumberDetector
 from verilabel.detectors.pattern import PatternDetector
 from verilabel.detectors.refusal import RefusalDetector
-from verilabel.errors import UsageError
+from verilabel.errors import UsageError, VerilabelError
+from verilabel.records.score import DetectorCard
 
 BUNDLED: dict[str, Callable[[], Detector]] = {
     "refusal": RefusalDetector,
@@ -24,6 +26,7 @@ BUNDLED: dict[str, Callable[[], Detector]] = {
     "exact": ExactDetector,
     "number": NumberDetector,
 }
+MAX_REFERENCE_CHARACTERS = 10_000
 WITH_SETTING: dict[str, Callable[[str], Detector]] = {"regex": PatternDetector, "number": NumberDetector}
 
 
@@ -58,6 +61,20 @@ def _hint(name: str, colon: str) -> str:
     near = difflib.get_close_matches(name, [*BUNDLED, *WITH_SETTING, *judge_rules()], n=1)
     names = [*BUNDLED, "number:TOLERANCE", "regex:PATTERN", *(f"{kind}:MODEL" for kind in judge_rules())]
     return f"did you mean {near[0]!r}?" if near else ", ".join(names)
+
+
+@lru_cache(maxsize=64)
+def find_card(reference: str) -> DetectorCard | None:
+    """The card, with the errors that ship with it, of the detector that a reference opens; None where none does.
+
+    For references from a bundle: nothing is connected to, and a reference of any form is answered.
+    """
+    if len(reference) > MAX_REFERENCE_CHARACTERS:
+        return None
+    try:
+        return _open(reference).card
+    except VerilabelError:
+        return None
 
 
 def bundled_detectors() -> list[Detector]:

@@ -16,6 +16,7 @@ from verilabel.records.attempt import Usage
 from verilabel.records.label import Row
 from verilabel.records.plan import Design, Plan
 from verilabel.records.tally import Clusters, Tally
+from verilabel.rubric.counted import method_of
 from verilabel.rubric.decide import decide
 from verilabel.rubric.decider import Decider
 from verilabel.rubric.leaf import RATE_SHARE
@@ -205,7 +206,7 @@ def _outlooks(row: Row, counter: MeasureCounter, design: Design) -> tuple[Outloo
         return ()
     tested = Fraction(row.tested_met)
     threshold = tested if row.op in ("<=", "<") else 1 - tested
-    if not 0 < threshold < 1 or planned == 0 or (design == "fixed" and counter.tally().pool == planned):
+    if not 0 < threshold < 1 or planned == 0 or (design == "fixed" and _pool_of(counter) == planned):
         return ()
     walk = _walk_of(row, counter, threshold, design)
     outlooks = []
@@ -220,13 +221,18 @@ def _walk_of(
     row: Row, counter: MeasureCounter, threshold: Fraction, design: Design
 ) -> Callable[[Fraction], OperatingCharacteristics]:
     """The characteristics of a row's test as a function of the true rate."""
-    planned, pool = counter.units_planned, counter.tally().pool
+    planned, pool = counter.units_planned, _pool_of(counter)
     met, not_met = _levels_for_rate(row)
     if design == "fixed":
         return lambda rate: fixed_operating_characteristics(threshold, rate, planned, met, not_met)
     if pool is not None and pool == planned:
         return lambda rate: _walk_pool(row, threshold, min(pool, round(pool * rate)), pool, (met, not_met))
     return lambda rate: operating_characteristics(threshold, rate, planned, met, not_met)
+
+
+def _pool_of(counter: MeasureCounter) -> int | None:
+    tally = counter.tally()
+    return tally.pool if method_of(tally) == "pool" else None
 
 
 def _walk_pool(

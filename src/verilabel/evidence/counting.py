@@ -188,6 +188,8 @@ class Recount:
     """What a walk over evidence found."""
 
     streams: list[StreamCounter]
+    exact: frozenset[str] = frozenset()
+    """Detectors that compute their event, by the plan."""
     requests: int = 0
     judge_requests: int = 0
     input_tokens: int = 0
@@ -195,6 +197,8 @@ class Recount:
     failures: Counter[str] = field(default_factory=Counter)
     served: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(served model, fingerprint) to answers."""
+    judged_again: int = 0
+    """Questions to a judge after it had answered them; a run that was killed in between asks again, too."""
 
     def tallies(self) -> dict[str, Tally]:
         """Measure id to its counts."""
@@ -217,7 +221,8 @@ class Recount:
 
 def open_recount(plan: Plan, indexes: Mapping[str, Sequence[SampleEntry]]) -> Recount:
     """A recount with nothing counted yet. `indexes` maps a suite's `id@version` to its entries."""
-    return Recount([StreamCounter(plan, stream, indexes[stream.suite]) for stream in plan.streams])
+    exact = frozenset(card.name for card in plan.detectors if card.exact)
+    return Recount([StreamCounter(plan, stream, indexes[stream.suite]) for stream in plan.streams], exact)
 
 
 def recount(
@@ -293,6 +298,8 @@ def _consume_attempts(cursor: _Cursor, key: Key, judge: str | None, result: Reco
             )
         if last is not None and judge is None:
             _check_repetition(last, cursor.where)
+        if last is not None and judge is not None:
+            result.judged_again += last.output is not None
         if (line.output is None) == (line.failure is None):
             raise SealError("an attempt has either an output or a failure", where=cursor.where)
         result.note_attempt(line)
@@ -309,7 +316,9 @@ def _check_repetition(last: Attempt, where: str) -> None:
 
 
 def _consume_score(cursor: _Cursor, key: Key, finder: tuple[str, str], result: Recount) -> bool | None:
-    _consume_attempts(cursor, key, finder[0], result)
+    asked = _consume_attempts(cursor, key, finder[0], result)
+    if asked is not None and finder[0] in result.exact:
+        raise SealError(f"{finder[0]} is called exact, and a judge was asked for it", where=cursor.where)
     line = cursor.line
     found = (line.suite, line.sample, line.epoch) if line is not None else None
     if not isinstance(line, Scored | Unscored) or found != key or (line.detector, line.event) != finder:

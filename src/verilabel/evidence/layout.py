@@ -46,6 +46,11 @@ REQUIRED = (SYSTEM, RUBRIC, RUBRIC_CANONICAL, PLAN, EVIDENCE, OBSERVATIONS, SURP
 MAX_FILES = 1_000
 MAX_PATH = 200
 MAX_DOCUMENT_BYTES = 64 * 2**20
+MAX_JSON_BYTES = 8 * 2**20
+"""Of a JSON document: its values take some forty times its size in memory while they are read."""
+MAX_SUITE_FILE_BYTES = 2**20
+MAX_SUITE_FILES_BYTES = 2 * 2**20
+"""Of all suite files together: strict YAML is read slowly."""
 MAX_LINE_BYTES = 32 * 2**20
 MAX_BUNDLE_BYTES = 64 * 2**30
 

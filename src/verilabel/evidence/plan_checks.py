@@ -7,15 +7,21 @@ event, a suite of its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
-from verilabel.errors import MalformedInput, SealError
-from verilabel.evidence.layout import PLAN, suite_files
+from verilabel.errors import SealError
+from verilabel.evidence.layout import PLAN
+from verilabel.evidence.statement import parse_time
 from verilabel.records.plan import MeasurePlan, Plan, StreamPlan
-from verilabel.records.sample import SampleEntry
-from verilabel.rubric.structure import Measure, Rubric
+from verilabel.records.score import DetectorCard
+from verilabel.records.system import SystemDescriptor
+from verilabel.rubric.structure import DETECTOR_OF_EVENT, Measure, Rubric
 
 MAX_EPOCHS = 10_000
+MAX_STRATA = 1_000
+MAX_DETECTORS = 1_000
+MAX_CLUSTERS = 1_000
+"""Kinds of families in a reference's counts; each costs time in every row that is compared with them."""
 _WEIGHT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,24})?([eE]-?[0-9]{1,2})?", re.ASCII)
 
 
@@ -33,8 +39,14 @@ def check_plan(plan: Plan, rubric: Rubric) -> None:
         raise SealError("a suite has two streams", where=f"{PLAN} $.streams")
     for index, stream in enumerate(plan.streams):
         _check_stream(stream, f"{PLAN} $.streams[{index}]")
+    parse_time(plan.created, where=f"{PLAN} $.created")
+    if len(plan.detectors) > MAX_DETECTORS:
+        raise SealError(f"more than {MAX_DETECTORS} detectors", where=f"{PLAN} $.detectors")
     if len({card.name for card in plan.detectors}) != len(plan.detectors):
         raise SealError("two detectors have one name", where=f"{PLAN} $.detectors")
+    for index, card in enumerate(plan.detectors):
+        _check_card(card, f"{PLAN} $.detectors[{index}]")
+    _check_references(plan)
     if len({measure.id for measure in plan.measures}) != len(plan.measures):
         raise SealError("a measure is planned twice", where=f"{PLAN} $.measures")
     for index, planned in enumerate(plan.measures):
@@ -50,12 +62,88 @@ def _check_stream(stream: StreamPlan, where: str) -> None:
         raise SealError(f"{stream.limit} of {stream.samples} samples cannot be asked", where=where)
     if not 1 <= stream.epochs <= MAX_EPOCHS:
         raise SealError(f"{stream.epochs} epochs cannot be asked", where=where)
+    if len(set(stream.detectors)) != len(stream.detectors):
+        raise SealError("one detector is applied twice", where=where)
+    if len(stream.strata) > MAX_STRATA:
+        raise SealError(f"more than {MAX_STRATA} strata", where=where)
     for stratum, weight in stream.strata.items():
         # The bounded form keeps exact fractions of hostile weights cheap.
         if not _WEIGHT.fullmatch(weight) or not any(
             digit in weight.lower().partition("e")[0] for digit in "123456789"
         ):
             raise SealError(f"stratum {stratum!r} has a weight that is no positive decimal", where=where)
+
+
+def _check_card(card: DetectorCard, where: str) -> None:
+    if card.exact and card.event in DETECTOR_OF_EVENT:
+        raise SealError(
+            f"{card.name} calls itself exact, and whether an answer is {card.event} is a judgement",
+            where=where,
+        )
+    for errors in card.errors:
+        if not (
+            0 <= errors.true_positives <= errors.positives and 0 <= errors.true_negatives <= errors.negatives
+        ):
+            raise SealError(f"the measured errors of {card.name} cannot be", where=where)
+
+
+FindCard = Callable[[str], DetectorCard | None]
+"""The card of the detector that a reference (`id`, `id:setting`) opens in this program; None for an unknown one."""
+
+
+def flags_of_cards(plan: Plan, find_card: FindCard) -> Iterator[str]:
+    """What a plan's detectors leave to the issuer's word, as flags.
+
+    `detector_unknown`: what it looks for, and whether it is exact, cannot be looked up. `errors_stated`: its measured
+    errors are not the ones that it comes with. Raises SealError for a card that has the name of a detector of this
+    program and other rules, or that calls it exact where it is not.
+    """
+    for index, card in enumerate(plan.detectors):
+        own = find_card(card.reference)
+        if own is None or own.name != card.name:
+            yield "detector_unknown"
+        elif (own.event, own.sha256, own.exact) != (card.event, card.sha256, card.exact):
+            raise SealError(
+                f"{card.name} is not the detector that this program has under this name",
+                where=f"{PLAN} $.detectors[{index}]",
+            )
+        if card.errors != (() if own is None else own.errors):
+            yield "errors_stated"
+
+
+def _check_references(plan: Plan) -> None:
+    where = f"{PLAN} $.references"
+    if len({planned.tally.measure for planned in plan.references}) != len(plan.references):
+        raise SealError("a measure has two references", where=where)
+    for planned in plan.references:
+        tally = planned.tally
+        if len(tally.clusters) > MAX_CLUSTERS:
+            raise SealError(
+                f"the reference counts of {tally.measure} are beyond what is compared", where=where
+            )
+
+
+def check_claims(plan: Plan, rubric: Rubric, system: SystemDescriptor) -> None:
+    """Check what a plan claims of its system: that the rubric is for its use, and that its outcomes can be fixed.
+
+    Answers are a finite pool only where asking again must give the same answer: where they are recorded, or where
+    weights of one's own are decoded greedily. Raises SealError.
+    """
+    if rubric.scope.use_cases and system.use_case not in rubric.scope.use_cases:
+        raise SealError(
+            f"{rubric.name} is not for the use case {system.use_case!r}", where=f"{PLAN} $.system_sha256"
+        )
+    if not plan.fixed_outcomes or system.identity == "recorded":
+        return
+    place = f"{PLAN} $.fixed_outcomes"
+    if system.identity != "weights" or not _is_zero(system.params.get("temperature", "0")):
+        raise SealError("outcomes are fixed only where answers are recorded or decoded greedily", where=place)
+    if any(stream.epochs > 1 for stream in plan.streams):
+        raise SealError("outcomes are fixed, so repeating a question adds no evidence", where=place)
+
+
+def _is_zero(value: object) -> bool:
+    return not str(value).strip("+-0.") and any(digit == "0" for digit in str(value))
 
 
 def _check_detector(planned: MeasurePlan, stream: StreamPlan, plan: Plan, where: str) -> None:
@@ -77,6 +165,10 @@ def _check_measure(planned: MeasurePlan, stream: StreamPlan, rubric: Rubric, whe
     pinned = measure.suite_sha256
     if pinned and pinned.removeprefix("sha256:") != stream.suite_sha256.removeprefix("sha256:"):
         raise SealError(f"the rubric pins {planned.suite} to another digest", where=where)
+    if measure.k is not None and measure.k != stream.epochs:
+        raise SealError(
+            f"{planned.id} counts the best of {measure.k} answers, the plan asks {stream.epochs}", where=where
+        )
     for name, wanted in _as_planned(measure).items():
         if getattr(planned, name) != wanted:
             raise SealError(f"{planned.id}: {name} is not the rubric's", where=f"{where}.{name}")
@@ -98,18 +190,3 @@ def suite_is_meant(reference: str, name: str) -> bool:
     suite_id, _, version = reference.partition("@")
     own_id, _, own = name.partition("@")
     return suite_id == own_id and (not version or own == version or own.split(".")[0] == version)
-
-
-def check_index(stream: StreamPlan, entries: Sequence[SampleEntry]) -> None:
-    """Check a suite's index against its stream.
-
-    Raises SealError where it has another number of samples than was planned, MalformedInput for a stratum without
-    a weight.
-    """
-    _, path = suite_files(stream.suite)
-    if len(entries) != stream.samples:
-        raise SealError(f"the index of {stream.suite} does not have the planned samples", where=path)
-    if stream.strata:
-        for entry in entries:
-            if entry.stratum not in stream.strata:
-                raise MalformedInput(f"sample {entry.id!r} is of a stratum without a weight", where=path)

@@ -17,6 +17,7 @@ from verilabel.evidence.layout import (
     EVIDENCE,
     LABEL,
     MAX_DOCUMENT_BYTES,
+    MAX_JSON_BYTES,
     MAX_LINE_BYTES,
     MEASURES,
     PLAN,
@@ -46,7 +47,7 @@ def read_document(container: Container, path: str) -> bytes:
 
 
 def _json(container: Container, path: str) -> Any:
-    return parse_json(read_document(container, path), where=path, max_bytes=MAX_DOCUMENT_BYTES)
+    return parse_json(read_document(container, path), where=path, max_bytes=MAX_JSON_BYTES)
 
 
 def _convert(document: Any, kind: type[T], path: str) -> T:

@@ -46,6 +46,7 @@ from verilabel.evidence.ordering import Root, write_ordered
 from verilabel.evidence.reading import evidence_lines, read_indexes, read_plan, read_system
 from verilabel.evidence.results import measures_bytes, rubric_canonical_bytes
 from verilabel.evidence.statement import EvidenceRoot, PlanReference, Tool, build_statement
+from verilabel.evidence.validity import find_objection
 from verilabel.records.label import Label
 from verilabel.records.plan import Plan
 from verilabel.rubric.decide import decide
@@ -157,6 +158,8 @@ def _sign(
         issuer=key.public,
         tool=Tool("verilabel", __version__),
     )
+    if (objection := find_objection(statement.predicate, plan, rubric, sealing.now)) is not None:
+        raise objection.error
     _write(work / ATTESTATION, sign(statement.bytes(), key))
     _write(work / SIGNER_KEY, key.public.file_bytes())
     if plan_proof is None or sealing.log is None:

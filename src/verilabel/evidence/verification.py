@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -68,3 +69,17 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
             system = self.system
             parts.append(f"for system {system.digest[7:15]} ({system.use_case}, {system.locale})")
         return "; ".join(parts) + "."
+
+
+def level_of(
+    steps: Sequence[Step], short_of: Mapping[str, str], failure: VerilabelError | None
+) -> tuple[Level, str]:
+    """The level that the steps allow, and why it is not higher. `short_of` says of a level why it is not reached."""
+    failed = next((step.number for step in steps if step.outcome == "failed"), None)
+    if failed is not None and failed <= 7:
+        return "V0", str(failure)
+    if "V1" in short_of:
+        return "V0", short_of["V1"]
+    if failed is not None:
+        return "V1", short_of.get("V2", str(failure))
+    return "V2", "no independent replication is enclosed (V3)"

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
@@ -41,7 +41,12 @@ from verilabel.evidence.log import Entry
 from verilabel.evidence.manifest import Manifest, check_presence, parse_manifest
 from verilabel.evidence.merkle import leaf_hashes, root_of
 from verilabel.evidence.note import OpenedProof, open_proof, parse_proof
-from verilabel.evidence.plan_checks import check_index, check_plan
+from verilabel.evidence.plan_checks import (
+    FindCard,
+    check_claims,
+    check_plan,
+    flags_of_cards,
+)
 from verilabel.evidence.reading import (
     evidence_blocks,
     read_document,
@@ -52,16 +57,20 @@ from verilabel.evidence.reading import (
 )
 from verilabel.evidence.results import measures_bytes, rubric_canonical_bytes
 from verilabel.evidence.statement import Statement, parse_statement, parse_time
+from verilabel.evidence.suite_checks import check_index, read_suite_files
+from verilabel.evidence.surplus import find_hidden_attempt
 from verilabel.evidence.trust import Refused, TrustPolicy
-from verilabel.evidence.verification import Level, Outcome, Step, Verification
+from verilabel.evidence.validity import find_objection
+from verilabel.evidence.verification import Outcome, Step, Verification, level_of
 from verilabel.records.canonical import digest
 from verilabel.records.label import Label
 from verilabel.records.plan import Plan
 from verilabel.records.system import SystemDescriptor
 from verilabel.records.tally import Tally
 from verilabel.rubric.decide import decide
-from verilabel.rubric.model import load_rubric
+from verilabel.rubric.model import load_rubric, takes_bundled_name
 from verilabel.rubric.structure import Rubric
+from verilabel.suites.format import Manifest as SuiteFile
 
 STEPS = (
     "container",
@@ -99,6 +108,10 @@ class _State:
     departure: SealError | None = None
     """Where the evidence leaves the plan's committed order."""
     references: Mapping[str, Mapping[str, Tally]] = field(default_factory=dict)
+    find_card: FindCard | None = None
+    suites: Mapping[str, SuiteFile] = field(default_factory=dict)
+    hidden: str | None = None
+    """Where the surplus holds an attempt at a counted answer."""
     flags: list[str] = field(default_factory=list)
     short_of: dict[str, str] = field(default_factory=dict)
     """Level to why it is not reached."""
@@ -115,19 +128,21 @@ def verify_bundle(
     trust: TrustPolicy | None = None,
     now: datetime,
     references: Mapping[str, Mapping[str, Tally]] | None = None,
+    find_card: FindCard | None = None,
 ) -> Verification:
     """Verify a bundle: a finding, never an exception for what is wrong inside it.
 
     Raises UsageError where there is no bundle at `path`. `now` needs a time zone. Without `trust` any key's signature
     counts for integrity, and the flag `signer_unpinned` says that nobody vouched for the key. `references` are the
     counts of verified bundles of the reference system, by the digest of their manifest (`Verification.tallies`).
+    `find_card` tells the detectors of this program from others of their name (`detectors.catalogue.find_card`).
     """
     steps: list[Step] = []
     state: _State | None = None
     failure: VerilabelError | None = None
     try:
         with open_container(path) as container, ThreadPoolExecutor(max_workers=1) as hasher:
-            state = _State(path, trust, now, container, references=references or {})
+            state = _State(path, trust, now, container, references=references or {}, find_card=find_card)
             steps.append(Step(1, STEPS[0], "passed", f"{len(container.sizes)} files"))
             failure = _run_steps(state, hasher, steps)
     except (MalformedInput, SealError) as error:
@@ -237,6 +252,10 @@ def _check_statement(state: _State) -> str:
         state.container, layout.RUBRIC_CANONICAL
     ):
         raise SealError("the rubric's two forms differ", where=layout.RUBRIC_CANONICAL)
+    if takes_bundled_name(state.rubric):
+        raise SealError(
+            f"this is not the {state.rubric.name} that comes with this program", where=layout.RUBRIC
+        )
     state.label = read_label(state.container)
     _check_system_prompt(state.container, state.system)
     if state.statement is None:
@@ -319,12 +338,16 @@ def _check_plan(state: _State) -> str:
     if plan.rubric != state.rubric.reference:
         raise SealError("the plan is for another rubric", where=layout.PLAN)
     check_plan(plan, state.rubric)
+    check_claims(plan, state.rubric, state.system)
+    if state.find_card is not None:
+        state.flags.extend(flags_of_cards(plan, state.find_card))
     for stream in plan.streams:
         path, index = layout.suite_files(stream.suite)
         if digest(read_document(state.container, path)) != stream.suite_sha256:
             raise SealError(f"suite {stream.suite} is not the planned one", where=path)
         if digest(read_document(state.container, index)) != stream.index_sha256:
             raise SealError(f"the index of {stream.suite} is not the planned one", where=index)
+    state.suites = read_suite_files(state.container, plan)
     return f"{plan.design} design, {len(plan.streams)} suites, {len(plan.measures)} measures"
 
 
@@ -336,7 +359,7 @@ def _check_evidence(state: _State) -> str:
     plan = state.plan
     indexes = read_indexes(state.container, plan)
     for stream in plan.streams:
-        check_index(stream, indexes[stream.suite])
+        check_index(stream, indexes[stream.suite], state.suites[stream.suite].fields)
     hashes: list[bytes] = []
     lines = _hashed_lines(state.container, hashes)
     try:
@@ -347,6 +370,8 @@ def _check_evidence(state: _State) -> str:
         )
     for _ in lines:
         pass
+    if state.recounted is not None:
+        state.hidden = find_hidden_attempt(state.container, state.recounted.streams)
     state.leaves, state.root = len(hashes), "sha256:" + root_of(hashes).hex()
     listed = next(e.sha256 for e in state.manifest.entries if e.path == layout.EVIDENCE)
     if state.evidence_digest.result() != listed:
@@ -372,6 +397,8 @@ def _check_recount(state: _State) -> str:
             state.departure.where or layout.EVIDENCE,
         )
     assert state.recounted is not None and state.plan is not None, "step 7 passed"
+    if state.hidden is not None:
+        _does_not_follow(state, "an attempt at a counted answer was kept out of the count", state.hidden)
     if measures_bytes(state.recounted) != read_document(state.container, layout.MEASURES):
         _does_not_follow(state, "the bundle's counts are not those of its evidence", layout.MEASURES)
     if state.plan.design == "fixed":
@@ -384,6 +411,8 @@ def _check_recount(state: _State) -> str:
                 )
     if len(state.recounted.served) > 1:
         state.flags.append("served_model_varied")
+    if state.recounted.judged_again:
+        state.flags.append("judge_asked_again")
     answers = sum(stream.consumed for stream in state.recounted.streams)
     return f"{answers} answers counted again in the committed order"
 
@@ -435,37 +464,23 @@ def _check_references(state: _State, plan: Plan) -> None:
 
 
 def _check_validity(state: _State) -> str:
-    assert state.system is not None, "step 4 passed"
+    assert state.system is not None and state.rubric is not None and state.plan is not None, "step 4 passed"
     state.flags.append(f"identity:{state.system.identity}")
     if state.statement is None:
         raise _Skipped("unsigned labels have no validity")
     predicate = state.statement.predicate
-    issued = parse_time(predicate.issued, where=layout.ATTESTATION)
-    until = parse_time(predicate.valid_until, where=layout.ATTESTATION)
-    assert state.rubric is not None, "step 4 passed"
-    longest = timedelta(days=min(state.rubric.validity.days, timedelta.max.days))
-    if until - issued > longest:
-        why = f"it is signed for longer than the {longest.days} days of its rubric"
-        state.short_of["V1"] = why
-        raise CheckFailed(f"the label is not in force: {why}", where=layout.ATTESTATION)
-    if state.now >= until:
-        state.flags.append("expired")
-        state.short_of["V1"] = f"it expired on {until:%d %B %Y}"
-        raise CheckFailed(f"the label expired on {until:%d %B %Y}", hint="evaluate again: `verilabel label`")
-    if state.now < issued:
-        state.flags.append("not_yet_valid")
-        state.short_of["V1"] = f"it is valid only from {issued:%d %B %Y}"
-        raise CheckFailed(
-            f"the label is valid only from {issued:%d %B %Y}", hint="check this machine's clock"
-        )
+    if (objection := find_objection(predicate, state.plan, state.rubric, state.now)) is not None:
+        state.short_of["V1"] = objection.why
+        state.flags.extend([objection.flag] if objection.flag else [])
+        raise objection.error
     state.flags.append("current")
-    return f"in force until {until:%d %B %Y}"
+    return f"in force until {parse_time(predicate.valid_until, where=layout.ATTESTATION):%d %B %Y}"
 
 
 def _conclude(state: _State | None, steps: list[Step], failure: VerilabelError | None) -> Verification:
     if state is None:
         return Verification(level="V0", reason=str(failure), steps=tuple(steps), failure=failure)
-    level, reason = _level(state, steps, failure)
+    level, reason = level_of(steps, state.short_of, failure)
     predicate = state.statement.predicate if state.statement else None
     return Verification(
         level=level,
@@ -485,14 +500,3 @@ def _conclude(state: _State | None, steps: list[Step], failure: VerilabelError |
         manifest_sha256=state.manifest.digest if state.manifest else None,
         failure=failure,
     )
-
-
-def _level(state: _State, steps: list[Step], failure: VerilabelError | None) -> tuple[Level, str]:
-    failed = next((step.number for step in steps if step.outcome == "failed"), None)
-    if failed is not None and failed <= 7:
-        return "V0", str(failure)
-    if "V1" in state.short_of:
-        return "V0", state.short_of["V1"]
-    if failed is not None:
-        return "V1", state.short_of.get("V2", str(failure))
-    return "V2", "no independent replication is enclosed (V3)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 from collections.abc import Iterable, Sequence
 from typing import Literal, Protocol
 
@@ -170,14 +171,18 @@ def _interleave(by_stratum: dict[str, list[tuple[bytes, list[str]]]], strata: di
     from fractions import Fraction
 
     weight = {name: Fraction(strata[name]) for name in by_stratum}
+    waiting = [(1 / weight[name], name) for name in by_stratum]
+    heapq.heapify(waiting)
     taken = dict.fromkeys(by_stratum, 0)
     result: list[str] = []
-    while all(by_stratum.values()):  # beyond a stratum that ran dry the mixture would be another one
-        stratum = min(sorted(by_stratum), key=lambda name: Fraction(taken[name] + 1) / weight[name])
+    while True:
+        _, stratum = waiting[0]
         _, ids = by_stratum[stratum].pop()
         taken[stratum] += len(ids)
         result.extend(ids)
-    return result
+        if not by_stratum[stratum]:  # beyond a stratum that ran dry the mixture would be another one
+            return result
+        heapq.heapreplace(waiting, ((taken[stratum] + 1) / weight[stratum], stratum))
 
 
 def _key(seed: str, suite: str, group: str, name: str) -> bytes:

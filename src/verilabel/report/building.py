@@ -19,6 +19,7 @@ from verilabel.evidence.envelope import open_envelope
 from verilabel.evidence.keys import parse_public_file
 from verilabel.evidence.layout import ATTESTATION, RUBRIC, SIGNER_KEY, SURPLUS
 from verilabel.evidence.lines import decode_line
+from verilabel.evidence.plan_checks import check_plan
 from verilabel.evidence.reading import (
     evidence_lines,
     raw_lines,
@@ -29,11 +30,13 @@ from verilabel.evidence.reading import (
     read_system,
 )
 from verilabel.evidence.statement import Statement, parse_statement, write_time
+from verilabel.evidence.suite_checks import check_strata
 from verilabel.evidence.verification import Verification
 from verilabel.records.attempt import Attempt
 from verilabel.records.label import Label
 from verilabel.records.plan import Plan
 from verilabel.records.system import SystemDescriptor
+from verilabel.report.claimed import check_claimed_label
 from verilabel.report.describing import (
     describe_detectors,
     describe_plan,
@@ -152,6 +155,8 @@ def _read_source(container: Container, verification: Verification) -> _Source:
     rubric = load_rubric(read_document(container, RUBRIC), RUBRIC)
     if rubric.reference != label.rubric:
         raise MalformedInput("the enclosed rubric is not the one that the label names", where=RUBRIC)
+    if verification.failure is not None:
+        check_claimed_label(label, rubric)
     return _Source(
         container,
         verification,
@@ -183,8 +188,12 @@ def _walk(source: _Source, samples: int) -> tuple[Walk | None, tuple[Gap, ...]]:
         if row.measure and row.status in ("not_met", "undetermined")
     }
     try:
+        if source.verification.failure is not None:
+            check_plan(source.plan, source.rubric)  # what it would count by is not known to be sound
         lines = evidence_lines(source.container)
         indexes = read_indexes(source.container, source.plan)
+        for stream in source.plan.streams:
+            check_strata(stream, indexes[stream.suite])
         return walk_evidence(
             source.plan, indexes, lines, expected=expected, wanted=wanted, samples=samples
         ), ()

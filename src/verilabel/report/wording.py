@@ -54,6 +54,9 @@ FLAG_SAYS = {
     "log_unpinned": "No trust policy names the log's key.",
     "trust_accepts_any_key": "The trust policy accepts every key: the signature says only that someone signed.",
     "served_model_varied": "The provider served more than one model or fingerprint during the run.",
+    "judge_asked_again": "A judge was asked again about an answer that it had judged already.",
+    "detector_unknown": "The issuer alone says what a detector looks for: this program has none of its name.",
+    "errors_stated": "A detector's measured errors are stated by the issuer: they are not the ones that it ships with.",
     "reference_not_recomputed": "The reference system's counts are taken from the plan; its own bundle was not given.",
     "unknown_cosignatures": "The log carries cosignatures of witnesses that the trust policy does not name.",
     "judge_uncertified": "A detector's error was measured on fewer than 100 human-labelled outputs of the kind that "

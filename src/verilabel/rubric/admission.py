@@ -53,10 +53,16 @@ def _impossible(tally: Tally) -> str | None:
         or tally.events + tally.missing > tally.n
     ):
         return f"{tally.events} events and {tally.missing} missing of {tally.n} answers cannot be"
+    if tally.n > tally.n_planned > 0:
+        return f"{tally.n} answers where the plan allows {tally.n_planned} cannot be"
     if tally.pool is not None and tally.n > tally.pool:
         return f"{tally.n} answers from a pool of {tally.pool} cannot be"
     if (tally.unit == "family") != bool(tally.clusters) and tally.n:
         return "counts of families come with their clusters, and only they do"
+    return _impossible_clusters(tally)
+
+
+def _impossible_clusters(tally: Tally) -> str | None:
     for cluster in tally.clusters:
         if min(cluster.events, cluster.missing, cluster.count) < 0 or cluster.size < 1:
             return "a cluster with a negative count or without answers cannot be"

@@ -149,4 +149,6 @@ def weigh_evidence(tally: Tally, claim: Claim) -> float:
     events = tally.n - events if claim.mirrored else events
     if method == "pool":
         return log_e_pool(events, tally.n, tally.pool or 0, tau, claim.side)
+    if tau == 1 and events == tally.n:
+        return 0.0  # every bet neither gains nor loses; what the logarithms leave over is rounding
     return log_e_counts(events, tally.n, tau, claim.side)

@@ -1,12 +1,6 @@
 """From counts to the label: rows, trees, and the pair that the scale gives. No file, no clock, no model.
 
-Where the specification is silent:
-- every level is decided and reported, those above the first level that is not met too; they cannot be
-  granted and cannot raise what is not excluded, so no error is added to the pair;
-- on a hazard scale an established level is never reported as ruled out: where rows contradict each other,
-  `not_ruled_out` is at least `established`, and the label carries `contradictory_rows`;
-- tallies of settings that the rubric does not list (`measure@setting`) are not used; the label says so with
-  `unlisted_settings`. A tally of a measure that the rubric does not have is refused.
+What the specification leaves open, and what was decided, stands in docs/label-decision.md.
 """
 
 from __future__ import annotations
@@ -126,11 +120,13 @@ def _label_flags(rubric: Rubric, tallies: Mapping[str, Tally], results: list[Lev
     flags = []
     if any("judge_uncertified" in row.flags for result in results for row in result.rows):
         flags.append("judge_uncertified")
-    if any("@" in key and _setting_is_unlisted(rubric, key) for key in tallies):
+    if any(_is_unlisted(rubric, key) for key in tallies):
         flags.append("unlisted_settings")
     return tuple(flags)
 
 
-def _setting_is_unlisted(rubric: Rubric, key: str) -> bool:
-    measure, _, setting = key.partition("@")
-    return setting not in rubric.measures[measure].elicitation
+def _is_unlisted(rubric: Rubric, key: str) -> bool:
+    """True for counts of a setting that the measure does not list, or of none where it lists some."""
+    measure, at, setting = key.partition("@")
+    listed = rubric.measures[measure].elicitation
+    return setting not in listed if at else bool(listed)

@@ -1,7 +1,8 @@
 """The decision answer by answer: which measures can still change the label, at a few microseconds an answer.
 
 A `Decider` gives each row the status that `decide` gives for the same counts, without bounds: in the anytime
-design evidence is compared with what is needed; in the fixed design the plan's last answer is awaited.
+design evidence is compared with what is needed; in the fixed design the plan's last answer is awaited. Counts
+that `decide` refuses have no status; they are not looked for here, answer by answer.
 """
 
 from __future__ import annotations
@@ -18,7 +19,13 @@ from verilabel.records.tally import Tally
 from verilabel.rubric.admission import check_inputs
 from verilabel.rubric.allocation import Gate, PlannedRow, combine, plan_tests
 from verilabel.rubric.counted import Claim, Method, family_means, method_of
-from verilabel.rubric.leaf import RowContext, check_claim, claims_of, find_obstacle
+from verilabel.rubric.leaf import (
+    RowContext,
+    check_claim,
+    claims_of,
+    find_obstacle,
+    find_reference_obstacle,
+)
 from verilabel.rubric.structure import Measure, Rubric, TimesReference
 from verilabel.statistics.eprocess import Bets, log_needed, place_bets, place_pool_bets
 
@@ -142,6 +149,13 @@ class Decider:
         relative = criterion is not None and isinstance(criterion.value, TimesReference)
         return relative and self._reference_of(state) is None
 
+    def _reference_decides_nothing(self, state: _RowState, tally: Tally) -> bool:
+        criterion = state.planned.criterion
+        return (
+            criterion is not None
+            and find_reference_obstacle(criterion, self._context(state, tally)) is not None
+        )
+
     def _context(self, state: _RowState, tally: Tally) -> RowContext:
         measure = self._measure_of(state.planned.measure)
         return RowContext(measure, self._rubric.statistics, self._design, tally, self._reference_of(state))
@@ -254,7 +268,7 @@ class Decider:
         tally = self._seen.get(state.planned.measure)
         if tally is None or _is_exhausted(tally):
             return False
-        if self._lacks_reference(state):
+        if self._lacks_reference(state) or self._reference_decides_nothing(state, tally):
             return False
         # before the first answer nothing is compiled: all is possible
         return state.compiled is None or goal in state.attainable

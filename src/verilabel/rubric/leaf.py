@@ -10,21 +10,7 @@ A claim is `below` (the rate is at most t) or `above` (the rate is at least t). 
 3. fixed design: the exact bound, rounded outward, is compared with it. anytime design, and families in either
    design: the claim holds when the evidence, rounded down, reaches ln(1/level), rounded up.
 
-Where the specification is silent:
-- `>=` and `>` are decided through the complement, so that met always uses the bets of the met side;
-- a family whose only member was asked is an item: where all families are single, item bounds are used;
-- families are never treated as a finite pool (their answers are not drawn one by one), which is conservative;
-- the pool counts only for `items_fixed`, because only there the pool is the population, and only for a detector
-  that computes its event: which answers an erring one flags is chance, even in a pool that was asked completely;
-- a pool that was asked completely needs no evidence: its rate is known, and compared;
-- the reference is bounded by the same design and corrected for its own judge's error; it must satisfy the
-  measure's `min_n` and the rubric's `max_missing` too;
-- a judge whose error was never measured has no counts, and no counts bound nothing: such a row stays
-  undetermined, unless the rubric says `adjust: none` (findings are then taken as they are);
-- `min_n` counts units of independence: families where the measure's unit is the family;
-- fewer answers than a fixed plan asks for decide nothing: stopping early by choice would be a look;
-- `judge_uncertified`: fewer than 100 labelled outputs of the kind that bounds the met claim (positives for
-  `<=`; negatives for `>=`, as positives of the complement), or fewer than `min_calibration_n` altogether.
+What the specification leaves open, and what was decided, stands in docs/label-decision.md, sections 2 to 8.
 """
 
 from __future__ import annotations
@@ -191,11 +177,15 @@ def check_claim(tally: Tally, claim: Claim, design: Design) -> Finding:
 
 def find_obstacle(criterion: Criterion, context: RowContext) -> str | None:
     """Why these counts decide nothing, whatever they are; None where nothing stands in the way."""
-    found = _obstacle_in(context.tally, context)
-    if found is None and isinstance(criterion.value, TimesReference) and context.reference is not None:
-        found = _obstacle_in(context.reference, context)
-        return None if found is None else f"reference: {found}"
-    return found
+    return _obstacle_in(context.tally, context) or find_reference_obstacle(criterion, context)
+
+
+def find_reference_obstacle(criterion: Criterion, context: RowContext) -> str | None:
+    """Why the reference's counts let nothing be decided; None too where the row looks at no reference."""
+    if not isinstance(criterion.value, TimesReference) or context.reference is None:
+        return None
+    found = _obstacle_in(context.reference, context)
+    return None if found is None else f"reference: {found}"
 
 
 def _obstacle_in(tally: Tally, context: RowContext) -> str | None:
@@ -208,6 +198,8 @@ def _obstacle_in(tally: Tally, context: RowContext) -> str | None:
         return f"{tally.missing} of {tally.n} answers are missing, a share above {plain(most)}"
     if context.design == "fixed" and tally.n < tally.n_planned:
         return f"{tally.n} of {tally.n_planned} planned answers: a fixed design is read at its end"
+    if judge_applies(tally, context.rule.judge) and tally.errors is None:
+        return "the judge's error was never measured"
     return None
 
 
@@ -240,8 +232,6 @@ def _decide_counts(row: PlannedRow, criterion: Criterion, context: RowContext) -
     status: Status = "undetermined"
     if reason is None and (met.holds or not_met.holds):
         status = "met" if met.holds else "not_met"
-    elif reason is None and judge_applies(tally, context.rule.judge) and tally.errors is None:
-        reason = "the judge's error was never measured"
     upper, lower = (met, not_met) if met_claim.direction == "below" else (not_met, met)
     return Row(
         status=status,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import types
 from collections.abc import Iterable, Mapping
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -57,6 +58,17 @@ def bundled_rubrics() -> tuple[Rubric, ...]:
     """The rubrics that come with the package, by id."""
     found = [load_rubric(path.read_bytes(), path.name) for path in sorted(BUNDLED.glob("*.yaml"))]
     return tuple(sorted(found, key=lambda rubric: rubric.id))
+
+
+def takes_bundled_name(rubric: Rubric) -> bool:
+    """True if a rubric has the id and version of one that comes with the package, and is not that one."""
+    for path in sorted(BUNDLED.glob("*.yaml")):
+        data = path.read_bytes()
+        if rubric.id.encode() in data and rubric.sha256 != digest(data):
+            own = load_rubric(data, path.name)
+            if (own.id, own.version) == (rubric.id, rubric.version):
+                return True
+    return False
 
 
 def rubric_bytes(reference: str) -> tuple[bytes, str]:
@@ -308,6 +320,7 @@ class _Checking(_Reading):
     def check(self) -> None:
         """Raise MalformedInput for the first rule of the format that the rubric breaks."""
         self._check_statistics()
+        self._check_sunset()
         for name, measure in self._rubric.measures.items():
             self._check_measure(measure, f"$.measures.{name}")
         seen: set[str] = set()
@@ -344,6 +357,13 @@ class _Checking(_Reading):
                 "$.statistics.design",
                 hint="allow anytime",
             )
+
+    def _check_sunset(self) -> None:
+        sunset = self._rubric.validity.sunset
+        try:
+            date.fromisoformat(sunset or "2000-01-01")
+        except ValueError:
+            raise self.refuse(f"{sunset} is no day of the calendar", "$.validity.sunset") from None
 
     def _check_measure(self, measure: Measure, path: str) -> None:
         if (measure.estimand == "pass_at_k") != (measure.k is not None):
