@@ -82,4 +82,6 @@ def level_of(
         return "V0", short_of["V1"]
     if failed is not None:
         return "V1", short_of.get("V2", str(failure))
+    if "V2" in short_of:
+        return "V1", short_of["V2"]
     return "V2", "no independent replication is enclosed (V3)"
