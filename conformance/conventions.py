@@ -306,6 +306,21 @@ REFERENCES = (
         why="the reference's pool is known: 2 x 0.5 = 1 exactly; against 1 with events alone every bet keeps its stake: ln e = 0",
     ),
     Case(
+        "families-tested-at-one",
+        rubric(row("<=", "{times_reference: 1}"), measures={"m": f"{RATIO}, unit: family"}),
+        (families((1, 0, 1, 1), (3, 0, 3, 5)),),
+        references=(families((3, 0, 3, 1)),),
+        why="one family bounds nothing: U_ref = 1; against 1 families with events alone give ln e = 0, of whatever sizes",
+    ),
+    Case(
+        "pool-tested-at-one",
+        rubric(row("<=", "{times_reference: 2}"), measures={"m": f"{RATIO}, population: items_fixed"}),
+        (counts(5, 5, pool=10, **POOLED),),
+        "anytime",
+        references=(counts(40, 20, pool=40, **POOLED),),
+        why="not met bets against floor(10 x 1) = 10 or fewer: no alternative lies above, so ln e = 0",
+    ),
+    Case(
         "reference-with-too-much-missing",
         relative("<=", "3"),
         (counts(400, 0),),

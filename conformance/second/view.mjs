@@ -56,13 +56,19 @@ export function rightAtLeast({ right, of }, alpha) {
   return of === 0 ? ZERO : fractionOfMicro(binomialLower(right, of, alpha));
 }
 
-function groupsOf(view, part) {
-  if (view.clusters) {
-    return view.clusters.map((c) => ({
-      share: new Fraction(BigInt(c[part]), BigInt(c.size)),
-      count: c.count,
-    }));
+// One group for each share, so that families that show all (or nothing) of the event add up without rounding.
+function groupByShare(clusters, part) {
+  const groups = new Map();
+  for (const cluster of clusters) {
+    const share = new Fraction(BigInt(cluster[part]), BigInt(cluster.size));
+    const known = groups.get(String(share))?.count ?? 0;
+    groups.set(String(share), { share, count: known + cluster.count });
   }
+  return [...groups.values()];
+}
+
+function groupsOf(view, part) {
+  if (view.clusters) return groupByShare(view.clusters, part);
   return [
     { share: ONE, count: view[part] },
     { share: ZERO, count: view.n - view[part] },

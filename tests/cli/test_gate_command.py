@@ -61,7 +61,7 @@ def test_it_passes_where_everything_is_met(made_bundle: Path, made_zip: Path, ga
     ("options", "objection"),
     [
         (["--min", "L3"], "L3 is required, L2 Solid granted, cannot exclude up to L3 Strong"),
-        (["--min", "L1", "--max-age", "1d"], "issued 2026-01-01T12:00:00Z, older than 1d"),
+        (["--min", "L1", "--max-age", "1d"], "planned 2026-01-01T11:00:00Z, older than 1d"),
         (
             ["--min", "L1", "--rubric", "test/other"],
             "rubric test/other is required, this label is by test/quiz-label",

@@ -172,6 +172,11 @@ def test_one_detector_applied_twice_is_refused(made_bundle: Path, tmp_path: Path
     assert_caught(lie(made_bundle, tmp_path, change, Forger()), 6, "applied twice")
 
 
+def test_a_detector_without_a_card_is_refused(made_bundle: Path, tmp_path: Path) -> None:
+    change = change_plan(lambda plan: plan["streams"][0]["detectors"].append("nobody@1"))
+    assert_caught(lie(made_bundle, tmp_path, change, Forger()), 6, "no card says what 'nobody@1' finds")
+
+
 def test_the_best_of_five_is_not_read_from_one_answer(made_bundle: Path, tmp_path: Path) -> None:
     best_of_five = RUBRIC.replace(
         "estimand: proportion, event: correct", "estimand: pass_at_k, k: 5, event: correct"

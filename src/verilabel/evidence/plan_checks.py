@@ -25,8 +25,8 @@ MAX_CLUSTERS = 1_000
 _WEIGHT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,24})?([eE]-?[0-9]{1,2})?", re.ASCII)
 
 
-def check_plan(plan: Plan, rubric: Rubric) -> None:
-    """Check a plan against the rubric it is for and against itself.
+def check_plan(plan: Plan, rubric: Rubric, system: SystemDescriptor) -> None:
+    """Check a plan against the rubric and the system it is for, and against itself.
 
     Raises SealError naming the first measure or stream that does not fit.
     """
@@ -40,12 +40,8 @@ def check_plan(plan: Plan, rubric: Rubric) -> None:
     for index, stream in enumerate(plan.streams):
         _check_stream(stream, f"{PLAN} $.streams[{index}]")
     parse_time(plan.created, where=f"{PLAN} $.created")
-    if len(plan.detectors) > MAX_DETECTORS:
-        raise SealError(f"more than {MAX_DETECTORS} detectors", where=f"{PLAN} $.detectors")
-    if len({card.name for card in plan.detectors}) != len(plan.detectors):
-        raise SealError("two detectors have one name", where=f"{PLAN} $.detectors")
-    for index, card in enumerate(plan.detectors):
-        _check_card(card, f"{PLAN} $.detectors[{index}]")
+    _check_claims(plan, rubric, system)
+    _check_cards(plan)
     _check_references(plan)
     if len({measure.id for measure in plan.measures}) != len(plan.measures):
         raise SealError("a measure is planned twice", where=f"{PLAN} $.measures")
@@ -72,6 +68,19 @@ def _check_stream(stream: StreamPlan, where: str) -> None:
             digit in weight.lower().partition("e")[0] for digit in "123456789"
         ):
             raise SealError(f"stratum {stratum!r} has a weight that is no positive decimal", where=where)
+
+
+def _check_cards(plan: Plan) -> None:
+    where = f"{PLAN} $.detectors"
+    names = {card.name for card in plan.detectors}
+    if len(plan.detectors) > MAX_DETECTORS:
+        raise SealError(f"more than {MAX_DETECTORS} detectors", where=where)
+    if len(names) != len(plan.detectors):
+        raise SealError("two detectors have one name", where=where)
+    for index, card in enumerate(plan.detectors):
+        _check_card(card, f"{where}[{index}]")
+    if unknown := {name for stream in plan.streams for name in stream.detectors} - names:
+        raise SealError(f"no card says what {min(unknown)[:80]!r} finds", where=where)
 
 
 def _check_card(card: DetectorCard, where: str) -> None:
@@ -123,16 +132,12 @@ def _check_references(plan: Plan) -> None:
             )
 
 
-def check_claims(plan: Plan, rubric: Rubric, system: SystemDescriptor) -> None:
-    """Check what a plan claims of its system: that the rubric is for its use, and that its outcomes can be fixed.
-
-    Answers are a finite pool only where asking again must give the same answer: where they are recorded, or where
-    weights of one's own are decoded greedily. Raises SealError.
-    """
+def _check_claims(plan: Plan, rubric: Rubric, system: SystemDescriptor) -> None:
     if rubric.scope.use_cases and system.use_case not in rubric.scope.use_cases:
         raise SealError(
             f"{rubric.name} is not for the use case {system.use_case!r}", where=f"{PLAN} $.system_sha256"
         )
+    # a finite pool needs answers that asking again cannot change: recorded ones, or weights decoded greedily
     if not plan.fixed_outcomes or system.identity == "recorded":
         return
     place = f"{PLAN} $.fixed_outcomes"

@@ -7,7 +7,8 @@ invention of the plan or of the index, and change what is counted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from verilabel.errors import LimitExceeded, MalformedInput, SealError
 from verilabel.evidence.container import Container
@@ -16,11 +17,30 @@ from verilabel.evidence.reading import read_document
 from verilabel.records.plan import Plan, StreamPlan
 from verilabel.records.sample import SampleEntry
 from verilabel.records.strict_yaml import load_strict_yaml
-from verilabel.suites.format import FieldMap, Manifest, parse_manifest
 
 
-def read_suite_files(container: Container, plan: Plan) -> dict[str, Manifest]:
-    """The suite file of every stream, by the stream's suite; checks that the plan says nothing else of the suites.
+class SuiteFacts(NamedTuple):
+    """What a suite file says that decides what is counted; the rest of it is for whoever has the data."""
+
+    name: str
+    language: str
+    strata: dict[str, str]
+    """Stratum to weight, as text."""
+    has_families: bool
+    has_strata: bool
+    tags: frozenset[str]
+
+    def find_invented(self, entry: SampleEntry) -> str | None:
+        """What an index entry says that no rule of the suite reads from its data; None where there is nothing."""
+        if entry.family and not self.has_families:
+            return "a family"
+        if entry.stratum and not self.has_strata:
+            return "a stratum"
+        return next((f"a tag {tag[:60]!r}" for tag in entry.tags if tag not in self.tags), None)
+
+
+def read_suite_files(container: Container, plan: Plan) -> dict[str, SuiteFacts]:
+    """The facts of every stream's suite file, by the stream's suite, once the plan is found to say nothing else.
 
     Raises MalformedInput where one is no suite file, SealError where the plan gives a suite another name, other
     weights, or a measure on it another language.
@@ -34,11 +54,11 @@ def read_suite_files(container: Container, plan: Plan) -> dict[str, Manifest]:
         document = load_strict_yaml(
             read_document(container, path), where=path, max_bytes=MAX_SUITE_FILE_BYTES
         )
-        suites[stream.suite] = manifest = parse_manifest(document, where=path)
+        suites[stream.suite] = suite = _read_facts(document, path)
         where = f"{PLAN} $.streams[{number}]"
-        if manifest.name != stream.suite:
-            raise SealError(f"the plan calls {manifest.name} {stream.suite}", where=where)
-        if manifest.strata != stream.strata:
+        if suite.name != stream.suite:
+            raise SealError(f"the plan calls {suite.name} {stream.suite}", where=where)
+        if suite.strata != stream.strata:
             raise SealError(
                 f"the plan weighs the strata of {stream.suite} otherwise than it does", where=where
             )
@@ -52,7 +72,27 @@ def read_suite_files(container: Container, plan: Plan) -> dict[str, Manifest]:
     return suites
 
 
-def check_index(stream: StreamPlan, entries: Sequence[SampleEntry], fields: FieldMap) -> None:
+def _read_facts(document: Any, where: str) -> SuiteFacts:
+    root = _mapping(document, f"{where} $")
+    fields = _mapping(root.get("fields"), f"{where} $.fields")
+    strata = _mapping(root.get("strata", {}), f"{where} $.strata")
+    return SuiteFacts(
+        name=f"{root.get('id')}@{root.get('version')}",
+        language=str(root.get("language", "en")),
+        strata={name: str(weight) for name, weight in strata.items()},
+        has_families=fields.get("family") is not None,
+        has_strata=fields.get("stratum") is not None,
+        tags=frozenset(_mapping(fields.get("tags", {}), f"{where} $.fields.tags")),
+    )
+
+
+def _mapping(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise MalformedInput("not a suite file: keys and values are missing here", where=where)
+    return value
+
+
+def check_index(stream: StreamPlan, entries: Sequence[SampleEntry], suite: SuiteFacts) -> None:
     """Check a suite's index against its stream, and that it states only facts that the suite reads from its data.
 
     Raises SealError where it has another number of samples than was planned, or an entry with a family, a stratum or
@@ -63,7 +103,7 @@ def check_index(stream: StreamPlan, entries: Sequence[SampleEntry], fields: Fiel
         raise SealError(f"the index of {stream.suite} does not have the planned samples", where=path)
     check_strata(stream, entries)
     for number, entry in enumerate(entries, 1):
-        if (invented := _find_invented(entry, fields)) is not None:
+        if (invented := suite.find_invented(entry)) is not None:
             raise SealError(
                 f"sample {entry.id[:60]!r} has {invented}, which its suite does not read",
                 where=f"{path}:{number}",
@@ -78,11 +118,3 @@ def check_strata(stream: StreamPlan, entries: Sequence[SampleEntry]) -> None:
     for entry in entries:
         if entry.stratum not in stream.strata:
             raise MalformedInput(f"sample {entry.id!r} is of a stratum without a weight", where=path)
-
-
-def _find_invented(entry: SampleEntry, fields: FieldMap) -> str | None:
-    if entry.family and fields.family is None:
-        return "a family"
-    if entry.stratum and fields.stratum is None:
-        return "a stratum"
-    return next((f"a tag {tag[:60]!r}" for tag in entry.tags if tag not in fields.tags), None)

@@ -15,8 +15,8 @@ Steps 1 to 7 failing means that something was changed (SealError or MalformedInp
 not follow from the evidence (CheckFailed); 10 that it is not in force. A bundle without a signature or a log entry
 is V0; one whose steps 1 to 7 and 10 hold is V1; one that also passes 8 and 9 is V2 (label-semantics section 12).
 
-What the caller still owes: whether the signer is one to believe (pass a trust policy), whether the system is the
-one in use (`records.system.scope_difference`), and whether the rubric asks the right questions.
+The caller still owes: whether the signer is one to believe (a trust policy), whether the system is the one in use
+(`records.system.scope_difference`), and whether the rubric asks the right questions.
 """
 
 from __future__ import annotations
@@ -41,12 +41,7 @@ from verilabel.evidence.log import Entry
 from verilabel.evidence.manifest import Manifest, check_presence, parse_manifest
 from verilabel.evidence.merkle import leaf_hashes, root_of
 from verilabel.evidence.note import OpenedProof, open_proof, parse_proof
-from verilabel.evidence.plan_checks import (
-    FindCard,
-    check_claims,
-    check_plan,
-    flags_of_cards,
-)
+from verilabel.evidence.plan_checks import FindCard, check_plan, flags_of_cards
 from verilabel.evidence.reading import (
     evidence_blocks,
     read_document,
@@ -57,7 +52,7 @@ from verilabel.evidence.reading import (
 )
 from verilabel.evidence.results import measures_bytes, rubric_canonical_bytes
 from verilabel.evidence.statement import Statement, parse_statement, parse_time
-from verilabel.evidence.suite_checks import check_index, read_suite_files
+from verilabel.evidence.suite_checks import SuiteFacts, check_index, read_suite_files
 from verilabel.evidence.surplus import find_hidden_attempt
 from verilabel.evidence.trust import Refused, TrustPolicy
 from verilabel.evidence.validity import find_objection
@@ -70,7 +65,6 @@ from verilabel.records.tally import Tally
 from verilabel.rubric.decide import decide
 from verilabel.rubric.model import load_rubric, takes_bundled_name
 from verilabel.rubric.structure import Rubric
-from verilabel.suites.format import Manifest as SuiteFile
 
 STEPS = (
     "container",
@@ -109,7 +103,7 @@ class _State:
     """Where the evidence leaves the plan's committed order."""
     references: Mapping[str, Mapping[str, Tally]] = field(default_factory=dict)
     find_card: FindCard | None = None
-    suites: Mapping[str, SuiteFile] = field(default_factory=dict)
+    suites: Mapping[str, SuiteFacts] = field(default_factory=dict)
     hidden: str | None = None
     """Where the surplus holds an attempt at a counted answer."""
     flags: list[str] = field(default_factory=list)
@@ -337,8 +331,7 @@ def _check_plan(state: _State) -> str:
         raise SealError("the plan is for another system", where=layout.PLAN)
     if plan.rubric != state.rubric.reference:
         raise SealError("the plan is for another rubric", where=layout.PLAN)
-    check_plan(plan, state.rubric)
-    check_claims(plan, state.rubric, state.system)
+    check_plan(plan, state.rubric, state.system)
     if state.find_card is not None:
         state.flags.extend(flags_of_cards(plan, state.find_card))
     for stream in plan.streams:
@@ -359,7 +352,7 @@ def _check_evidence(state: _State) -> str:
     plan = state.plan
     indexes = read_indexes(state.container, plan)
     for stream in plan.streams:
-        check_index(stream, indexes[stream.suite], state.suites[stream.suite].fields)
+        check_index(stream, indexes[stream.suite], state.suites[stream.suite])
     hashes: list[bytes] = []
     lines = _hashed_lines(state.container, hashes)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,13 @@ from typing import NoReturn
 from verilabel.errors import ModelError, UsageError
 
 MAX_KEY_BYTES = 16 * 1024
+MAX_ESCAPINGS = 4
+"""How often text inside text is unescaped: JSON in a string of JSON doubles every escape."""
+_ESCAPE = re.compile(rb'\\(?:u00([2-7][0-9A-Fa-f])|(["/\\]))')
+
+
+def _unescape(found: re.Match[bytes]) -> bytes:
+    return bytes([int(found[1], 16)]) if found[1] else found[2]
 
 
 class ApiKey:
@@ -33,7 +41,13 @@ class ApiKey:
         return self._text
 
     def stands_in(self, data: bytes) -> bool:
-        """True if the data repeats the key."""
+        """True if the data repeats the key, as it is or with the escapes of JSON, nested ones too."""
+        for _ in range(MAX_ESCAPINGS):
+            if self._bytes in data:
+                return True
+            if b"\\" not in data:
+                return False
+            data = _ESCAPE.sub(_unescape, data)
         return self._bytes in data
 
     def __repr__(self) -> str:

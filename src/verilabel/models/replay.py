@@ -10,6 +10,7 @@ from typing import Literal, Self
 import msgspec
 
 from verilabel.errors import UsageError
+from verilabel.models.dialects.dialect import short_name
 from verilabel.models.interface import Exchange, ModelRequest, PlainRequest, PlainResponse, Stopwatch
 from verilabel.models.recorded import RecordedAnswer, RecordedFile, read_recorded
 from verilabel.records.attempt import Failure
@@ -79,7 +80,7 @@ class ReplayModel:
             request=body,
             response=_encoder.encode(PlainResponse(answer.output, answer.served_model, answer.row)),
             output=answer.output,
-            served_model=answer.served_model,
+            served_model=short_name(answer.served_model),
             started_us=watch.started_us,
             elapsed_us=watch.elapsed_us,
         )

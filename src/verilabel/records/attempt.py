@@ -7,9 +7,11 @@ the same Merkle root as one that was not; clocks and headers live in `Observatio
 from __future__ import annotations
 
 import base64
+import re
 
 import msgspec
 
+_CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 KINDS_OF_A_SAMPLE = frozenset({"filtered", "missing", "empty", "too_large"})
 """Failures that say something of the sample and nothing of the model's being there."""
 
@@ -100,11 +102,16 @@ class Observation(
 
 
 def body_fields(body: bytes) -> dict[str, str]:
-    """The fields of an Attempt that keep a response body exactly: text where it is UTF-8, base64 where not."""
-    try:
-        return {"response": body.decode("utf-8")}
-    except UnicodeDecodeError:
-        return {"response_base64": base64.b64encode(body).decode("ascii")}
+    """The fields of an Attempt that keep a response body exactly: text where it is UTF-8, base64 where not.
+
+    A body with control characters, which no JSON has, is kept as base64 too: as text it would take six times its size.
+    """
+    if not _CONTROLS.search(body):
+        try:
+            return {"response": body.decode("utf-8")}
+        except UnicodeDecodeError:
+            pass
+    return {"response_base64": base64.b64encode(body).decode("ascii")}
 
 
 def response_body(attempt: Attempt) -> bytes | None:

@@ -189,7 +189,9 @@ def _walk(source: _Source, samples: int) -> tuple[Walk | None, tuple[Gap, ...]]:
     }
     try:
         if source.verification.failure is not None:
-            check_plan(source.plan, source.rubric)  # what it would count by is not known to be sound
+            check_plan(
+                source.plan, source.rubric, source.system
+            )  # what it would count by is not known to be sound
         lines = evidence_lines(source.container)
         indexes = read_indexes(source.container, source.plan)
         for stream in source.plan.streams:

@@ -27,17 +27,31 @@ DECIMAL_PARAMS = frozenset(
 )
 """Parameters that travel as numbers; records keep them as decimal strings."""
 MAX_MESSAGE_CHARS = 300
+MAX_NAME_CHARS = 128
+MAX_TOKENS = 10**9
+"""Tokens of one answer; more is nonsense, and the sum of such counts would be beyond what records can hold."""
 _number = msgspec.json.Decoder(int | float)
 
 
+def short_name(name: str | None) -> str | None:
+    """A name that a provider gives, cut to what a name needs: the distinct ones of a whole run are listed."""
+    return name if name is None else name[:MAX_NAME_CHARS]
+
+
 class Decoded(msgspec.Struct, frozen=True):
-    """An answer read from a response body."""
+    """An answer read from a response body; the provider's names in it are cut by `short_name`."""
 
     output: str
     finish: str | None = None
     served_model: str | None = None
     fingerprint: str | None = None
     usage: Usage | None = None
+
+    def __post_init__(self) -> None:
+        for field in ("finish", "served_model", "fingerprint"):
+            name = getattr(self, field)
+            if name is not None and len(name) > MAX_NAME_CHARS:
+                msgspec.structs.force_setattr(self, field, short_name(name))
 
 
 class Dialect(msgspec.Struct, frozen=True):
@@ -117,7 +131,9 @@ def filtered(reason: str) -> Failure:
 
 def tokens(sent: float | None, received: float | None) -> Usage | None:
     """Usage from a provider's counts; None where it gives none, or gives nonsense."""
-    counts = [int(count) if count is not None and 0 <= count < 2**53 else 0 for count in (sent, received)]
+    counts = [
+        int(count) if count is not None and 0 <= count <= MAX_TOKENS else 0 for count in (sent, received)
+    ]
     return Usage(counts[0], counts[1]) if any(counts) else None
 
 
