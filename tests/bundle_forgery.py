@@ -88,7 +88,8 @@ def derive_results(folder: Path, forger: Forger) -> None:
         (folder / layout.MEASURES).write_bytes(measures_bytes(counted))
     if forger.decides_again:
         rubric = load_rubric((folder / layout.RUBRIC).read_bytes(), layout.RUBRIC)
-        label = decide(rubric, counted.tallies(), design=plan.design)
+        references = plan.reference_tallies()
+        label = decide(rubric, counted.tallies(), design=plan.design, references=references)
         (folder / layout.LABEL).write_bytes(label.bytes())
 
 

@@ -135,7 +135,7 @@ def test_a_hostile_error_message_stays_on_its_line(bundle: Path, capsys: Capture
 def test_verifying_needs_none_of_the_heavy_packages(made_zip: Path) -> None:
     """The light verifier: a process that cannot import them verifies all the same.
 
-    It knows its own detectors, so that no other is taken for one of them; these need no package either.
+    It knows its own detectors and suites, so that no other is taken for one; these need no package either.
     """
     program = (
         "import sys\n"
@@ -152,4 +152,4 @@ def test_verifying_needs_none_of_the_heavy_packages(made_zip: Path) -> None:
         [sys.executable, "-c", program, made_zip], capture_output=True, text=True, check=False
     )
     assert (0, "") == (done.returncode, done.stderr)
-    assert "loaded: detectors" == done.stdout.splitlines()[-1].strip()
+    assert "loaded: detectors suites" == done.stdout.splitlines()[-1].strip()

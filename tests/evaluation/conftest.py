@@ -69,7 +69,8 @@ class Workplace:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the program to its end."""
         return subprocess.run(
-            self.arguments(*arguments),
+            check=False,
+            args=self.arguments(*arguments),
             cwd=self.folder,
             env=self.environment,
             capture_output=True,

@@ -100,6 +100,7 @@ def test_a_full_disk_says_so_and_the_same_command_continues(workplace: Workplace
             cwd=workplace.folder,
             env=workplace.environment,
             preexec_fn=limit,
+            check=False,
             capture_output=True,
             text=True,
         )

@@ -146,12 +146,14 @@ def test_a_model_that_is_not_there_is_status_5(workplace: Workplace) -> None:
 
 
 def test_a_second_run_into_one_store_is_refused(workplace: Workplace) -> None:
-    with mock_server("--latency-ms", "200") as url:
-        with workplace.start(*workplace.label_options(url, "--connections", "1")) as first:
-            while requests_seen(url) < 1:
-                assert first.poll() is None
-            second = workplace.run(*workplace.label_options(url, "--connections", "1"))
-            first.kill()
+    with (
+        mock_server("--latency-ms", "200") as url,
+        workplace.start(*workplace.label_options(url, "--connections", "1")) as first,
+    ):
+        while requests_seen(url) < 1:
+            assert first.poll() is None
+        second = workplace.run(*workplace.label_options(url, "--connections", "1"))
+        first.kill()
     assert 2 == second.returncode
     assert "another run is writing into this store" in second.stderr
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,14 +69,14 @@ def carry_out(schedule: Schedule, outcomes: Mapping[int, list[bool]], choose: Ca
     st.randoms(use_true_random=False),
 )
 def test_the_order_in_which_answers_arrive_changes_nothing(
-    first: list[bool], second: list[bool], window: int, random: object
+    first: list[bool], second: list[bool], window: int, random: Random
 ) -> None:
     outcomes = {0: first, 1: second}
     sizes = {"a": 12, "b": 9}
     alone = make_schedule(sizes, stop_after_three_events, 1)
     carry_out(alone, outcomes, lambda n: 0)
     crowded = make_schedule(sizes, stop_after_three_events, window)
-    carry_out(crowded, outcomes, lambda n: random.randrange(n))  # type: ignore[attr-defined]
+    carry_out(crowded, outcomes, random.randrange)
     assert alone.tallies() == crowded.tallies()
 
 

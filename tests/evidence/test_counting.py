@@ -45,7 +45,8 @@ def plan_of(
     card: DetectorCard = CARD, seed: str = "7",
 ) -> Plan:  # fmt: skip
     """A plan of one suite."""
-    stream = StreamPlan(SUITE, "sha256:" + "3" * 64, "sha256:" + "3" * 64, samples, limit or samples, (card.name,), epochs)
+    some = "sha256:" + "3" * 64
+    stream = StreamPlan(SUITE, some, some, samples, limit or samples, (card.name,), epochs)
     rubric = RubricReference("demo", "1.0.0", "sha256:" + "4" * 64)
     return Plan(
         "sha256:" + "5" * 64, rubric, "fixed", seed, (stream,), measures, (card,), fixed_outcomes=fixed

@@ -25,15 +25,19 @@ from bundle_forgery import (
     swap_rubric,
 )
 from verilabel.detectors.catalogue import find_card
+from verilabel.errors import SealError
 from verilabel.evidence import layout
 from verilabel.evidence.lines import Line, encode_lines
+from verilabel.evidence.plan_checks import flags_of_suites
 from verilabel.evidence.verification import Verification
 from verilabel.evidence.verifier import verify_bundle
-from verilabel.records.attempt import Attempt
+from verilabel.records.attempt import Attempt, Failure
 from verilabel.records.canonical import digest
 from verilabel.records.score import Scored
 from verilabel.rubric.model import rubric_bytes
+from verilabel.suites.loading import find_suite, read_suite_file
 
+RAISED = {"detector_unknown", "errors_stated", "judge_asked_again", "responses_set_aside"}
 LIAR = Forger(counts_again=True, decides_again=True)
 """Makes counts, label, digests, signature and log fit the lie."""
 SUITE, INDEX = layout.suite_files("test/quiz@1.0.0")
@@ -41,7 +45,8 @@ SUITE, INDEX = layout.suite_files("test/quiz@1.0.0")
 
 def lie(bundle: Path, target: Path, change: Change, forger: Forger = LIAR) -> Verification:
     """What a verifier finds of the bundle after the change."""
-    return verify_bundle(forge(bundle, target / "forged", change, forger), now=READ, find_card=find_card)
+    forged = forge(bundle, target / "forged", change, forger)
+    return verify_bundle(forged, now=READ, find_card=find_card, find_suite=find_suite)
 
 
 def assert_caught(found: Verification, step: int, fragment: str) -> None:
@@ -79,9 +84,10 @@ def rewrite_index(change: Callable[[dict[str, Any]], None]) -> Change:
 
 
 def test_a_genuine_bundle_raises_no_objection(made_bundle: Path) -> None:
-    found = verify_bundle(made_bundle, now=READ, find_card=find_card)
+    found = verify_bundle(made_bundle, now=READ, find_card=find_card, find_suite=find_suite)
     assert ("V2", None) == (found.level, found.failure)
-    assert not {"detector_unknown", "errors_stated", "judge_asked_again"} & set(found.flags)
+    assert not RAISED & set(found.flags)
+    assert "suite_unknown" in found.flags
 
 
 # -- the plan ----------------------------------------------------------------------------------------------------
@@ -234,6 +240,20 @@ def test_facts_that_the_suite_does_not_read_are_refused(
     assert_caught(found, 7, fragment)
 
 
+def test_a_suite_under_the_name_of_a_bundled_one_is_refused(tmp_path: Path, made_bundle: Path) -> None:
+    """The core rubric names its suites by id and major version, so that their own digests must tell."""
+    core = read_suite_file("core/factual")
+    assert core.digest == find_suite(core.manifest.name)
+    assert find_suite("core/factual@9.9.9") is None and find_suite("../../etc@1.0.0") is None
+    plan = verify_bundle(made_bundle, now=READ).plan
+    assert plan is not None
+    stolen = msgspec.structs.replace(plan.streams[0], suite=core.manifest.name)
+    genuine = msgspec.structs.replace(stolen, suite_sha256=core.digest)
+    with pytest.raises(SealError, match=r"is not the core/factual@1\.0\.0 that comes with this program"):
+        list(flags_of_suites(msgspec.structs.replace(plan, streams=(stolen,)), find_suite))
+    assert [] == list(flags_of_suites(msgspec.structs.replace(plan, streams=(genuine,)), find_suite))
+
+
 # -- the rubric --------------------------------------------------------------------------------------------------
 
 
@@ -307,6 +327,19 @@ def test_a_judge_asked_until_it_suits_is_flagged(made_bundle: Path, tmp_path: Pa
     assert "judge_asked_again" in found.flags
 
 
+def test_answers_set_aside_until_one_suits_are_flagged(made_bundle: Path, tmp_path: Path) -> None:
+    def set_aside(records: list[Line]) -> list[Line]:
+        first, *rest = records
+        assert isinstance(first, Attempt)
+        unread = Failure("malformed", "the response cannot be read", retryable=True)
+        hidden = msgspec.structs.replace(first, output=None, failure=unread)
+        return [hidden, msgspec.structs.replace(first, attempt=2), *rest]
+
+    found = lie(made_bundle, tmp_path, change_records(set_aside))
+    assert ("V2", None) == (found.level, found.failure)
+    assert "responses_set_aside" in found.flags
+
+
 def test_a_bad_answer_moved_to_the_surplus_is_found(made_bundle: Path, tmp_path: Path) -> None:
     def change(folder: Path) -> None:
         evidence = (folder / layout.EVIDENCE).read_bytes()
@@ -337,3 +370,77 @@ def test_answers_that_are_not_counted_may_stand_in_the_surplus(tmp_path: Path) -
 def test_surplus_that_is_no_record_is_refused(made_bundle: Path, tmp_path: Path) -> None:
     found = lie(made_bundle, tmp_path, lambda folder: (folder / layout.SURPLUS).write_bytes(b"{}\n"))
     assert_caught(found, 7, "not a record")
+
+
+# -- references --------------------------------------------------------------------------------------------------
+
+RATIO = RUBRIC.replace(
+    "puzzles.right: {suite: test/puzzles@1, estimand: proportion,",
+    "puzzles.right: {suite: test/puzzles@1, estimand: ratio_to_reference, reference: other-model,",
+).replace(
+    '{measure: puzzles.right, op: ">=", value: 0.40}',
+    "{measure: puzzles.right, op: '>=', value: {times_reference: 0.1}}",
+)
+
+
+def refer_to(reference: Verification, **facts: Any) -> Change:
+    """The plan's reference for the puzzles, with false facts where they are given."""
+    said = {
+        "tally": msgspec.to_builtins(reference.tallies["puzzles.right"]),
+        "system_sha256": reference.system.digest if reference.system else "",
+        "manifest_sha256": reference.manifest_sha256,
+        "evidence_root": reference.root,
+    }
+    return change_plan(lambda plan: plan.update(references=[said | facts]))
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_bundle(tmp_path_factory.mktemp("reference"), Recipe(rubric=RATIO, accuracy="0.5")).path
+
+
+@pytest.fixture(scope="module")
+def relative(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_bundle(tmp_path_factory.mktemp("relative"), Recipe(rubric=RATIO)).path
+
+
+def find_with(bundle: Path, target: Path, reference: Path, **facts: Any) -> Verification:
+    """What a verifier finds who has the reference's bundle too."""
+    found = verify_bundle(reference, now=READ)
+    forged = forge(bundle, target / "forged", refer_to(found, **facts), LIAR)
+    return verify_bundle(forged, now=READ, references=[found])
+
+
+def test_a_reference_that_is_borne_out_is_accepted(relative: Path, reference: Path, tmp_path: Path) -> None:
+    found = find_with(relative, tmp_path, reference)
+    assert ("V2", None) == (found.level, found.failure)
+    assert "reference_not_recomputed" not in found.flags
+
+
+@pytest.mark.parametrize("fact", ["system_sha256", "evidence_root"])
+def test_a_reference_of_another_system_or_evidence_is_found(
+    relative: Path, reference: Path, tmp_path: Path, fact: str
+) -> None:
+    found = find_with(relative, tmp_path, reference, **{fact: digest(b"other")})
+    assert_caught(found, 9, "is of another system or of other evidence")
+
+
+def test_a_reference_measured_on_another_suite_is_found(
+    relative: Path, reference: Path, tmp_path: Path
+) -> None:
+    suite, _ = layout.suite_files("test/puzzles@1.0.0")
+
+    def harder(folder: Path) -> None:
+        (folder / suite).write_bytes((folder / suite).read_bytes() + b"# harder\n")
+        sha256 = digest((folder / suite).read_bytes())
+        change_plan(lambda plan: plan["streams"][1].update(suite_sha256=sha256))(folder)
+
+    found = find_with(relative, tmp_path, forge(reference, tmp_path / "harder", harder, LIAR))
+    assert_caught(found, 9, "counts puzzles.right otherwise")
+
+
+def test_a_reference_that_nobody_signed_is_not_enough(
+    relative: Path, reference: Path, tmp_path: Path
+) -> None:
+    unsigned = forge(reference, tmp_path / "unsigned", lambda folder: None, replace(LIAR, key=None))
+    assert_caught(find_with(relative, tmp_path, unsigned), 9, "does not verify to V2")

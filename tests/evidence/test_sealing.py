@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from bundle_factory import (
     ATTACKER,
     ISSUED,
     ISSUER,
+    LOG,
     PLANNED,
     READ,
     Recipe,
@@ -24,7 +26,7 @@ from bundle_factory import (
     make_bundle,
     run_recipe,
 )
-from verilabel.errors import MalformedInput, Undetermined, UsageError
+from verilabel.errors import CheckFailed, MalformedInput, Undetermined, UsageError
 from verilabel.evaluation.labelling import count_answers, read_plan, require_complete
 from verilabel.evidence import layout
 from verilabel.evidence.container import Folder, write_zip
@@ -122,6 +124,7 @@ def test_a_journal_that_breaks_while_sealing_leaves_no_part_of_a_bundle(ready: R
 
 FULL_DISK = f"""
 import resource, sys
+from datetime import datetime
 from pathlib import Path
 sys.path.insert(0, {str(TESTS)!r})
 from bundle_factory import ISSUED
@@ -218,3 +221,63 @@ def test_the_plan_bears_the_date_of_planning_not_of_sealing(made_bundle: Path) -
     assert found.plan is not None
     assert f"{PLANNED:%Y-%m-%dT%H:%M:%SZ}" == found.plan.created
     assert f"{ISSUED:%Y-%m-%dT%H:%M:%SZ}" == found.issued
+
+
+def test_what_a_killed_sealing_left_behind_is_removed_by_the_next(tmp_path: Path) -> None:
+    """A process that seals and is killed before it can move the bundle into its place."""
+    program = (
+        "import asyncio, os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from bundle_factory import ISSUED, ISSUER, Recipe, begin_store, run_recipe\n"
+        "from verilabel.evaluation.labelling import count_answers\n"
+        "from verilabel.evidence.sealing import Sealing, seal_bundle\n"
+        "folder, recipe = Path(sys.argv[1]), Recipe(sizes=(('quiz', 6),))\n"
+        "store, suites, log = begin_store(folder, recipe)\n"
+        "def kill(event, arguments):\n"
+        "    if event == 'os.rename' and str(arguments[1]).endswith('/bundle.zip'):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "with store:\n"
+        "    asyncio.run(run_recipe(recipe, store, suites, log))\n"
+        "    sys.addaudithook(kill)\n"
+        "    seal_bundle(store, count_answers(store), folder / 'bundle.zip', Sealing(ISSUER, log, ISSUED))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path],
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert -9 == done.returncode, done.stderr
+    assert 2 == len([p for p in tmp_path.iterdir() if p.name.startswith(".bundle.zip.")])
+    with Store(tmp_path / "run") as store, LocalLog.open(tmp_path / "log", LOG, clock=lambda: PLANNED) as log:
+        seal_bundle(store, count_answers(store), tmp_path / "bundle.zip", Sealing(ISSUER, log, ISSUED))
+    assert [] == [p.name for p in tmp_path.iterdir() if p.name.startswith(".")]
+    assert "V2" == verify_bundle(tmp_path / "bundle.zip", now=READ).level
+
+
+@pytest.mark.parametrize(
+    ("now", "fragment"),
+    [
+        (PLANNED.replace(year=1970), "it was signed on 01 January 1970, before its plan was made"),
+        (PLANNED.replace(year=2126), "its plan was older than the 36500 days of its rubric"),
+    ],
+)
+def test_a_clock_that_cannot_be_right_seals_nothing(tmp_path: Path, now: datetime, fragment: str) -> None:
+    recipe = Recipe(sizes=(("quiz", 6),))
+    store, suites, log = begin_store(tmp_path, recipe)
+    with store:
+        asyncio.run(run_recipe(recipe, store, suites, log))
+        with pytest.raises(CheckFailed, match=fragment):
+            seal_bundle(store, count_answers(store), tmp_path / "bundle", Sealing(ISSUER, log, now))
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_answers_without_their_plan_are_not_given_a_new_one(tmp_path: Path) -> None:
+    recipe = Recipe(sizes=(("quiz", 6),))
+    store, suites, log = begin_store(tmp_path, recipe)
+    with store:
+        asyncio.run(run_recipe(recipe, store, suites, log))
+    (store.folder / layout.PLAN).unlink()
+    with store, pytest.raises(UsageError, match="not the plan that they were asked by"):
+        asyncio.run(run_recipe(recipe, store, suites, log))

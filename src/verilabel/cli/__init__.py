@@ -96,8 +96,27 @@ def run_line(arguments: Sequence[str]) -> ExitStatus:
     return status
 
 
+def _mend_streams() -> None:
+    """Make the standard streams usable whatever this process was started with.
+
+    A closed one becomes the null device, lest the next file that is opened takes its number and what is printed; one
+    that cannot write every character escapes what it cannot.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+        elif mode == "w" and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the `verilabel` program: never a traceback for an error the package knows."""
+    _mend_streams()
     given = sys.argv[1:] if arguments is None else arguments
     try:
         status = int(run_line(given))

@@ -6,7 +6,7 @@ import json
 import sys
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from verilabel.errors import ExitStatus, VerilabelError
 
@@ -18,7 +18,12 @@ def add_json_flag(parser: ArgumentParser) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value as indented JSON."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    print(json.dumps(value, indent=2, ensure_ascii=not _writes_all(sys.stdout), default=str))
+
+
+def _writes_all(stream: TextIO) -> bool:
+    """True if a stream can write every character; elsewhere JSON needs its own escapes."""
+    return (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -63,7 +68,7 @@ def report_error(error: VerilabelError, *, as_json: bool) -> int:
             "hint": error.hint,
             "status": int(error.status),
         }
-        print(json.dumps(document, ensure_ascii=False), file=sys.stderr)
+        print(json.dumps(document, ensure_ascii=not _writes_all(sys.stderr)), file=sys.stderr)
     else:
         print(f"error: {plain_error(error)}", file=sys.stderr)
     return int(error.status)

@@ -52,11 +52,12 @@ def run(args: Namespace) -> ExitStatus:
     """Check the bundle against the requirements."""
     from verilabel.detectors.catalogue import find_card
     from verilabel.evidence.verifier import verify_bundle
+    from verilabel.suites.loading import find_suite
 
     now = datetime.now(UTC)
     max_age = _days(args.max_age)
     trust = options.open_trust(args) or _own_keys()
-    found = verify_bundle(args.bundle, trust=trust, now=now, find_card=find_card)
+    found = verify_bundle(args.bundle, trust=trust, now=now, find_card=find_card, find_suite=find_suite)
     objections = [] if found.failure is None else [str(found.failure)]
     if args.trust is None and isinstance(found.failure, SealError) and found.failure.step == 3:
         objections.append(

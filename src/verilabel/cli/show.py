@@ -63,9 +63,12 @@ def run(args: Namespace) -> ExitStatus:
     from verilabel.evidence.verifier import verify_bundle
     from verilabel.report.building import build_view
     from verilabel.report.page import write_report
+    from verilabel.suites.loading import find_suite
 
     now = datetime.now(UTC)
-    found = verify_bundle(args.bundle, trust=options.open_trust(args), now=now, find_card=find_card)
+    found = verify_bundle(
+        args.bundle, trust=options.open_trust(args), now=now, find_card=find_card, find_suite=find_suite
+    )
     with open_container(args.bundle) as container:
         view = build_view(
             container, found, bundle=args.bundle.resolve().name, read_at=now, samples=args.samples

@@ -72,17 +72,22 @@ def run(args: Namespace) -> ExitStatus:
     """Verify the bundle."""
     from verilabel.detectors.catalogue import find_card
     from verilabel.evidence.verifier import verify_bundle
+    from verilabel.suites.loading import find_suite
 
     if (args.suite or args.mirror) and not args.rescore:
         raise UsageError("suites are read only to score again", hint="add --rescore")
 
     gc.disable()  # a short process whose objects have no cycles: collecting only costs time
     trust, now = options.open_trust(args), datetime.now(UTC)
-    verified = [verify_bundle(path, trust=trust, now=now, find_card=find_card) for path in args.reference]
+    verified = [
+        verify_bundle(path, trust=trust, now=now, find_card=find_card, find_suite=find_suite)
+        for path in args.reference
+    ]
     if failed := next((v.failure for v in verified if v.failure is not None), None):
         raise failed
-    counts = {v.manifest_sha256: v.tallies for v in verified if v.manifest_sha256 is not None}
-    found = verify_bundle(args.bundle, trust=trust, now=now, references=counts, find_card=find_card)
+    found = verify_bundle(
+        args.bundle, trust=trust, now=now, references=verified, find_card=find_card, find_suite=find_suite
+    )
     rescoring = None
     if args.rescore and _is_as_signed(found):
         rescoring = _rescore(args)

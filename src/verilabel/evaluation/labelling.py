@@ -65,6 +65,12 @@ def begin_run(
     Raises UsageError where the store was begun with other inputs, or its plan was logged in another log.
     """
     check_log(store, log)
+    if not store.has_document(PLAN) and next(store.records(), None) is not None:
+        raise UsageError(
+            "this store holds answers, and not the plan that they were asked by",
+            where=str(store.folder),
+            hint="remove the folder: a plan that is made now would come after its answers",
+        )
     if store.has_document(PLAN):
         kept = read_plan(store)
         options = replace(

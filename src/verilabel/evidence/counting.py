@@ -197,6 +197,8 @@ class Recount:
     failures: Counter[str] = field(default_factory=Counter)
     served: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(served model, fingerprint) to answers."""
+    set_aside: int = 0
+    """Responses of status 200 that count as failures and were asked for again: empty, unreadable or cut short."""
     judged_again: int = 0
     """Questions to a judge after it had answered them; a run that was killed in between asks again, too."""
 
@@ -298,14 +300,20 @@ def _consume_attempts(cursor: _Cursor, key: Key, judge: str | None, result: Reco
             )
         if last is not None and judge is None:
             _check_repetition(last, cursor.where)
-        if last is not None and judge is not None:
+        if last is not None:
             result.judged_again += last.output is not None
+            result.set_aside += _was_set_aside(last)
         if (line.output is None) == (line.failure is None):
             raise SealError("an attempt has either an output or a failure", where=cursor.where)
         result.note_attempt(line)
         last = line
         cursor.advance()
     return last
+
+
+def _was_set_aside(attempt: Attempt) -> bool:
+    said = attempt.response or attempt.response_base64
+    return attempt.failure is not None and attempt.status == 200 and bool(said)
 
 
 def _check_repetition(last: Attempt, where: str) -> None:

@@ -100,6 +100,26 @@ FindCard = Callable[[str], DetectorCard | None]
 """The card of the detector that a reference (`id`, `id:setting`) opens in this program; None for an unknown one."""
 
 
+FindSuite = Callable[[str], str | None]
+"""The digest of the suite file that comes with this program as `id@version`; None for an unknown one."""
+
+
+def flags_of_suites(plan: Plan, find_suite: FindSuite) -> Iterator[str]:
+    """`suite_unknown` for a suite that the issuer alone can show.
+
+    Raises SealError for a suite with the name and version of one that comes with this program, and other bytes.
+    """
+    for index, stream in enumerate(plan.streams):
+        own = find_suite(stream.suite)
+        if own is None:
+            yield "suite_unknown"
+        elif own != stream.suite_sha256:
+            raise SealError(
+                f"this is not the {stream.suite} that comes with this program",
+                where=f"{PLAN} $.streams[{index}].suite_sha256",
+            )
+
+
 def flags_of_cards(plan: Plan, find_card: FindCard) -> Iterator[str]:
     """What a plan's detectors leave to the issuer's word, as flags.
 

@@ -47,6 +47,7 @@ from verilabel.evidence.reading import evidence_lines, read_indexes, read_plan, 
 from verilabel.evidence.results import measures_bytes, rubric_canonical_bytes
 from verilabel.evidence.statement import EvidenceRoot, PlanReference, Tool, build_statement
 from verilabel.evidence.validity import find_objection
+from verilabel.records.canonical import sha256_hex
 from verilabel.records.label import Label
 from verilabel.records.plan import Plan
 from verilabel.rubric.decide import decide
@@ -100,12 +101,14 @@ def seal_bundle(
             "this folder is not a bundle and is not replaced", where=str(out), hint="choose another --out"
         )
     out.parent.mkdir(parents=True, exist_ok=True)
-    work = out.with_name(f".{out.name}.{secrets.token_hex(6)}.tmp")
+    # one name a store, which is locked: what a killed sealing left behind is found again and removed
+    work = out.with_name(f".{out.name}.{sha256_hex(str(store.folder.resolve()).encode())[:12]}.tmp")
+    _remove(work)
     try:
         sealed = _build(store, counted, work, sealing)
         _move(work, out)
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        _remove(work)
     return Sealed(out, sealed.label, sealed.recount, sealed.root, sealed.manifest)
 
 
@@ -184,6 +187,15 @@ def _last_moment(rubric: Rubric, issued: datetime) -> datetime:
     return min(by_age, sunset)
 
 
+def _remove(work: Path) -> None:
+    shutil.rmtree(work, ignore_errors=True)
+    _zip_of(work).unlink(missing_ok=True)
+
+
+def _zip_of(work: Path) -> Path:
+    return work.with_name(work.name + ".zip")
+
+
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
@@ -195,12 +207,8 @@ def _write(path: Path, data: bytes) -> None:
 def _move(work: Path, out: Path) -> None:
     ready = work
     if out.suffix == ".zip":
-        ready = work.with_name(work.name + ".zip")
-        try:
-            write_zip(work, ready)
-        except BaseException:
-            ready.unlink(missing_ok=True)
-            raise
+        ready = _zip_of(work)
+        write_zip(work, ready)
     displaced = None
     if out.exists():
         displaced = out.with_name(f".{out.name}.{secrets.token_hex(6)}.old")

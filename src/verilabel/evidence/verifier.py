@@ -21,7 +21,8 @@ The caller still owes: whether the signer is one to believe (a trust policy), wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ from verilabel.evidence.log import Entry
 from verilabel.evidence.manifest import Manifest, check_presence, parse_manifest
 from verilabel.evidence.merkle import leaf_hashes, root_of
 from verilabel.evidence.note import OpenedProof, open_proof, parse_proof
-from verilabel.evidence.plan_checks import FindCard, check_plan, flags_of_cards
+from verilabel.evidence.plan_checks import FindCard, FindSuite, check_plan, flags_of_cards, flags_of_suites
 from verilabel.evidence.reading import (
     evidence_blocks,
     read_document,
@@ -50,6 +51,7 @@ from verilabel.evidence.reading import (
     read_plan,
     read_system,
 )
+from verilabel.evidence.references import find_disagreement
 from verilabel.evidence.results import measures_bytes, rubric_canonical_bytes
 from verilabel.evidence.statement import Statement, parse_statement, parse_time
 from verilabel.evidence.suite_checks import SuiteFacts, check_index, read_suite_files
@@ -61,7 +63,6 @@ from verilabel.records.canonical import digest
 from verilabel.records.label import Label
 from verilabel.records.plan import Plan
 from verilabel.records.system import SystemDescriptor
-from verilabel.records.tally import Tally
 from verilabel.rubric.decide import decide
 from verilabel.rubric.model import load_rubric, takes_bundled_name
 from verilabel.rubric.structure import Rubric
@@ -88,6 +89,9 @@ class _State:
     trust: TrustPolicy | None
     now: datetime
     container: Container
+    references: Sequence[Verification]
+    find_card: FindCard | None
+    find_suite: FindSuite | None
     manifest: Manifest | None = None
     signer_key: PublicKey | None = None
     signer: str | None = None
@@ -101,8 +105,6 @@ class _State:
     recounted: Recount | None = None
     departure: SealError | None = None
     """Where the evidence leaves the plan's committed order."""
-    references: Mapping[str, Mapping[str, Tally]] = field(default_factory=dict)
-    find_card: FindCard | None = None
     suites: Mapping[str, SuiteFacts] = field(default_factory=dict)
     hidden: str | None = None
     """Where the surplus holds an attempt at a counted answer."""
@@ -121,22 +123,23 @@ def verify_bundle(
     *,
     trust: TrustPolicy | None = None,
     now: datetime,
-    references: Mapping[str, Mapping[str, Tally]] | None = None,
+    references: Sequence[Verification] = (),
     find_card: FindCard | None = None,
+    find_suite: FindSuite | None = None,
 ) -> Verification:
     """Verify a bundle: a finding, never an exception for what is wrong inside it.
 
     Raises UsageError where there is no bundle at `path`. `now` needs a time zone. Without `trust` any key's signature
     counts for integrity, and the flag `signer_unpinned` says that nobody vouched for the key. `references` are the
-    counts of verified bundles of the reference system, by the digest of their manifest (`Verification.tallies`).
-    `find_card` tells the detectors of this program from others of their name (`detectors.catalogue.find_card`).
+    verified bundles of the reference systems. `find_card` (`detectors.catalogue`) and `find_suite` (`suites.loading`)
+    tell the detectors and suites of this program from others of their names.
     """
     steps: list[Step] = []
     state: _State | None = None
     failure: VerilabelError | None = None
     try:
         with open_container(path) as container, ThreadPoolExecutor(max_workers=1) as hasher:
-            state = _State(path, trust, now, container, references=references or {}, find_card=find_card)
+            state = _State(path, trust, now, container, references, find_card, find_suite)
             steps.append(Step(1, STEPS[0], "passed", f"{len(container.sizes)} files"))
             failure = _run_steps(state, hasher, steps)
     except (MalformedInput, SealError) as error:
@@ -334,6 +337,8 @@ def _check_plan(state: _State) -> str:
     check_plan(plan, state.rubric, state.system)
     if state.find_card is not None:
         state.flags.extend(flags_of_cards(plan, state.find_card))
+    if state.find_suite is not None:
+        state.flags.extend(flags_of_suites(plan, state.find_suite))
     for stream in plan.streams:
         path, index = layout.suite_files(stream.suite)
         if digest(read_document(state.container, path)) != stream.suite_sha256:
@@ -358,11 +363,9 @@ def _check_evidence(state: _State) -> str:
     try:
         state.recounted = recount(plan, indexes, lines)
     except SealError as error:
-        state.departure = (
-            error  # step 8's finding; first it must be known whether the lines are the signed ones
-        )
-    for _ in lines:
-        pass
+        # step 8's finding; first it must be known whether the lines are the signed ones
+        state.departure = error
+    deque(lines, maxlen=0)  # to the end, where the walk left them
     if state.recounted is not None:
         state.hidden = find_hidden_attempt(state.container, state.recounted.streams)
     state.leaves, state.root = len(hashes), "sha256:" + root_of(hashes).hex()
@@ -404,6 +407,8 @@ def _check_recount(state: _State) -> str:
                 )
     if len(state.recounted.served) > 1:
         state.flags.append("served_model_varied")
+    if state.recounted.set_aside:
+        state.flags.append("responses_set_aside")
     if state.recounted.judged_again:
         state.flags.append("judge_asked_again")
     answers = sum(stream.consumed for stream in state.recounted.streams)
@@ -443,17 +448,16 @@ def _check_label(state: _State) -> str:
 
 
 def _check_references(state: _State, plan: Plan) -> None:
-    """The reference's counts are taken from the plan, and recomputed where its own bundle was verified."""
+    """The reference's counts are taken from the plan, and compared where its own bundle was verified."""
     for planned in plan.references:
-        if planned.manifest_sha256 not in state.references:
+        reference = next((v for v in state.references if v.manifest_sha256 == planned.manifest_sha256), None)
+        if reference is None:
             state.flags.append("reference_not_recomputed")
             state.short_of["V2"] = (
                 f"the counts of the reference system for {planned.tally.measure} are in another bundle; pass it too"
             )
-        elif state.references[planned.manifest_sha256].get(planned.tally.measure) != planned.tally:
-            _does_not_follow(
-                state, f"the reference bundle gives other counts for {planned.tally.measure}", layout.PLAN
-            )
+        elif (disagreement := find_disagreement(planned, plan, reference)) is not None:
+            _does_not_follow(state, disagreement, layout.PLAN)
 
 
 def _check_validity(state: _State) -> str:

@@ -67,9 +67,9 @@ class Attempt(
     """`id@version` of the detector that asked, where the request is a judge's and not the system's."""
     status: int | None = None
     response: str | None = None
-    """The exact response body, where it is UTF-8."""
+    """The exact response body, where it is UTF-8 without control characters."""
     response_base64: str | None = None
-    """The exact response body, where it is not UTF-8."""
+    """The exact response body, where it is not."""
     output: str | None = None
     """The answer's text, read from the response by the dialect's codec."""
     finish: str | None = None

@@ -25,7 +25,7 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     attested: str | None = None
     op: str | None = None
     threshold: str | None = None
-    """As the rubric says it: `0.03`, or `3 x reference`."""
+    """The rubric's, as a plain decimal: `0.03`, or `3 x reference`."""
     n: int = 0
     events: int = 0
     missing: int = 0
@@ -46,7 +46,7 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     """Natural log of the e-value against 'not met', rounded down to 6 places (anytime design)."""
     log_e_not_met: str | None = None
     log_needed: str | None = None
-    """What `log_e_met` must reach, rounded up to 6 places (anytime design): ln(1/level).
+    """What `log_e_met` must reach, rounded up to 6 places, where evidence decides: ln(1/level).
 
     The level is alpha_met, less what the judge's error (a fifth) or a reference (half) takes of it.
     """

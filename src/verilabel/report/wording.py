@@ -56,6 +56,9 @@ FLAG_SAYS = {
     "served_model_varied": "The provider served more than one model or fingerprint during the run.",
     "judge_asked_again": "A judge was asked again about an answer that it had judged already.",
     "detector_unknown": "The issuer alone says what a detector looks for: this program has none of its name.",
+    "suite_unknown": "A suite does not come with this program: have it at hand to see what was asked.",
+    "responses_set_aside": "Responses that had come were recorded as failures and asked for again; `verify --rescore` "
+    "looks at what they held.",
     "errors_stated": "A detector's measured errors are stated by the issuer: they are not the ones that it ships with.",
     "reference_not_recomputed": "The reference system's counts are taken from the plan; its own bundle was not given.",
     "unknown_cosignatures": "The log carries cosignatures of witnesses that the trust policy does not name.",

@@ -140,6 +140,15 @@ def bundled_ids() -> list[str]:
     return own + sorted(path.stem for path in (BUNDLED / "adapters").glob("*.yaml"))
 
 
+def find_suite(name: str) -> str | None:
+    """The digest of the suite file that comes with the package as `id@version`; None where none does."""
+    path = _bundled_file(name.partition("@")[0])
+    if path is None:
+        return None
+    content, manifest = _read_suite_file(path)
+    return digest(content) if manifest.name == name else None
+
+
 def bundled_files() -> Iterator[SuiteFile]:
     """Every suite file that comes with the package."""
     for suite_id in bundled_ids():
