@@ -426,7 +426,10 @@ FORGED_PLANS: dict[str, tuple[Change, str]] = {
     "renamed": (_measure(id="quiz.wrong"), "the rubric has no measure 'quiz.wrong'"),
     "unknown_detector": (_measure(detector="choice@9.9.9"), "which the plan does not apply"),
     "unapplied_detector": (_stream(detectors=[]), "which the plan does not apply"),
-    "no_cards": (change_plan(lambda plan: plan.update(detectors=[])), "no card says what 'choice@1.0.0' finds"),
+    "no_cards": (
+        change_plan(lambda plan: plan.update(detectors=[])),
+        "no card says what 'choice@1.0.0' finds",
+    ),
     "other_event": (change_plan(lambda plan: _card(plan).update(event="answered")), "finds 'answered'"),
     "card_twice": (
         change_plan(lambda plan: plan["detectors"].append(_card(plan))),
