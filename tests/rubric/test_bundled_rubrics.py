@@ -155,3 +155,19 @@ def test_the_capability_ladder_rules_out_only_with_the_attested_elicitation() ->
     without = decide(rubric, tallies, design="fixed")
     attested = decide(rubric, tallies, design="fixed", attested=("elicitation",))
     assert (("C1", "C3"), ("C1", "C1")) == ((without.lower, without.upper), (attested.lower, attested.upper))
+
+
+def test_a_bundled_rubric_pins_every_suite_that_comes_with_the_package() -> None:
+    from verilabel.suites.loading import bundled_files
+
+    digests = {
+        f"{file.manifest.id}@{file.manifest.version.split('.')[0]}": file.digest for file in bundled_files()
+    }
+    pins = {
+        (rubric.id, measure.suite): measure.suite_sha256
+        for rubric in bundled_rubrics()
+        for measure in rubric.measures.values()
+        if measure.suite in digests
+    }
+    assert len(pins) >= 7
+    assert {key: digests[key[1]] for key in pins} == pins

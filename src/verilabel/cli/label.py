@@ -13,6 +13,7 @@ answered is asked again.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import shutil
 from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
@@ -67,5 +68,7 @@ async def make_label(args: Namespace, job: Job, seals: options.Seals) -> Sealed:
         sealing = Sealing(seals.key, seals.log, datetime.now(UTC))
         sealed = seal_bundle(store, counted, args.out, sealing, force=args.force)
     if not args.keep_run:
-        shutil.rmtree(folder)
+        # Renamed first: a kill while it is removed must not leave half a store under the name that continues a run.
+        leftover = folder.rename(folder.with_name(f".{folder.name}.{secrets.token_hex(6)}.old"))
+        shutil.rmtree(leftover)
     return sealed
