@@ -15,6 +15,9 @@ from benchmarks.settings import CommandFailed, NotMeasured, Settings
 LAUNCHER = Path(__file__).with_name("launcher.py")
 TIMEOUT_S = 1800.0
 
+ANY_CPU = -1
+"""Do not pin the command."""
+
 
 @dataclass(frozen=True)
 class Cost:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from verilabel.errors import UsageError
 from verilabel.evidence.trust import TrustPolicy
-from verilabel.evidence.verifier import verify_bundle
 from verilabel.records.plan import MeasurePlan, Plan, PlannedReference
 from verilabel.records.tally import Tally
 from verilabel.rubric.structure import Criterion, Rubric, TimesReference, criteria_of, rules_of
@@ -30,6 +29,8 @@ class Reference:
 
 def read_reference(path: Path, *, trust: TrustPolicy | None, now: datetime) -> Reference:
     """Verify a bundle of the reference system. Raises what its verification found; UsageError below V2."""
+    from verilabel.evidence.verifier import verify_bundle  # its weight would be paid by every run
+
     found = verify_bundle(path, trust=trust, now=now)
     if found.failure is not None:
         raise found.failure

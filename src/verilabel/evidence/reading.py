@@ -6,6 +6,7 @@ Nothing read here is trusted before `verifier` has passed its steps.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
@@ -24,8 +25,7 @@ from verilabel.evidence.layout import (
     SYSTEM,
     suite_files,
 )
-from verilabel.evidence.lines import EvidenceLine, decode_lines
-from verilabel.records.attempt import Observation
+from verilabel.evidence.lines import EvidenceLine, decode_evidence
 from verilabel.records.canonical import parse_json
 from verilabel.records.label import Label, parse_label
 from verilabel.records.plan import Plan
@@ -127,21 +127,14 @@ def evidence_blocks(container: Container) -> Iterator[tuple[bytes, list[Evidence
     """The evidence in its committed order, block by block: the exact bytes, and the records of their lines."""
     number = 1
     for block in line_blocks(container, EVIDENCE):
-        records: list[EvidenceLine] = []
-        for offset, record in enumerate(decode_lines(block, EVIDENCE, number)):
-            if isinstance(record, Observation):
-                raise MalformedInput(
-                    "an observation among the evidence", where=f"{EVIDENCE}:{number + offset}"
-                )
-            records.append(record)
+        records = decode_evidence(block, EVIDENCE, number)
         yield block, records
         number += len(records)
 
 
 def evidence_lines(container: Container) -> Iterator[EvidenceLine]:
     """The evidence records of a bundle in their committed order."""
-    for _, records in evidence_blocks(container):
-        yield from records
+    return chain.from_iterable(records for _, records in evidence_blocks(container))
 
 
 def _require_canonical(container: Container, path: str, canonical: bytes) -> None:

@@ -27,6 +27,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import NoReturn
 
@@ -359,7 +360,7 @@ def _check_evidence(state: _State) -> str:
     for stream in plan.streams:
         check_index(stream, indexes[stream.suite], state.suites[stream.suite])
     hashes: list[bytes] = []
-    lines = _hashed_lines(state.container, hashes)
+    lines = chain.from_iterable(_hashed_blocks(state.container, hashes))
     try:
         state.recounted = recount(plan, indexes, lines)
     except SealError as error:
@@ -379,10 +380,10 @@ def _check_evidence(state: _State) -> str:
     return f"{state.leaves} records under {state.root[:19]}..."
 
 
-def _hashed_lines(container: Container, hashes: list[bytes]) -> Iterator[EvidenceLine]:
+def _hashed_blocks(container: Container, hashes: list[bytes]) -> Iterator[list[EvidenceLine]]:
     for block, records in evidence_blocks(container):
         hashes.extend(leaf_hashes(block.split(b"\n")[:-1]))
-        yield from records
+        yield records
 
 
 def _check_recount(state: _State) -> str:

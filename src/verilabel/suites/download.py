@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from pathlib import Path
 
@@ -22,6 +21,8 @@ def download_data(source: DataSource, *, limit: int = MAX_DATA_BYTES) -> bytes:
     """
     if source.hf is not None:
         return _fetch_hub_file(source.hf, limit)
+    import asyncio
+
     return asyncio.run(fetch_url(source.url, limit=limit))
 
 
