@@ -125,10 +125,6 @@ def test_a_tie_between_strata_goes_to_the_one_named_first() -> None:
     assert ["a", "b", "a", "b"] == [stratum[sample_id] for sample_id in order[:4]]
 
 
-def test_a_prefix_is_what_a_stream_may_ask() -> None:
-    assert ["a", "b"] == list(prefix_of(["a", "b", "c"], 2))
-
-
 CARD = DetectorCard("look", "1.0.0", "seen", "sha256:" + "0" * 64)
 PLAN = Plan(
     system_sha256="sha256:" + "1" * 64,

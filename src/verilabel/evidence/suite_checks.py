@@ -36,6 +36,8 @@ class SuiteFacts(NamedTuple):
             return "a family"
         if entry.stratum and not self.has_strata:
             return "a stratum"
+        if not entry.tags:
+            return None
         return next((f"a tag {tag[:60]!r}" for tag in entry.tags if tag not in self.tags), None)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from operator import itemgetter
 from typing import Literal, Protocol
 
 import msgspec
@@ -160,7 +161,7 @@ def ordered_ids(
             ids.sort(key=lambda i: _key(seed, suite, family, i))
         by_stratum.setdefault(stratum, []).append((_key(seed, suite, stratum, family), ids))
     for queue in by_stratum.values():
-        queue.sort(reverse=True)
+        queue.sort(key=itemgetter(0), reverse=True)
     if len(by_stratum) == 1:
         (queue,) = by_stratum.values()
         return [sample_id for _, ids in reversed(queue) for sample_id in ids]
@@ -187,8 +188,3 @@ def _interleave(by_stratum: dict[str, list[tuple[bytes, list[str]]]], strata: di
 
 def _key(seed: str, suite: str, group: str, name: str) -> bytes:
     return hashlib.sha256(f"{seed}\x1f{suite}\x1f{group}\x1f{name}".encode()).digest()
-
-
-def prefix_of(order: Sequence[str], limit: int) -> Sequence[str]:
-    """The samples a stream may ask."""
-    return order[:limit]
