@@ -17,7 +17,6 @@ from verilabel.records.plan import (
     RubricReference,
     StreamPlan,
     ordered_ids,
-    prefix_of,
 )
 from verilabel.records.sample import SampleEntry
 from verilabel.records.score import DetectorCard
