@@ -258,3 +258,20 @@ def test_a_system_file_that_is_none_is_malformed_input(made_bundle: Path, tmp_pa
     status, said = gate(made_bundle, "--min", "L1", "--system", str(path))
     assert 3 == status
     assert str(path) in said
+
+
+def test_a_forbidden_flag_does_not_pass_and_says_what_it_means(made_bundle: Path, gate: Gate) -> None:
+    status, said = gate(made_bundle, "--min", "L1", "--forbid-flag", "unwitnessed")
+    assert 1 == status
+    assert "the flag unwitnessed is forbidden: No independent witness" in said
+    assert 0 == gate(made_bundle, "--min", "L1", "--forbid-flag", "expired")[0]
+
+
+def test_a_flag_that_does_not_exist_cannot_be_forbidden(made_bundle: Path, gate: Gate) -> None:
+    status, said = gate(made_bundle, "--min", "L1", "--forbid-flag", "unwitnesed")
+    assert 2 == status
+    assert "no flag 'unwitnesed'" in said
+
+
+def test_the_flags_are_printed_with_the_verdict(made_bundle: Path, gate: Gate) -> None:
+    assert "flags: " in gate(made_bundle, "--min", "L1")[1]

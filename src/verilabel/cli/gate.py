@@ -3,6 +3,7 @@
 examples:
   verilabel gate gpt.bundle --min L2 --verification V2 --max-age 180d --trust trust.yaml
   verilabel gate gpt.bundle --ruled-out C3 --system system.json
+  verilabel gate gpt.bundle --min L2 --forbid-flag suite_unknown --forbid-flag errors_stated --trust trust.yaml
 
 --min asks that the level is granted (assurance scales); --ruled-out that the level is ruled out (hazard scales).
 The signer counts if the trust policy accepts the key or, without --trust, if the key is one of your own
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from verilabel.cli.console import add_json_flag, plain, print_json
 from verilabel.errors import ExitStatus, SealError, UsageError
 from verilabel.evidence.trust import TrustPolicy
 from verilabel.evidence.verification import Verification
+from verilabel.report.wording import FLAG_SAYS, say_flag
 
 SUMMARY = "exit 0 or 1: does this bundle's label meet what you require?"
 
@@ -44,6 +47,13 @@ def configure(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="descriptor (JSON) of the system in use; its scope must be equal",
     )
+    parser.add_argument(
+        "--forbid-flag",
+        action="append",
+        default=[],
+        metavar="FLAG",
+        help="a flag that the verification may not raise, such as suite_unknown or unwitnessed (repeatable)",
+    )
     options.add_trust_option(parser)
     add_json_flag(parser)
 
@@ -54,6 +64,7 @@ def run(args: Namespace) -> ExitStatus:
     from verilabel.evidence.verifier import verify_bundle
     from verilabel.suites.loading import find_suite
 
+    _check_flag_names(args.forbid_flag)
     now = datetime.now(UTC)
     max_age = _days(args.max_age)
     trust = options.open_trust(args) or _own_keys()
@@ -78,6 +89,8 @@ def run(args: Namespace) -> ExitStatus:
         print(f"{'pass' if not objections else 'FAIL'}: {plain(found.sentence)}")
         for objection in objections:
             print(f"  - {plain(objection)}")
+        if found.flags:
+            print(f"flags: {plain(', '.join(found.flags))}")
     if found.failure is not None:
         return found.failure.status
     return ExitStatus.CHECK_FAILED if objections else ExitStatus.OK
@@ -105,7 +118,18 @@ def _objections(args: Namespace, found: Verification, now: datetime, max_age: ti
         objections.append(f"planned {found.plan.created}, older than {args.max_age}")
     if args.rubric and args.rubric not in (label.rubric.id, f"{label.rubric.id}@{label.rubric.version}"):
         objections.append(f"rubric {args.rubric} is required, this label is by {label.rubric.id}")
+    forbidden = [flag for flag in found.flags if flag in args.forbid_flag]
+    objections += [f"the flag {flag} is forbidden: {say_flag(flag)}" for flag in forbidden]
     return objections + _scope_objections(args, found)
+
+
+def _check_flag_names(names: Sequence[str]) -> None:
+    """Refuse a flag that does not exist: forbidding it would forbid nothing."""
+    for name in names:
+        if name not in FLAG_SAYS:
+            raise UsageError(
+                f"there is no flag {name!r}", where="--forbid-flag", hint=f"flags are {', '.join(FLAG_SAYS)}"
+            )
 
 
 def _scope_objections(args: Namespace, found: Verification) -> list[str]:
