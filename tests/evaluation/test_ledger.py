@@ -43,6 +43,31 @@ def test_a_final_no_to_a_sample_is_missing_for_good(kind: str) -> None:
     assert not again.known[KEY].missing_for_good
 
 
+@pytest.mark.parametrize(
+    ("attempts", "failure", "settled"),
+    [
+        (1, Failure("rate_limited", "wait", retryable=True), False),
+        (3, Failure("rate_limited", "wait", retryable=True), True),
+        (1, Failure("unauthorized", "no", fatal=True), False),
+        (3, Failure("unauthorized", "no", fatal=True), False),
+        (1, Failure("malformed", "not JSON"), True),
+        (1, Failure("filtered", "withheld"), True),
+    ],
+)
+def test_a_sample_is_missing_only_when_its_attempts_are_spent_or_in_vain(
+    attempts: int, failure: Failure, settled: bool
+) -> None:
+    ledger = read_ledger([attempt(number, None, failure) for number in range(1, attempts + 1)])
+    (known,) = ledger.known.values()
+    assert settled is known.is_settled(3)
+
+
+def test_an_answer_settles_a_sample_whatever_failed_before_it() -> None:
+    busy = Failure("server_error", "busy", retryable=True)
+    (known,) = read_ledger([attempt(1, None, busy), attempt(2, "yes")]).known.values()
+    assert known.is_settled(1)
+
+
 def test_what_was_never_tried_is_not_missing_for_good() -> None:
     assert not Known().missing_for_good
 

@@ -193,3 +193,16 @@ def test_the_plan_is_logged_before_the_first_request(workplace: Workplace) -> No
     shown = json.loads(workplace.run("log", "show", "--json").stdout)
     assert "verilabel.plan/v1" in json.dumps(shown)
     assert "verilabel.label/v1" not in json.dumps(shown)
+
+
+def test_a_run_stopped_between_two_attempts_is_not_decided_on_what_it_lacks(workplace: Workplace) -> None:
+    with (
+        mock_server("--fail-every", "1", "--fail-status", "503") as url,
+        workplace.start(*workplace.label_options(url, "--connections", "1")) as process,
+    ):
+        while requests_seen(url) < 2:
+            assert process.poll() is None
+        process.send_signal(signal.SIGKILL)
+    decided = workplace.run("decide", "b.bundle.run")
+    assert 8 == decided.returncode, decided.stdout
+    assert "60 answers of test/questions@1.0.0, 0 are there" in decided.stderr

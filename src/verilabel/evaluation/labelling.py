@@ -181,9 +181,9 @@ def count_answers(store: Store) -> Recount:
         stream = counted.streams[work.stream]
         sample, epoch = stream.at(work.position)
         answer = known.get((stream.stream.suite, sample, epoch))
-        if answer is None or (
-            answer.output is not None and not set(stream.stream.detectors) <= set(answer.findings)
-        ):
+        if answer is None or not answer.is_settled(plan.max_attempts):
+            break
+        if answer.output is not None and not set(stream.stream.detectors) <= set(answer.findings):
             break
         schedule.deliver(work, answer.findings if answer.output is not None else {})
     return counted

@@ -28,6 +28,17 @@ class Known:
         """True if the provider gave a final no for this sample: it is not asked again."""
         return self.output is None and self.failure is not None and self.failure.is_final
 
+    def is_settled(self, max_attempts: int) -> bool:
+        """True if it is answered, or missing because its attempts are spent or would be in vain.
+
+        A run that was stopped between two attempts, or by a refused key, has not settled the sample it was at.
+        """
+        if self.output is not None or self.failure is None:
+            return self.output is not None
+        if self.failure.fatal:
+            return False
+        return not self.failure.retryable or self.attempts >= max_attempts
+
 
 @dataclass
 class Ledger:
