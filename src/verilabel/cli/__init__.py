@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import keyword
 import os
 import sys
 from collections.abc import Sequence
@@ -23,14 +24,31 @@ NOUNS: dict[str, str] = {
     "run": "ask the model, keep the evidence, score it (steps 1 to 4)",
     "score": "score kept answers with detectors (step 4 alone)",
     "decide": "decide a label from kept scores (steps 5 and 6 alone)",
-    "verify": "check a bundle offline and recompute its label",
+    "import": "read another tool's results, recompute its headlines, and label what they evidence",
+    "verify": "check a bundle offline and recompute its label; --page does it in the browser",
     "show": "read a bundle: the label, its rows, its evidence; --html writes a report",
     "gate": "exit 0 or 1: does this bundle's label meet what you require?",
+    "check": "compare a bundle with a baseline in CI: no worse, worse or inconclusive",
+    "compare": "compare two models or versions answer by answer, on the same suites",
+    "reproduce": "run a bundle's own plan against the model again",
+    "replicate": "compare two parties' bundles of one system; sign what was found",
+    "dispute": "sign an objection to somebody's label",
+    "withdraw": "withdraw a label, a replication or a dispute of one's own",
+    "attest": "sign a statement about a system that a rubric asks for",
+    "statements": "show, check and attach what others signed about a label",
+    "seal": "withhold dual-use records from a bundle and leave commitments to them",
+    "challenge": "choose withheld records by a public nonce that nobody could foresee",
+    "open": "open the withheld records that a challenge chose",
+    "lens": "the same evidence under every rubric, and where they disagree",
+    "claims": "what a model card claims, what its claims lack, and what bundles say of them",
+    "export": "write a label in other tools' formats",
     "suites": "list, show, pull and lint suites",
     "detectors": "list detectors with their measured errors; measure one against people",
-    "rubric": "list, lint, show and explain rubrics",
+    "rubric": "list, lint, show, explain and compare rubrics",
+    "frameworks": "catalogues of published frameworks, and crosswalks between them",
     "keys": "make and show signing keys",
-    "log": "the local transparency log: show, prove, check",
+    "log": "transparency logs: show, prove, check; serve, submit and audit",
+    "witness": "cosign the checkpoints of logs that only ever grow",
 }
 
 
@@ -66,7 +84,8 @@ def _noun(name: str) -> ModuleType:
             f"no command {name!r}",
             hint=f"did you mean {near[0]!r}?" if near else "verilabel --help lists them",
         )
-    return importlib.import_module(f"verilabel.cli.{name}")
+    module = f"{name}_" if keyword.iskeyword(name) else name
+    return importlib.import_module(f"verilabel.cli.{module}")
 
 
 def parser_for(name: str) -> argparse.ArgumentParser:

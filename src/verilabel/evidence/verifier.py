@@ -464,6 +464,8 @@ def _check_references(state: _State, plan: Plan) -> None:
 def _check_validity(state: _State) -> str:
     assert state.system is not None and state.rubric is not None and state.plan is not None, "step 4 passed"
     state.flags.append(f"identity:{state.system.identity}")
+    if state.plan.imported is not None:
+        state.flags.append("imported")
     if state.statement is None:
         raise _Skipped("unsigned labels have no validity")
     predicate = state.statement.predicate

@@ -75,6 +75,18 @@ class PlannedReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     evidence_root: str
 
 
+class ImportedFrom(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Where imported answers come from. They were not observed: this plan was made after they were given."""
+
+    tool: str
+    tool_version: str
+    files: dict[str, str]
+    """File name to the digest of its bytes."""
+    task: str = ""
+    created: str = ""
+    """When the tool says that it ran; nobody checked it."""
+
+
 class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Limits on what a run may spend; None is no limit. Money is a decimal string in US dollars."""
 
@@ -104,6 +116,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     """Counts of the reference system, for thresholds relative to it."""
     created: str = ""
     """UTC time of planning, RFC 3339, whole seconds."""
+    imported: ImportedFrom | None = None
+    """Set where another tool asked the questions (imported, not observed)."""
 
     def document(self) -> dict[str, object]:
         """The plan as a JSON document (what is hashed, logged and stored)."""

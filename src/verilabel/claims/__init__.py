@@ -1,0 +1,1 @@
+"""What others claim of a model: found in their documents, and held against bundles."""

@@ -1,0 +1,1 @@
+"""Catalogues of published frameworks and crosswalks between them, as data with sources."""

@@ -1,0 +1,1 @@
+"""Other tools' results in, labels in other tools' formats out."""

@@ -1,0 +1,1 @@
+"""Logs and witnesses over HTTP: serving, asking, auditing."""
