@@ -25,7 +25,7 @@ MAX_CLUSTERS = 1_000
 _WEIGHT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,24})?([eE]-?[0-9]{1,2})?", re.ASCII)
 
 
-def check_plan(plan: Plan, rubric: Rubric, system: SystemDescriptor) -> None:
+def check_against_rubric(plan: Plan, rubric: Rubric, system: SystemDescriptor) -> None:
     """Check a plan against the rubric and the system it is for, and against itself.
 
     Raises SealError naming the first measure or stream that does not fit.

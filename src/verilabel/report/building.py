@@ -19,7 +19,7 @@ from verilabel.evidence.envelope import open_envelope
 from verilabel.evidence.keys import parse_public_file
 from verilabel.evidence.layout import ATTESTATION, RUBRIC, SIGNER_KEY, SURPLUS
 from verilabel.evidence.lines import decode_line
-from verilabel.evidence.plan_checks import check_plan
+from verilabel.evidence.plan_checks import check_against_rubric
 from verilabel.evidence.reading import (
     evidence_lines,
     raw_lines,
@@ -189,7 +189,7 @@ def _walk(source: _Source, samples: int) -> tuple[Walk | None, tuple[Gap, ...]]:
     }
     try:
         if source.verification.failure is not None:
-            check_plan(
+            check_against_rubric(
                 source.plan, source.rubric, source.system
             )  # what it would count by is not known to be sound
         lines = evidence_lines(source.container)
