@@ -25,6 +25,10 @@ PLAN_PROOF = "log/plan.tlog-proof"
 LABEL_PROOF = "log/label.tlog-proof"
 CONSISTENCY = "log/consistency.json"
 LOG_KEY = "log/log.vkey"
+GIVEN = "attestations/given/"
+"""Findings that the label's attested rows lean on, signed by others before the label was; listed in the manifest."""
+STATEMENTS = "statements/"
+"""What others signed about the label after it was made: replications, disputes, withdrawals."""
 
 UNLISTED = (MANIFEST, ATTESTATION, SIGNER_KEY, PLAN_PROOF, LABEL_PROOF, CONSISTENCY, LOG_KEY)
 """Files that the manifest cannot list, because they are made from it; each is canonical and sealed in its own way."""
@@ -44,6 +48,7 @@ ROLES = {
 REQUIRED = (SYSTEM, RUBRIC, RUBRIC_CANONICAL, PLAN, EVIDENCE, OBSERVATIONS, SURPLUS, MEASURES, LABEL)
 
 MAX_FILES = 1_000
+MAX_STATEMENTS = 64
 MAX_PATH = 200
 MAX_DOCUMENT_BYTES = 64 * 2**20
 MAX_JSON_BYTES = 8 * 2**20
@@ -73,10 +78,17 @@ def suite_files(suite: str) -> tuple[str, str]:
     return f"{SUITES}{slug}.suite.yaml", f"{SUITES}{slug}.index.jsonl"
 
 
+def is_unlisted(path: str) -> bool:
+    """True for a file that the manifest cannot list, because it is made from it or after it."""
+    return path in UNLISTED or (path.startswith(STATEMENTS) and path.endswith(".json"))
+
+
 def role_of(path: str) -> str:
     """The role of a listed file. Raises MalformedInput for a path that has no role in this format."""
     if path in ROLES:
         return ROLES[path]
     if path.startswith(SUITES) and path.endswith((".suite.yaml", ".index.jsonl")):
         return "suite"
+    if path.startswith(GIVEN) and path.endswith(".json"):
+        return "attestation"
     raise MalformedInput(f"{path!r} has no role in a bundle of format {BUNDLE_FORMAT}", where=MANIFEST)

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from verilabel.errors import MalformedInput
-from verilabel.evidence.layout import BUNDLE_FORMAT, MANIFEST, REQUIRED, UNLISTED, check_path, role_of
+from verilabel.evidence.layout import BUNDLE_FORMAT, MANIFEST, REQUIRED, check_path, is_unlisted, role_of
 from verilabel.records.canonical import digest, is_digest, jcs, parse_json
 
 
@@ -69,7 +69,7 @@ def parse_manifest(data: bytes) -> Manifest:
     for index, entry in enumerate(manifest.entries):
         where = f"{MANIFEST} $.entries[{index}]"
         check_path(entry.path)
-        if entry.path in UNLISTED or entry.role != role_of(entry.path):
+        if is_unlisted(entry.path) or entry.role != role_of(entry.path):
             raise MalformedInput(f"{entry.path} may not be listed with the role {entry.role!r}", where=where)
         if not is_digest(entry.sha256) or entry.size < 0:
             raise MalformedInput(f"{entry.path} has no proper digest or size", where=where)
@@ -92,5 +92,5 @@ def check_presence(manifest: Manifest, sizes: Mapping[str, int]) -> None:
         if sizes[path] != size:
             raise MalformedInput(f"{path} has {sizes[path]} bytes, the manifest says {size}", where=MANIFEST)
     for path in sizes:
-        if path not in listed and path not in UNLISTED:
+        if path not in listed and not is_unlisted(path):
             raise MalformedInput(f"{path} is there and not listed", where=MANIFEST)

@@ -24,6 +24,7 @@ from verilabel.evidence.consistency import consistency_bytes
 from verilabel.evidence.container import Folder, write_zip
 from verilabel.evidence.counting import Recount, recount
 from verilabel.evidence.envelope import sign
+from verilabel.evidence.given import objection_to_finding, path_of, read_given
 from verilabel.evidence.journal import Store
 from verilabel.evidence.keys import PrivateKey
 from verilabel.evidence.layout import (
@@ -122,10 +123,12 @@ def _build(store: Store, counted: Recount, work: Path, sealing: Sealing) -> Seal
     container = Folder(work)
     plan = read_plan(container)
     again = recount(plan, read_indexes(container, plan), evidence_lines(container))  # step 3
+    rubric = load_rubric(store.document(RUBRIC), RUBRIC)
     label = decide(
-        load_rubric(store.document(RUBRIC), RUBRIC),
+        rubric,
         again.tallies(),
         design=plan.design,
+        attested=_given(container, rubric, plan, sealing.now),
         references=plan.reference_tallies(),
     )
     _write(work / MEASURES, measures_bytes(again))  # step 4
@@ -135,6 +138,15 @@ def _build(store: Store, counted: Recount, work: Path, sealing: Sealing) -> Seal
     if sealing.key is not None:  # step 5
         _sign(store, work, plan, label, root, manifest, sealing, sealing.key)
     return Sealed(work, label, again, "sha256:" + root.root.hex(), manifest.digest)
+
+
+def _given(container: Folder, rubric: Rubric, plan: Plan, now: datetime) -> list[str]:
+    """Names of the findings that the label may lean on. Raises UsageError for one that does not count."""
+    given = read_given(container)
+    for name, signed in given.items():
+        if (why := objection_to_finding(signed, rubric, plan.system_sha256, now)) is not None:
+            raise UsageError(f"the finding {name!r} does not count: {why}", where=path_of(signed))
+    return sorted(given)
 
 
 def _sign(

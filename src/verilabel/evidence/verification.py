@@ -27,6 +27,25 @@ class Step(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+class StatementFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """One statement that somebody signed about the label, and what it counts for."""
+
+    kind: str
+    """replication, dispute, withdrawal."""
+    digest: str
+    signer: str
+    """The name the trust policy gives its signer, else the key's own name and id."""
+    keyid: str
+    issued: str
+    counts: bool
+    """True if it changes the level or the flags."""
+    says: str
+    """In a few words: the verdict, the grounds, the reason."""
+    why: str = ""
+    """Why it does not count, where it does not."""
+    logged: bool = False
+
+
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
     """The whole finding (label-semantics section 12). `failure` is set where a step says the bundle is not genuine."""
 
@@ -49,6 +68,9 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     tallies: dict[str, Tally] = {}
     """Measure to the counts that were derived from the evidence."""
     manifest_sha256: str | None = None
+    statement_sha256: str | None = None
+    """Digest of the label's statement: what statements of others are about."""
+    statements: tuple[StatementFinding, ...] = ()
     failure: VerilabelError | None = None
 
     @property
@@ -65,6 +87,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
             parts.append(f"current until {self.valid_until[:10]}")
         elif self.valid_until and "expired" in self.flags:
             parts.append(f"expired on {self.valid_until[:10]}")
+        parts.extend(word for word in ("revoked", "superseded", "disputed") if word in self.flags)
         if self.system:
             system = self.system
             parts.append(f"for system {system.digest[7:15]} ({system.use_case}, {system.locale})")
@@ -84,4 +107,6 @@ def level_of(
         return "V1", short_of.get("V2", str(failure))
     if "V2" in short_of:
         return "V1", short_of["V2"]
-    return "V2", "no independent replication is enclosed (V3)"
+    if "V3" in short_of:
+        return "V2", short_of["V3"]
+    return "V3", "no statements on training data, judges, elicitation and governance are enclosed (V4)"

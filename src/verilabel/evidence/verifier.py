@@ -10,10 +10,13 @@
  8. recount     the lines are the plan's committed prefix, and counting them gives the bundle's counts
  9. label       the rubric applied to those counts gives the bundle's label, byte for byte
 10. validity    the label is in force at the time of reading
+11. statements  what others signed about it is genuine; replications, disputes and withdrawals that count are named
 
 Steps 1 to 7 failing means that something was changed (SealError or MalformedInput); 8 and 9 that the label does
-not follow from the evidence (CheckFailed); 10 that it is not in force. A bundle without a signature or a log entry
-is V0; one whose steps 1 to 7 and 10 hold is V1; one that also passes 8 and 9 is V2 (label-semantics section 12).
+not follow from the evidence (CheckFailed); 10 that it is not in force; 11 that a
+statement is not genuine, or that the issuer withdrew the label. A bundle without a signature or a log entry
+is V0; one whose steps 1 to 7 and 10 hold is V1; one that also passes 8 and 9 is V2,
+and with a replication that counts V3 (label-semantics section 12).
 
 The caller still owes: whether the signer is one to believe (a trust policy), whether the system is the one in use
 (`records.system.scope_difference`), and whether the rubric asks the right questions.
@@ -27,13 +30,15 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from verilabel.errors import CheckFailed, MalformedInput, SealError, VerilabelError
+from verilabel.errors import MalformedInput, SealError, VerilabelError
 from verilabel.evidence.container import open_container
 from verilabel.evidence.plan_checks import FindCard, FindSuite
+from verilabel.evidence.signed import Signed
 from verilabel.evidence.steps.derivation import check_evidence, check_label, check_plan, check_recount
 from verilabel.evidence.steps.seals import check_log, check_manifest, check_signature, check_statement
 from verilabel.evidence.steps.standing import check_validity
 from verilabel.evidence.steps.state import Skipped, State
+from verilabel.evidence.steps.statements import check_statements
 from verilabel.evidence.trust import TrustPolicy
 from verilabel.evidence.verification import Outcome, Step, Verification, level_of
 
@@ -48,6 +53,7 @@ STEPS = (
     "recount",
     "label",
     "validity",
+    "statements",
 )
 
 
@@ -59,20 +65,22 @@ def verify_bundle(
     references: Sequence[Verification] = (),
     find_card: FindCard | None = None,
     find_suite: FindSuite | None = None,
+    statements: Sequence[Signed] = (),
 ) -> Verification:
     """Verify a bundle: a finding, never an exception for what is wrong inside it.
 
     Raises UsageError where there is no bundle at `path`. `now` needs a time zone. Without `trust` any key's signature
     counts for integrity, and the flag `signer_unpinned` says that nobody vouched for the key. `references` are the
     verified bundles of the reference systems. `find_card` (`detectors.catalogue`) and `find_suite` (`suites.loading`)
-    tell the detectors and suites of this program from others of their names.
+    tell the detectors and suites of this program from others of their names. `statements` are signed
+    statements about the label that do not lie in the bundle itself.
     """
     steps: list[Step] = []
     state: State | None = None
     failure: VerilabelError | None = None
     try:
         with open_container(path) as container, ThreadPoolExecutor(max_workers=1) as hasher:
-            state = State(path, trust, now, container, references, find_card, find_suite)
+            state = State(path, trust, now, container, references, find_card, find_suite, statements)
             steps.append(Step(1, STEPS[0], "passed", f"{len(container.sizes)} files"))
             failure = _run_steps(state, hasher, steps)
     except (MalformedInput, SealError) as error:
@@ -94,6 +102,7 @@ def _run_steps(state: State, hasher: ThreadPoolExecutor, steps: list[Step]) -> V
         check_recount,
         check_label,
         check_validity,
+        check_statements,
     )
     for number, check in enumerate(checks, 2):
         outcome: Outcome = "passed"
@@ -104,16 +113,17 @@ def _run_steps(state: State, hasher: ThreadPoolExecutor, steps: list[Step]) -> V
         except VerilabelError as error:
             steps.append(Step(number, STEPS[number - 1], "failed", error.message))
             if STEPS[number - 1] in ("recount", "label"):
-                _note_validity(state)
+                _note_standing(state)
             return _numbered(error, number)
         steps.append(Step(number, STEPS[number - 1], outcome, detail))
     return None
 
 
-def _note_validity(state: State) -> None:
-    """V1 needs step 10 too: a label that does not follow and has expired is V0."""
-    with suppress(CheckFailed, Skipped):
+def _note_standing(state: State) -> None:
+    """V1 needs the last steps too: a label that does not follow and has expired or was withdrawn is V0."""
+    with suppress(VerilabelError, Skipped):
         check_validity(state)
+        check_statements(state)
 
 
 def _numbered(error: VerilabelError, number: int) -> VerilabelError:
@@ -144,5 +154,7 @@ def _conclude(state: State | None, steps: list[Step], failure: VerilabelError | 
         leaves=state.leaves,
         tallies=state.recounted.tallies() if state.recounted else {},
         manifest_sha256=state.manifest.digest if state.manifest else None,
+        statement_sha256=state.statement.digest if state.statement else None,
+        statements=state.statements,
         failure=failure,
     )

@@ -1,0 +1,307 @@
+"""What parties sign besides labels: replications, disputes, withdrawals, and findings that a rubric asks for.
+
+Each is an in-toto Statement v1 as JCS bytes, with a predicate of this module. Replications, disputes and withdrawals
+are about another statement, by the digest of its bytes; a finding is about a system, by the digest of its descriptor.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, TypeVar
+
+import msgspec
+
+from verilabel import __version__
+from verilabel.errors import MalformedInput, UsageError
+from verilabel.evidence.keys import PublicKey
+from verilabel.evidence.statement import (
+    STATEMENT_TYPE,
+    Issuer,
+    Subject,
+    Tool,
+    parse_time,
+    write_time,
+)
+from verilabel.records.canonical import DIGEST_PREFIX, digest, is_digest, jcs, parse_json
+
+BASE = "https://verilabel.example/attestation/"
+MAX_ATTESTATION_BYTES = 2**20
+MAX_TEXT = 10_000
+Kind = Literal["replication", "dispute", "withdrawal", "finding"]
+Verdict = Literal["replicated", "not_replicated", "underpowered"]
+GROUNDS = ("evidence", "scoring", "method", "scope", "conduct", "other")
+
+
+class BundleReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which bundle, exactly: every field is derived from it by whoever verifies it."""
+
+    statement_sha256: str
+    """Digest of the label statement's bytes: what is logged for the label."""
+    manifest_sha256: str
+    evidence_root: str
+    system_sha256: str
+    keyid: str
+    """Of the key that signed the label."""
+    label: str
+    """The label's sentence, both halves."""
+
+
+class MeasureComparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One measure of two bundles held side by side (statistics.md section 3). Decimals are strings of 6 places."""
+
+    measure: str
+    verdict: Verdict
+    items: int
+    """Items that both parties asked: the pairs of the difference test."""
+    n_original: int
+    events_original: int
+    n_replica: int
+    events_replica: int
+    agreeing: int
+    """Items on which both found the same share of events."""
+    identical: int
+    """Items on which all outputs are the same, byte for byte."""
+    difference: str = ""
+    """Mean of (original - replica) over the items, with the floor of two pseudo-items."""
+    lower: str = ""
+    upper: str = ""
+    """The interval at 1 - 2 alpha that is held against the margin; rounded outward."""
+    p_value: str = ""
+    """Of the exact conditional test of no difference; rounded up."""
+    needed: int = 0
+    """Items that would decide an underpowered comparison; 0 where it is decided or cannot be said."""
+
+
+class Comparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a replication found: a pure function of two verified bundles, alpha and margin."""
+
+    verdict: Verdict
+    alpha: str
+    margin: str
+    scope: tuple[str, ...]
+    """The keys that the rubric binds labels to."""
+    differing: tuple[str, ...]
+    """Those of them in which the two systems differ; none in a replication that counts."""
+    label: Literal["confirmed", "contradicted", "undetermined"]
+    """What the replica's own label says of the original's granted level (hazard: of the level ruled out)."""
+    measures: tuple[MeasureComparison, ...]
+
+
+class Replication(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An independent party asked again, and what the comparison with its own bundle found."""
+
+    original: BundleReference
+    replica: BundleReference
+    independence: str
+    """The signer's declaration of independence from the original's issuer, in words."""
+    comparison: Comparison
+    issuer: Issuer
+    issued: str
+    tool: Tool
+
+
+class EvidenceReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Something that a dispute points to."""
+
+    name: str
+    sha256: str
+
+
+class Dispute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An objection to a statement, with its grounds."""
+
+    grounds: tuple[Literal["evidence", "scoring", "method", "scope", "conduct", "other"], ...]
+    text: str
+    rows: tuple[str, ...]
+    """Measures or rows that it is about; empty for the whole."""
+    evidence: tuple[EvidenceReference, ...]
+    issuer: Issuer
+    issued: str
+    tool: Tool
+
+
+class Withdrawal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whoever signed a statement takes it back. `superseded_by` is the digest of the statement that takes its place."""
+
+    reason: str
+    superseded_by: str | None
+    issuer: Issuer
+    issued: str
+    tool: Tool
+
+
+class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A role's finding about a system that a rubric's `attested` rows ask for by name."""
+
+    name: str
+    role: str
+    text: str
+    evidence: tuple[EvidenceReference, ...]
+    valid_until: str
+    issuer: Issuer
+    issued: str
+    tool: Tool
+
+
+Predicate = Replication | Dispute | Withdrawal | Finding
+_KINDS: dict[Kind, type[Predicate]] = {
+    "replication": Replication,
+    "dispute": Dispute,
+    "withdrawal": Withdrawal,
+    "finding": Finding,
+}
+
+
+class Attestation(msgspec.Struct, frozen=True):
+    """A parsed attestation and the bytes it was parsed from."""
+
+    kind: Kind
+    subject: Subject
+    predicate: Predicate
+    payload: bytes
+
+    @property
+    def about(self) -> str:
+        """Digest of the statement, or for a finding of the system, that it is about."""
+        return DIGEST_PREFIX + self.subject.digest.sha256
+
+    @property
+    def digest(self) -> str:
+        """What is logged for it, and what a withdrawal of it is about."""
+        return digest(self.payload)
+
+    @property
+    def issued(self) -> datetime:
+        """When it says that it was signed."""
+        return parse_time(self.predicate.issued, where="predicate.issued")
+
+
+def build_attestation(name: str, about: str, predicate: Predicate) -> Attestation:
+    """The attestation about the digest `about`, whose subject is called `name`. Raises MalformedInput."""
+    kind = next(kind for kind, form in _KINDS.items() if isinstance(predicate, form))
+    if not is_digest(about):
+        raise MalformedInput("not a SHA-256 digest", where="subject")
+    document = {
+        "_type": STATEMENT_TYPE,
+        "subject": [{"name": name, "digest": {"sha256": about.removeprefix(DIGEST_PREFIX)}}],
+        "predicateType": f"{BASE}{kind}/v1",
+        "predicate": msgspec.to_builtins(predicate),
+    }
+    return parse_attestation(jcs(document), where=kind)
+
+
+def parse_attestation(payload: bytes, *, where: str = "attestation") -> Attestation:
+    """Read an attestation from the payload of a verified envelope: strict, bounded, canonical.
+
+    Raises MalformedInput naming the field that is wrong, also for a predicate type that this version does not know.
+    """
+    document = parse_json(payload, where=where, max_bytes=MAX_ATTESTATION_BYTES)
+    if not isinstance(document, dict) or document.keys() != {
+        "_type",
+        "subject",
+        "predicateType",
+        "predicate",
+    }:
+        raise MalformedInput("not an in-toto statement", where=where)
+    if document["_type"] != STATEMENT_TYPE:
+        raise MalformedInput("not an in-toto Statement v1", where=f"{where}: $._type")
+    kind = _kind_of(document["predicateType"], where)
+    subjects = _convert(document["subject"], tuple[Subject], f"{where}: $.subject")
+    predicate = _convert(document["predicate"], _KINDS[kind], f"{where}: $.predicate")
+    attestation = Attestation(kind, subjects[0], predicate, payload)
+    _check_forms(attestation, f"{where}: $")
+    if jcs({**document, "predicate": msgspec.to_builtins(predicate)}) != payload:
+        raise MalformedInput("not in canonical form", where=where)
+    return attestation
+
+
+def _kind_of(predicate_type: object, where: str) -> Kind:
+    for kind in _KINDS:
+        if predicate_type == f"{BASE}{kind}/v1":
+            return kind
+    raise MalformedInput(
+        f"a statement of a kind that is not known here: {str(predicate_type)[:100]!r}",
+        where=f"{where}: $.predicateType",
+        hint=f"known are {', '.join(_KINDS)}",
+    )
+
+
+T = TypeVar("T")
+
+
+def _convert(value: object, form: type[T], where: str) -> T:
+    try:
+        return msgspec.convert(value, form, strict=True)
+    except msgspec.ValidationError as error:
+        raise MalformedInput(str(error), where=where) from None
+
+
+def _check_forms(attestation: Attestation, where: str) -> None:
+    predicate, place = attestation.predicate, f"{where}.predicate"
+    _check_digest(attestation.about, f"{where}.subject[0].digest")
+    _check_digest(predicate.issuer.keyid, f"{place}.issuer.keyid")
+    parse_time(predicate.issued, where=f"{place}.issued")
+    match predicate:
+        case Replication():
+            _check_replication(predicate, attestation.about, place)
+        case Dispute():
+            _check_dispute(predicate, place)
+        case Withdrawal():
+            _check_text(predicate.reason, f"{place}.reason")
+            if predicate.superseded_by is not None:
+                _check_digest(predicate.superseded_by, f"{place}.superseded_by")
+        case Finding():
+            _check_finding(predicate, attestation.issued, place)
+
+
+def _check_replication(predicate: Replication, about: str, where: str) -> None:
+    _check_text(predicate.independence, f"{where}.independence")
+    for name in ("original", "replica"):
+        reference = getattr(predicate, name)
+        for part in ("statement_sha256", "manifest_sha256", "evidence_root", "system_sha256", "keyid"):
+            _check_digest(getattr(reference, part), f"{where}.{name}.{part}")
+    if about != predicate.original.statement_sha256:
+        raise MalformedInput("the subject is not the original's statement", where=f"{where}.original")
+
+
+def _check_dispute(predicate: Dispute, where: str) -> None:
+    _check_text(predicate.text, f"{where}.text")
+    if not predicate.grounds:
+        raise MalformedInput("no grounds", where=f"{where}.grounds", hint=", ".join(GROUNDS))
+    _check_evidence(predicate.evidence, where)
+
+
+def _check_finding(predicate: Finding, issued: datetime, where: str) -> None:
+    _check_text(predicate.text, f"{where}.text")
+    if parse_time(predicate.valid_until, where=f"{where}.valid_until") <= issued:
+        raise MalformedInput("it ends before it is issued", where=f"{where}.valid_until")
+    _check_evidence(predicate.evidence, where)
+
+
+def _check_evidence(evidence: tuple[EvidenceReference, ...], where: str) -> None:
+    for index, reference in enumerate(evidence):
+        _check_digest(reference.sha256, f"{where}.evidence[{index}].sha256")
+
+
+def _check_digest(text: str, where: str) -> None:
+    if not is_digest(text):
+        raise MalformedInput("not a SHA-256 digest", where=where)
+
+
+def _check_text(text: str, where: str) -> None:
+    if not text.strip() or len(text) > MAX_TEXT:
+        raise MalformedInput(f"not a text of 1 to {MAX_TEXT} characters", where=where)
+
+
+def signed_by(key: PublicKey, now: datetime) -> tuple[Issuer, str, Tool]:
+    """The last three fields of every predicate: who signs, when, and with what."""
+    return Issuer(key.name, key.keyid), write_time(now), Tool("verilabel", __version__)
+
+
+def require_own(attestation_issuer: str, keyid: str) -> None:
+    """Refuse to take back what another key signed. Raises UsageError."""
+    if attestation_issuer != keyid:
+        raise UsageError(
+            "this statement was signed with another key",
+            hint="only who signed a statement can withdraw it; others `verilabel dispute` it",
+        )

@@ -1,0 +1,1 @@
+"""The steps of a verification, in the order in which `evidence.verifier` takes them."""
