@@ -23,6 +23,7 @@ from benchmarks.tables import Section
 RESULTS = Path(__file__).with_name("RESULTS.md")
 BENCHMARKS = {
     "engine": "samples a second with full evidence, beside the bare loop and other tools",
+    "importing": "reading an Inspect log with a digest a record, beside Inspect itself",
     "verify": "verifying a large bundle, beside hashing the same bytes",
     "startup": "from the shell to the first output",
     "stopping": "answers asked until a row is decided, beside a fixed plan",
