@@ -28,6 +28,14 @@ class LabelledRow(NamedTuple):
     event: bool
 
 
+class Table(NamedTuple):
+    """The rows of a file as they stand, its name and the digest of its bytes."""
+
+    rows: list[Mapping[str, Any]]
+    name: str
+    sha256: str
+
+
 class LabelledSet(NamedTuple):
     """The rows of one file, its name and the digest of its bytes."""
 
@@ -50,26 +58,39 @@ def read_labelled(
     for a file that cannot be read or a row without a label, LimitExceeded beyond 256 MiB.
     """
     where = str(path)
+    table = read_table(
+        path, columns=(output_column, label_column, *([prompt_column] if prompt_column else []))
+    )
+    labels = [_label(row, label_column, f"{where}: row {index}") for index, row in enumerate(table.rows, 1)]
+    check_labels(positive, labels, where)
+    rows = [
+        LabelledRow(
+            cell_text(row.get(prompt_column)) if prompt_column else "",
+            cell_text(row[output_column]),
+            label in positive,
+        )
+        for row, label in zip(table.rows, labels, strict=True)
+    ]
+    return LabelledSet(rows, table.name, table.sha256)
+
+
+def read_table(path: str | PathLike[str], *, columns: Collection[str]) -> Table:
+    """Read a CSV, JSON Lines or JSON file of rows that all have `columns`.
+
+    Raises UsageError for a column that the file does not have (naming those it has), MalformedInput for a file that
+    cannot be read, LimitExceeded beyond 256 MiB.
+    """
+    where = str(path)
     with Path(path).open("rb") as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise LimitExceeded(f"a file of more than {MAX_BYTES} bytes", where=where)
-    table = _read_rows(data, Path(path).suffix.lower(), where)
-    if not table:
+    rows = _read_rows(data, Path(path).suffix.lower(), where)
+    if not rows:
         raise MalformedInput("no rows", where=where)
-    for column in (output_column, label_column, *([prompt_column] if prompt_column else [])):
-        _check_column(column, table, where)
-    labels = [_label(row, label_column, f"{where}: row {index}") for index, row in enumerate(table, 1)]
-    _check_labels(positive, labels, where)
-    rows = [
-        LabelledRow(
-            _text(row.get(prompt_column)) if prompt_column else "",
-            _text(row[output_column]),
-            label in positive,
-        )
-        for row, label in zip(table, labels, strict=True)
-    ]
-    return LabelledSet(rows, Path(path).name, digest(data))
+    for column in columns:
+        _check_column(column, rows, where)
+    return Table(rows, Path(path).name, digest(data))
 
 
 def _read_rows(data: bytes, suffix: str, where: str) -> list[Mapping[str, Any]]:
@@ -147,13 +168,14 @@ def _check_column(column: str, table: Sequence[Mapping[str, Any]], where: str) -
 
 
 def _label(row: Mapping[str, Any], column: str, where: str) -> str:
-    label = _text(row[column]).strip()
+    label = cell_text(row[column]).strip()
     if not label:
         raise MalformedInput(f"no label in column {column!r}", where=where, hint="every row needs one")
     return label
 
 
-def _check_labels(positive: Collection[str], labels: Sequence[str], where: str) -> None:
+def check_labels(positive: Collection[str], labels: Sequence[str], where: str) -> None:
+    """Refuse positive labels that no row has. Raises UsageError naming those that there are."""
     counted = Counter(labels)
     unknown = [label for label in positive if label not in counted]
     if unknown or not positive:
@@ -162,7 +184,8 @@ def _check_labels(positive: Collection[str], labels: Sequence[str], where: str) 
         raise UsageError(message, where=where, hint=f"labels: {shown}")
 
 
-def _text(value: Any) -> str:
+def cell_text(value: Any) -> str:
+    """A cell as text: a missing one is empty, numbers and truth values as JSON writes them."""
     if value is None:
         return ""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -57,33 +58,46 @@ def measure(
     return count_errors(rows, findings, dataset=dataset, dataset_sha256=dataset_sha256, language=language)
 
 
+class Answer(NamedTuple):
+    """One answer and the sample that it answers."""
+
+    suite: str
+    sample: Sample
+    epoch: int
+    output: str
+
+
+def answers_of(rows: Sequence[LabelledRow], tags: Mapping[str, str] | None = None) -> list[Answer]:
+    """Labelled answers as a detector sees them; `tags` are given to every sample."""
+    return [
+        Answer(
+            SUITE,
+            Sample(id=f"row-{index}", messages=(Message("user", row.prompt),), tags=dict(tags or {})),
+            1,
+            row.output,
+        )
+        for index, row in enumerate(rows, 1)
+    ]
+
+
 def detect_all(
     detector: Detector, rows: Sequence[LabelledRow], tags: Mapping[str, str] | None = None
 ) -> list[Finding]:
     """A detector's finding on each labelled answer; `tags` are given to every sample."""
-    return [
-        detector.detect(SUITE, sample, 1, row.output)
-        for sample, row in zip(_samples(rows, tags), rows, strict=True)
-    ]
+    return [detector.detect(*answer) for answer in answers_of(rows, tags)]
 
 
 async def ask_about_all(
-    detector: AskingDetector,
-    rows: Sequence[LabelledRow],
-    ask: Ask,
-    tags: Mapping[str, str] | None = None,
-    *,
-    concurrency: int = 8,
+    detector: AskingDetector, answers: Sequence[Answer], ask: Ask, *, concurrency: int = 8
 ) -> list[Finding]:
-    """The same for a detector that asks a model, `concurrency` questions at a time."""
+    """The finding on each answer of a detector that asks a model, `concurrency` questions at a time."""
     gate = asyncio.Semaphore(concurrency)
 
-    async def judge(sample: Sample, row: LabelledRow) -> Finding:
+    async def judge(answer: Answer) -> Finding:
         async with gate:
-            return await detector.detect_by_asking(SUITE, sample, 1, row.output, ask)
+            return await detector.detect_by_asking(*answer, ask)
 
-    judging = (judge(sample, row) for sample, row in zip(_samples(rows, tags), rows, strict=True))
-    return list(await asyncio.gather(*judging))
+    return list(await asyncio.gather(*map(judge, answers)))
 
 
 def count_errors(
@@ -116,10 +130,3 @@ def count_errors(
         language=language,
         method=f"measured on labelled answers; {unscored} unscored counted as wrong",
     )
-
-
-def _samples(rows: Sequence[LabelledRow], tags: Mapping[str, str] | None) -> list[Sample]:
-    return [
-        Sample(id=f"row-{index}", messages=(Message("user", row.prompt),), tags=dict(tags or {}))
-        for index, row in enumerate(rows, 1)
-    ]

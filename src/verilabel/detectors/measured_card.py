@@ -57,8 +57,12 @@ def attach_errors(detector: Detector | AskingDetector, measured: DetectorCard, *
 
 
 def write_card(card: DetectorCard, path: Path) -> None:
-    """Write a card in one piece: a temporary file in the same folder, flushed to disk, then renamed."""
-    content = msgspec.json.format(msgspec.json.encode(card), indent=1) + b"\n"
+    """Write a card in one piece (see `write_whole`)."""
+    write_whole(msgspec.json.format(msgspec.json.encode(card), indent=1) + b"\n", path)
+
+
+def write_whole(content: bytes, path: Path) -> None:
+    """Write a file in one piece: a temporary file in the same folder, flushed to disk, then renamed."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -13,6 +13,14 @@ TIMEOUT_SECONDS = 300
 CHUNK_BYTES = 2**16
 
 
+class NotServed(UsageError):
+    """The server answered, with another status than 200: `http_status`."""
+
+    def __init__(self, url: str, http_status: int) -> None:
+        super().__init__(f"the server answers {http_status}", where=url)
+        self.http_status = http_status
+
+
 def download_data(source: DataSource, *, limit: int = MAX_DATA_BYTES) -> bytes:
     """The bytes behind a data source's `url` or `hf`, unchecked: the caller compares the digest.
 
@@ -21,13 +29,22 @@ def download_data(source: DataSource, *, limit: int = MAX_DATA_BYTES) -> bytes:
     """
     if source.hf is not None:
         return _fetch_hub_file(source.hf, limit)
+    return fetch_bytes(source.url, limit=limit)
+
+
+def fetch_bytes(url: str, *, limit: int) -> bytes:
+    """The body of one GET (see `fetch_url`), for callers outside an event loop."""
     import asyncio
 
-    return asyncio.run(fetch_url(source.url, limit=limit))
+    return asyncio.run(fetch_url(url, limit=limit))
 
 
 async def fetch_url(url: str, *, limit: int) -> bytes:
-    """The body of one GET. Redirects are followed; the digest, not the host, is what is trusted."""
+    """The body of one GET. Redirects are followed; the digest, not the host, is what is trusted.
+
+    Raises NotServed for a status other than 200, UsageError where nothing answers, LimitExceeded beyond `limit` bytes,
+    MissingExtra without aiohttp.
+    """
     try:
         import aiohttp
     except ImportError:
@@ -41,7 +58,7 @@ async def fetch_url(url: str, *, limit: int) -> bytes:
             session.get(url) as response,
         ):
             if response.status != 200:
-                raise UsageError(f"the server answers {response.status}", where=url)
+                raise NotServed(url, response.status)
             async for chunk in response.content.iter_chunked(CHUNK_BYTES):
                 size += len(chunk)
                 if size > limit:
