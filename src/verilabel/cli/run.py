@@ -25,9 +25,7 @@ def configure(parser: ArgumentParser) -> None:
     options.add_system_options(parser)
     options.add_plan_options(parser)
     parser.add_argument("--store", type=Path, required=True, metavar="DIR", help="the run's store")
-    parser.add_argument(
-        "--log", type=Path, metavar="DIR", help="the transparency log (default: $VERILABEL_HOME/log)"
-    )
+    options.add_log_options(parser)
     parser.add_argument(
         "--unlogged", action="store_true", help="do not log the plan; the label will verify to V0"
     )
@@ -41,7 +39,10 @@ def run(args: Namespace) -> ExitStatus:
     from verilabel.cli.job import carry_out, prepare
     from verilabel.evidence.journal import Store
 
-    seals = options.Seals(None, None if args.unlogged else options.open_log(args.log, "verilabel"))
+    log = None
+    if not args.unlogged:
+        log = options.open_log(args.log, "verilabel", log_key=args.log_key, token_variable=args.log_token_env)
+    seals = options.Seals(None, log)
     with Store(args.store) as store:
         done = asyncio.run(carry_out(args, prepare(args), store, seals))
     counted, spent = done.schedule.counted, done.spending

@@ -1,21 +1,22 @@
 """A local transparency log: an append-only RFC 6962 tree in a folder, with a signed checkpoint after every
 entry.
 
-The folder holds `log.sqlite` (entries, the hashes of complete tree nodes, every checkpoint that was signed)
-and `checkpoint` (the last signed checkpoint, kept apart so that a log that was put back to an older state
-is seen). Entries commit to `{"digest", "kind"}` alone: a verifier rebuilds an entry from the plan or the
-label itself. Times beside entries are the keeper's own word; only witnesses' cosignatures make time part of
-what is signed.
+`Log` is what a label needs of a log, here or on another machine; `LocalLog` is one in a folder. The folder
+holds `log.sqlite` (entries, the hashes of complete tree nodes, every checkpoint that was signed, with the
+cosignatures it got) and `checkpoint` (the last signed checkpoint, kept apart so that a log that was put back
+to an older state is seen). Entries commit to `{"digest", "kind"}` alone: a verifier rebuilds an entry from
+the plan or the statement itself. Times beside entries are the keeper's own word; only witnesses'
+cosignatures make time part of what is signed.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, Protocol, Self
 
 import msgspec
 
@@ -32,16 +33,23 @@ from verilabel.evidence.merkle import (
     root_at,
     verify_consistency,
 )
-from verilabel.evidence.note import MAX_NOTE_BYTES, Checkpoint, Proof, open_checkpoint, sign_checkpoint
+from verilabel.evidence.note import (
+    MAX_NOTE_BYTES,
+    Checkpoint,
+    Proof,
+    merge_cosignatures,
+    open_checkpoint,
+    sign_checkpoint,
+)
 from verilabel.records.canonical import is_digest, jcs, parse_json
 
 CHECKPOINT = "checkpoint"
 MAX_ENTRY_BYTES = 4096
-EntryKind = Literal["verilabel.plan/v1", "verilabel.label/v1"]
+EntryKind = Literal["verilabel.plan/v1", "verilabel.label/v1", "verilabel.statement/v1"]
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is logged: that a plan, or a label's statement, with this digest exists."""
+    """What is logged: that a plan, a label's statement or another statement with this digest exists."""
 
     kind: EntryKind
     digest: str
@@ -61,11 +69,11 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LoggedEntry(msgspec.Struct, frozen=True):
-    """An entry with its number and the keeper's time of logging (RFC 3339, not signed)."""
+    """An entry with its number and the keeper's time of logging (RFC 3339, not signed), where that is known."""
 
     number: int
     entry: Entry
-    logged: str
+    logged: str | None = None
 
 
 class Audit(msgspec.Struct, frozen=True):
@@ -98,6 +106,29 @@ def parse_entry(data: bytes, *, where: str = "entry") -> Entry:
 def utc_now() -> datetime:
     """The system's clock."""
     return datetime.now(UTC)
+
+
+class Log(Protocol):
+    """What a label's path needs of a log: to append an entry, and to show that the log only grew."""
+
+    @property
+    def public_key(self) -> PublicKey:
+        """The key that the log signs with, under the name of its origin."""
+
+    def append(self, entry: Entry) -> Proof:
+        """Add an entry and return its proof, which holds. Raises SealError where the log is not sound."""
+
+    def consistency(self, old_size: int, new_size: int | None = None) -> list[bytes]:
+        """The proof that the log at `new_size` (by default now) starts with its first `old_size` entries."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
 
 
 class LocalLog:
@@ -190,10 +221,14 @@ class LocalLog:
         return self._store.size()
 
     def append(self, entry: Entry) -> Proof:
-        """Add an entry and return its proof against the new signed checkpoint.
+        """Add an entry and return its proof against the new signed checkpoint: `append_all` of one."""
+        return self.append_all([entry])[0]
+
+    def append_all(self, entries: Sequence[Entry]) -> list[Proof]:
+        """Add entries in order, all or none, and return their proofs against the last new checkpoint.
 
         In order, in one transaction: 1 the stored tree still has the root of the last checkpoint that was
-        signed, and of the one kept beside; 2 the entry and the nodes it completes are stored; 3 a
+        signed, and of the one kept beside; then for each entry 2 it and the nodes it completes are stored; 3 a
         consistency proof from the last checkpoint to the new one holds; 4 the new checkpoint is signed and
         stored. After the transaction: 5 the checkpoint beside is renewed. Raises SealError where 1 or 3
         fails (nothing is signed then), MalformedInput for what is no entry, UsageError where the log is
@@ -201,36 +236,76 @@ class LocalLog:
         """
         if self._key is None:
             raise UsageError("this log is open for reading alone", where=self._where)
-        data = entry.bytes()
+        documents = [entry.bytes() for entry in entries]
         logged = self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         with self._store.transaction("IMMEDIATE"):
-            last = self._check_last_checkpoint(self._beside())  # step 1
-            self._store.add_entry(last.size, data, logged)  # step 2
-            new = Checkpoint(self.origin, last.size + 1, root_at(self._store, last.size + 1))
-            self._check_growth(last, new)  # step 3
-            note = sign_checkpoint(new, self._key)  # step 4
-            self._store.add_checkpoint(new.size, note)
-            path = inclusion_proof(self._store, last.size, new.size)
+            before = last = self._check_last_checkpoint(self._beside())  # step 1
+            note = self._store.checkpoint_note()
+            for data in documents:
+                self._store.add_entry(last.size, data, logged)  # step 2
+                new = Checkpoint(self.origin, last.size + 1, root_at(self._store, last.size + 1))
+                self._check_growth(last, new)  # step 3
+                note = sign_checkpoint(new, self._key)  # step 4
+                self._store.add_checkpoint(new.size, note)
+                last = new
+            paths = [
+                inclusion_proof(self._store, number, last.size) for number in range(before.size, last.size)
+            ]
+        self._renew_beside()  # step 5
+        return [Proof(before.size + place, tuple(path), note) for place, path in enumerate(paths)]
+
+    def _renew_beside(self) -> None:
         # The database's write lock also orders the writers of this file, so that it never goes back.
         with self._store.transaction("IMMEDIATE"):
             for left_by_a_killed_writer in self.path.glob(f".{CHECKPOINT}.*.tmp"):
                 left_by_a_killed_writer.unlink(missing_ok=True)
-            write_file(self.path / CHECKPOINT, self._store.checkpoint_note(), overwrite=True)  # step 5
-        return Proof(last.size, tuple(path), note)
+            write_file(self.path / CHECKPOINT, self._store.checkpoint_note(), overwrite=True)
 
-    def checkpoint_note(self) -> bytes:
-        """The last signed checkpoint."""
-        return self._store.checkpoint_note()
+    def add_cosignatures(self, size: int, lines: bytes, witnesses: Iterable[PublicKey]) -> bytes:
+        """Keep witnesses' cosignatures with the checkpoint over `size` entries; return its note with them.
 
-    def prove(self, number: int) -> Proof:
-        """The proof of one entry against the last checkpoint. Raises UsageError where there is no such
-        entry.
+        Only what verifies with a given key is kept. Raises SealError where a given key's cosignature does not hold
+        or none is by a given key, MalformedInput where `lines` are no signature lines.
+        """
+        with self._store.transaction("IMMEDIATE"):
+            note = merge_cosignatures(self._store.checkpoint_note(size), lines, witnesses)
+            self._store.replace_checkpoint(size, note)
+        self._renew_beside()
+        return note
+
+    def checkpoint_note(self, size: int | None = None) -> bytes:
+        """The signed checkpoint over `size` entries, by default the last, with the cosignatures it has."""
+        return self._store.checkpoint_note(size)
+
+    def hashes(self, level: int, start: int, count: int) -> list[bytes]:
+        """The hashes of consecutive complete tree nodes of a level, as they are stored (`audit` checks them).
+
+        Raises SealError where one is missing.
+        """
+        return self._store.nodes(level, start, count)
+
+    def entry_bytes(self, start: int, count: int) -> list[bytes]:
+        """The bytes of consecutive entries, whose hashes are the tree's leaves. Raises SealError where one is
+        missing.
+        """
+        with self._store.transaction("DEFERRED"):
+            rows = list(self._store.rows(start, count))
+        for number in range(start, start + count):
+            if number - start >= len(rows) or rows[number - start][0] != number:
+                raise broken_log("the entry is missing", self._where, number)
+        return [self._entry(number, data).bytes() for number, data, _ in rows]
+
+    def prove(self, number: int, size: int | None = None) -> Proof:
+        """The proof of one entry against the checkpoint over `size` entries, by default the last.
+
+        Raises UsageError where that has no such entry.
         """
         beside = self._beside()  # read first: what is signed later is no sign of a log that shrank
         with self._store.transaction("DEFERRED"):
             checkpoint = self._check_last_checkpoint(beside)
-            path = inclusion_proof(self._store, number, checkpoint.size)
-            return Proof(number, tuple(path), self._store.checkpoint_note())
+            covered = checkpoint.size if size is None else min(size, checkpoint.size)
+            path = inclusion_proof(self._store, number, covered)
+            return Proof(number, tuple(path), self._store.checkpoint_note(covered))
 
     def consistency(self, old_size: int, new_size: int | None = None) -> list[bytes]:
         """The proof that the log at `new_size` (by default now) starts with its first `old_size` entries.

@@ -89,6 +89,23 @@ class LogStore:
             raise broken_log(f"the tree node {level}/{position} is missing", self.where, position << level)
         return hashed
 
+    def nodes(self, level: int, start: int, count: int) -> list[bytes]:
+        """The stored hashes of consecutive complete nodes of a level."""
+        with database_errors(self.where):
+            rows = self._connection.execute(
+                "SELECT position, hash FROM nodes WHERE level = ? AND position >= ? ORDER BY position LIMIT ?",
+                (level, start, count),
+            ).fetchall()
+        hashes = []
+        for position in range(start, start + count):
+            found = rows[position - start] if position - start < len(rows) else (None, None)
+            if found[0] != position or type(found[1]) is not bytes or len(found[1]) != HASH_BYTES:
+                raise broken_log(
+                    f"the tree node {level}/{position} is missing", self.where, position << level
+                )
+            hashes.append(found[1])
+        return hashes
+
     def size(self) -> int:
         """How many entries there are."""
         return int(self._one("SELECT coalesce(max(number) + 1, 0) FROM entries"))
@@ -131,6 +148,10 @@ class LogStore:
     def add_checkpoint(self, size: int, note: bytes) -> None:
         """Store a signed checkpoint."""
         self._connection.execute("INSERT INTO checkpoints VALUES (?, ?)", (size, note))
+
+    def replace_checkpoint(self, size: int, note: bytes) -> None:
+        """Store a signed checkpoint in place of the one over as many entries."""
+        self._connection.execute("UPDATE checkpoints SET note = ? WHERE size = ?", (note, size))
 
     def check_file(self) -> None:
         """Let SQLite check the structure of its file."""

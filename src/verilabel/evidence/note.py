@@ -255,6 +255,44 @@ def cosign(checkpoint_note: bytes, key: PrivateKey, *, time: int) -> bytes:
     return signed
 
 
+def cosignature_line(checkpoint_note: bytes, key: PrivateKey, *, time: int) -> str:
+    """The one signature line with which a witness answers (C2SP tlog-witness, add-checkpoint), with its newline.
+
+    Earlier cosignatures on the note, the witness's own among them, do not matter. What the witness must have
+    checked, and what is raised, is as for `cosign`.
+    """
+    note = parse_note(checkpoint_note, where="checkpoint")
+    witness = key.public.of_type(KeyType.COSIGNATURE)
+    others = (s for s in note.signatures if (s.name, s.note_hash) != (witness.name, witness.note_hash))
+    bare = Note(note.text, tuple(others)[:1]).bytes()
+    return parse_note(cosign(bare, key, time=time), where="checkpoint").signatures[-1].line
+
+
+def merge_cosignatures(
+    checkpoint_note: bytes, lines: bytes, witnesses: Iterable[PublicKey], *, where: str = "cosignatures"
+) -> bytes:
+    """A checkpoint note with those of a witness's answered lines that are by known witnesses, all verified.
+
+    A newer cosignature takes the place of an older one by the same key; lines of unknown keys are dropped, as C2SP
+    tlog-witness asks. Raises SealError where a known key's signature does not hold, or no line is by a known
+    key; MalformedInput where these are no signature lines.
+    """
+    note = parse_note(checkpoint_note, where="checkpoint")
+    known = [key for key in witnesses if key.key_type is KeyType.COSIGNATURE]
+    answered = note.text.encode("utf-8") + b"\n" + lines
+    parsed = parse_note(answered, where=where)
+    if parsed.text != note.text:  # an empty line in the answer would make it sign another text
+        raise MalformedInput("the answer holds something else than signature lines", where=where)
+    open_note(answered, known, where=where)
+    names = {(key.name, key.note_hash) for key in known}
+    added = [s for s in parsed.signatures if (s.name, s.note_hash) in names]
+    replaced = {(s.name, s.note_hash) for s in added}
+    kept = [s for s in note.signatures if (s.name, s.note_hash) not in replaced]
+    merged = Note(note.text, (*kept, *added)).bytes()
+    parse_note(merged, where="checkpoint")
+    return merged
+
+
 def open_checkpoint(
     data: bytes,
     log_keys: Iterable[PublicKey],

@@ -1,7 +1,9 @@
-"""Trust policies: whose keys count, for which role, within which scope. Nothing is trusted by default.
+"""Trust policies: whose signature counts, for which role, within which scope. Nothing is trusted by default.
 
-A policy is a tree of rules over one public key: `AcceptKey` at the leaves, `WithinScope` to narrow, `AnyOf`
-and `AllOf` to combine, and `UnsafeAcceptAnyKey`, which says what it is. `trust.yaml` is its file form:
+A policy is a tree of rules over one signer, a public key or a Sigstore identity: `AcceptKey` and `AcceptIdentity` at
+the leaves, `WithinScope` to narrow, `AnyOf` and `AllOf` to combine, and `UnsafeAcceptAnyKey`, which says what it is.
+Whether a Sigstore identity really signed is for others to verify (extra `sigstore`): the rules only say what it may
+sign, and a key alone never satisfies them. `trust.yaml` is the policy's file form:
 
     format: verilabel/trust/v1
     witness_quorum: 1  # optional: witnesses that must have cosigned a log; 0 where it is not said
@@ -10,11 +12,16 @@ and `AllOf` to combine, and `UnsafeAcceptAnyKey`, which says what it is. `trust.
         - key: labels.example.org+1a2b3c4d+AQ...
           name: Example Lab
           roles: [labels, log]
-          rubrics: [core, "vendor-*"]  # optional, for the role labels: rubric ids, `*` and `?` as wildcards
-          systems: ["example/*"]       # optional, for the role labels: names of systems
+          rubrics: [core, "vendor-*"]  # optional: rubric ids, `*` and `?` as wildcards
+          systems: ["example/*"]       # optional: names of systems
         - key: witness.example.net+5e6f7a8b+BA...
           name: Example Witness
           roles: [witness]
+        - sigstore: {identity: someone@example.com, issuer: "https://accounts.example.com"}
+          name: Someone
+          roles: [replications, disputes]
+
+`rubrics` and `systems` limit the roles that are about a label or a system (`SCOPED_ROLES`).
 """
 
 from __future__ import annotations
@@ -27,6 +34,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
 
 from verilabel.errors import MalformedInput, UsageError
+from verilabel.evidence.anchors import FIELDS, NONE, Anchors, read_anchors
 from verilabel.evidence.keys import KeyType, PublicKey, parse_public
 from verilabel.records.strict_yaml import load_strict_yaml
 
@@ -35,8 +43,12 @@ MAX_TRUST_BYTES = 2**20
 MAX_RULES = 10_000
 MAX_QUORUM = 64
 
-Role = Literal["labels", "log", "witness"]
+Role = Literal["labels", "log", "witness", "replications", "disputes", "attestations"]
 ROLES: tuple[Role, ...] = get_args(Role)
+SCOPED_ROLES: frozenset[Role] = frozenset({"labels", "replications", "disputes", "attestations"})
+"""Roles that rubrics and systems limit: what is signed in them is about a label, or about a system."""
+MAX_IDENTITY = 2048
+_RULES = "any, all, key, sigstore, within or unsafe_accept_any_key"
 
 
 @dataclass(frozen=True)
@@ -59,13 +71,37 @@ Decision = Accepted | Refused
 
 
 @dataclass(frozen=True)
-class Question:
-    """What is asked of a policy: does this key count in this role, for this rubric and this system?"""
+class SigstoreIdentity:
+    """Who a Sigstore certificate says signed, and which OpenID provider vouched for that. Compared exactly."""
 
-    key: PublicKey
+    identity: str
+    issuer: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a policy: does this signer count in this role, for this rubric and this system?
+
+    The signer is a key, or an identity whose certificate and log entry were verified before anybody asks.
+    """
+
+    key: PublicKey | None
     role: Role
     rubric: str | None = None
     system: str | None = None
+    identity: SigstoreIdentity | None = None
+
+    @property
+    def signer(self) -> str:
+        """A word for the signer, for people."""
+        if self.key is not None:
+            return self.key.name
+        return self.identity.identity if self.identity is not None else "nobody"
+
+    @property
+    def unnamed(self) -> str:
+        """Why a signer whom no rule names does not count."""
+        return f"not {'an identity' if self.key is None else 'a key'} of this policy"
 
 
 @dataclass(frozen=True)
@@ -80,7 +116,7 @@ class Scope:
         """Why the question lies outside, or None where it lies inside. An unknown fact lies outside."""
         if self.roles is not None and question.role not in self.roles:
             return f"not for the role {question.role}"
-        if question.role != "labels":
+        if question.role not in SCOPED_ROLES:
             return None
         for what, patterns, value in (
             ("rubric", self.rubrics, question.rubric),
@@ -115,14 +151,37 @@ class AcceptKey:
 
     def decide(self, question: Question) -> Decision:
         """Accepted where it is this key and the question lies in its scope."""
-        if question.key.raw != self.key.raw:
-            return Refused("not a key of this policy")
-        outside = self.scope.refusal(question)
-        return Accepted(self.name) if outside is None else Refused(f"{self.name} counts, but {outside}")
+        if question.key is None or question.key.raw != self.key.raw:
+            return Refused(question.unnamed)
+        return _within(self.scope, self.name, question)
 
     def parts(self) -> Iterator[Rule]:
         """This rule alone."""
         yield self
+
+
+@dataclass(frozen=True)
+class AcceptIdentity:
+    """Accepts one Sigstore identity within a scope. No key satisfies it, whatever its name."""
+
+    identity: SigstoreIdentity
+    name: str
+    scope: Scope
+
+    def decide(self, question: Question) -> Decision:
+        """Accepted where it is this identity, from this issuer, and the question lies in its scope."""
+        if question.identity != self.identity:
+            return Refused(question.unnamed)
+        return _within(self.scope, self.name, question)
+
+    def parts(self) -> Iterator[Rule]:
+        """This rule alone."""
+        yield self
+
+
+def _within(scope: Scope, name: str, question: Question) -> Decision:
+    outside = scope.refusal(question)
+    return Accepted(name) if outside is None else Refused(f"{name} counts, but {outside}")
 
 
 @dataclass(frozen=True)
@@ -200,7 +259,7 @@ class UnsafeAcceptAnyKey:
 
     def decide(self, question: Question) -> Decision:
         """Always accepted, under a name that warns."""
-        return Accepted(f"anyone (unsafe): {question.key.name}")
+        return Accepted(f"anyone (unsafe): {question.signer}")
 
     def parts(self) -> Iterator[Rule]:
         """This rule alone."""
@@ -213,12 +272,25 @@ class TrustPolicy:
 
     accept: Rule
     witness_quorum: int = 0
+    anchors: Anchors = NONE
 
     def accepts(
         self, key: PublicKey, *, role: Role, rubric: str | None = None, system: str | None = None
     ) -> Decision:
         """Whether a key counts in a role. `rubric` is the rubric's id, `system` the system's name."""
         return self.accept.decide(Question(key, role, rubric, system))
+
+    def accepts_identity(
+        self, identity: SigstoreIdentity, *, role: Role, rubric: str | None = None, system: str | None = None
+    ) -> Decision:
+        """Whether a Sigstore identity counts in a role. Only for one whose signature was verified."""
+        return self.accept.decide(Question(None, role, rubric, system, identity))
+
+    def identities(self, role: Role) -> tuple[SigstoreIdentity, ...]:
+        """The Sigstore identities that the policy names for a role."""
+        rules = (rule for rule in self.accept.parts() if isinstance(rule, AcceptIdentity))
+        named = [rule.identity for rule in rules if rule.scope.roles is None or role in rule.scope.roles]
+        return tuple(dict.fromkeys(named))
 
     def keys(self, role: Role) -> tuple[PublicKey, ...]:
         """The keys that the policy names for a role, of the type in which that role signs notes."""
@@ -268,22 +340,25 @@ def load_trust(path: Path) -> TrustPolicy:
             where=str(path),
             hint="`verilabel keys export --trust` writes a first one",
         ) from None
-    return parse_trust(data, where=str(path))
+    return parse_trust(data, where=str(path), folder=path.parent)
 
 
-def parse_trust(data: bytes, *, where: str = "trust.yaml") -> TrustPolicy:
-    """Read a trust policy from the bytes of its file. Raises MalformedInput with the path of what is
-    wrong.
+def parse_trust(data: bytes, *, where: str = "trust.yaml", folder: Path | None = None) -> TrustPolicy:
+    """Read a trust policy from the bytes of its file; the files that it names are read from `folder`.
+
+    Raises MalformedInput with the path of what is wrong.
     """
     document = load_strict_yaml(data, where=where, max_bytes=MAX_TRUST_BYTES)
     root = f"{where}: $"
-    fields = _fields(document, root, required={"format", "accept"}, optional={"witness_quorum"})
+    fields = _fields(document, root, required={"format", "accept"}, optional={"witness_quorum", *FIELDS})
     if fields["format"] != TRUST_FORMAT:
         raise MalformedInput(f"not the format {TRUST_FORMAT}", where=f"{root}.format")
     quorum = fields.get("witness_quorum", 0)
     if type(quorum) is not int or not 0 <= quorum <= MAX_QUORUM:
         raise MalformedInput(f"not a number from 0 to {MAX_QUORUM}", where=f"{root}.witness_quorum")
-    trust = TrustPolicy(_parse_rule(fields["accept"], f"{root}.accept"), quorum)
+    trust = TrustPolicy(
+        _parse_rule(fields["accept"], f"{root}.accept"), quorum, read_anchors(fields, folder, root)
+    )
     _check_whole(trust, where)
     return trust
 
@@ -307,11 +382,13 @@ def _check_whole(trust: TrustPolicy, where: str) -> None:
 
 def _parse_rule(value: Any, where: str) -> Rule:
     if not isinstance(value, dict):
-        raise MalformedInput("not a rule", where=where, hint="any, all, key, within or unsafe_accept_any_key")
+        raise MalformedInput("not a rule", where=where, hint=_RULES)
     if "key" in value:
         return _parse_key_rule(value, where)
+    if "sigstore" in value:
+        return _parse_identity_rule(value, where)
     if len(value) != 1:
-        raise MalformedInput("a rule is one of any, all, key, within, unsafe_accept_any_key", where=where)
+        raise MalformedInput(f"a rule is one of {_RULES}", where=where)
     ((kind, content),) = value.items()
     place = f"{where}.{kind}"
     match kind:
@@ -326,9 +403,7 @@ def _parse_rule(value: Any, where: str) -> Rule:
             if content is not True:
                 raise MalformedInput("this rule is written with the value true, or left out", where=place)
             return UnsafeAcceptAnyKey()
-    raise MalformedInput(
-        f"no rule {kind!r}", where=where, hint="any, all, key, within or unsafe_accept_any_key"
-    )
+    raise MalformedInput(f"no rule {kind!r}", where=where, hint=_RULES)
 
 
 def _parse_rules(value: Any, where: str) -> tuple[Rule, ...]:
@@ -339,19 +414,46 @@ def _parse_rules(value: Any, where: str) -> tuple[Rule, ...]:
 
 def _parse_key_rule(value: Any, where: str) -> AcceptKey:
     fields = _fields(value, where, required={"key", "name", "roles"}, optional={"rubrics", "systems"})
-    for field in ("key", "name"):
-        if not isinstance(fields[field], str) or not fields[field].strip():
-            raise MalformedInput("not a text", where=f"{where}.{field}")
-    key = parse_public(fields["key"], where=f"{where}.key")
-    scope = _parse_scope(fields, where)
-    roles = scope.roles or frozenset()
-    if key.key_type is KeyType.COSIGNATURE and roles != {"witness"}:
+    key = parse_public(_text(fields, "key", where), where=f"{where}.key")
+    name, scope = _text(fields, "name", where), _parse_limited_scope(fields, where)
+    if key.key_type is KeyType.COSIGNATURE and (scope.roles or frozenset()) != {"witness"}:
         raise MalformedInput("a witness's key counts for the role witness alone", where=f"{where}.roles")
-    if "labels" not in roles and (scope.rubrics is not None or scope.systems is not None):
+    return AcceptKey(key, name, scope)
+
+
+def _parse_identity_rule(value: Any, where: str) -> AcceptIdentity:
+    fields = _fields(value, where, required={"sigstore", "name", "roles"}, optional={"rubrics", "systems"})
+    place = f"{where}.sigstore"
+    named = _fields(fields["sigstore"], place, required={"identity", "issuer"}, optional=set())
+    identity = SigstoreIdentity(_text(named, "identity", place), _text(named, "issuer", place))
+    if not identity.issuer.startswith("https://"):
         raise MalformedInput(
-            "rubrics and systems limit the role labels, which this key does not have", where=where
+            "not the address of an OpenID provider", where=f"{place}.issuer", hint="https://..."
         )
-    return AcceptKey(key, fields["name"], scope)
+    name, scope = _text(fields, "name", where), _parse_limited_scope(fields, where)
+    if not (scope.roles or frozenset()) <= SCOPED_ROLES:
+        raise MalformedInput(
+            "logs and witnesses sign with keys, not with Sigstore identities", where=f"{where}.roles"
+        )
+    return AcceptIdentity(identity, name, scope)
+
+
+def _parse_limited_scope(fields: dict[str, Any], where: str) -> Scope:
+    scope = _parse_scope(fields, where)
+    limited = scope.rubrics is not None or scope.systems is not None
+    if limited and not (scope.roles or frozenset()) & SCOPED_ROLES:
+        raise MalformedInput(
+            f"rubrics and systems limit the roles {', '.join(r for r in ROLES if r in SCOPED_ROLES)}",
+            where=where,
+        )
+    return scope
+
+
+def _text(fields: dict[str, Any], name: str, where: str) -> str:
+    value = fields[name]
+    if not isinstance(value, str) or not value.strip() or len(value) > MAX_IDENTITY:
+        raise MalformedInput("not a text", where=f"{where}.{name}")
+    return value
 
 
 def _parse_scope(fields: dict[str, Any], where: str) -> Scope:
