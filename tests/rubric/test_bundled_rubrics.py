@@ -21,9 +21,11 @@ JUDGE = errors(180, 200, 194, 200)
 """Sensitivity 0.90 and specificity 0.97, measured on 200 labelled outputs of each kind."""
 
 
-def test_the_bundled_rubrics_are_these() -> None:
+def test_the_bundled_rubrics_of_this_page_are_there_in_the_order_of_their_ids() -> None:
     names = ["capability-ladder", "core", "grade-vs-reference", "open-label", "xstest-refusal"]
-    assert [f"verilabel/{name}" for name in names] == [rubric.id for rubric in bundled_rubrics()]
+    bundled = [rubric.id for rubric in bundled_rubrics()]
+    assert sorted(bundled) == bundled
+    assert [f"verilabel/{name}" for name in names] == [name for name in bundled if name[10:] in names]
 
 
 @pytest.mark.parametrize("name", ["core", "xstest", "open-label", "capability-ladder"])

@@ -61,12 +61,18 @@ def plan_tests(rubric: Rubric) -> tuple[LevelTest, ...]:
     return (*upwards, *downwards)
 
 
-def _plan_test(rubric: Rubric, level: int, test: Test, rule: Rule | None) -> LevelTest:
-    assert rule is not None, "load_rubric refuses levels without their rules"
+def plan_rule(rubric: Rubric, rule: Rule) -> tuple[tuple[PlannedRow, ...], Gate | int]:
+    """The rows of one rule with their error levels, and its tree over them."""
     rows: list[PlannedRow] = []
     alpha = Fraction(rubric.statistics.alpha)
     tree = _allocate(rule, rubric.measures, alpha, alpha, rows)
-    return LevelTest(level=level, test=test, rows=tuple(rows), tree=tree)
+    return tuple(rows), tree
+
+
+def _plan_test(rubric: Rubric, level: int, test: Test, rule: Rule | None) -> LevelTest:
+    assert rule is not None, "load_rubric refuses levels without their rules"
+    rows, tree = plan_rule(rubric, rule)
+    return LevelTest(level=level, test=test, rows=rows, tree=tree)
 
 
 def _allocate(

@@ -8,8 +8,8 @@ from fractions import Fraction
 import msgspec
 
 from verilabel.records.label import Row
-from verilabel.rubric.allocation import Gate, LevelTest, PlannedRow, plan_tests
-from verilabel.rubric.structure import Criterion, Measure, Rubric, TimesReference, plain
+from verilabel.rubric.allocation import Gate, LevelTest, PlannedRow, plan_rule, plan_tests
+from verilabel.rubric.structure import Criterion, Level, Measure, Rubric, TimesReference, plain
 from verilabel.statistics.eprocess import log_needed, place_bets
 from verilabel.statistics.exact import fixed_n
 
@@ -83,7 +83,10 @@ def explain_rubric(rubric: Rubric) -> Explanation:
         title=rubric.title,
         summary=rubric.summary,
         reading=_reading_of(rubric),
-        levels=tuple(_explain_test(rubric, test) for test in plan_tests(rubric)),
+        levels=(
+            *(_explain_test(rubric, test) for test in plan_tests(rubric)),
+            *(_explain_safeguards(rubric, level) for level in rubric.scale.levels if level.safeguards),
+        ),
     )
 
 
@@ -159,6 +162,19 @@ def _explain_test(rubric: Rubric, test: LevelTest) -> LevelExplanation:
         rows=tuple(_explain_planned(rubric, row) for row in test.rows),
         requires=level.requires if test.test != "rule_out" else (),
         meaning=level.meaning,
+    )
+
+
+def _explain_safeguards(rubric: Rubric, level: Level) -> LevelExplanation:
+    assert level.safeguards is not None, "only levels with safeguards are explained here"
+    rows, tree = plan_rule(rubric, level.safeguards)
+    return LevelExplanation(
+        level=level.id,
+        name=level.name,
+        test="safeguards",
+        sentence=f"{level.id} {level.name}, where it is not ruled out, asks for these safeguards",
+        tree=_tree_words(tree),
+        rows=tuple(_explain_planned(rubric, row) for row in rows),
     )
 
 

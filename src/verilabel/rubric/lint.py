@@ -8,7 +8,15 @@ import msgspec
 
 from verilabel.rubric.allocation import plan_tests
 from verilabel.rubric.explain import answers_without_failure
-from verilabel.rubric.structure import AttestedBy, Criterion, Rubric, criteria_of, plain, rules_of
+from verilabel.rubric.structure import (
+    AttestedBy,
+    Criterion,
+    Rubric,
+    criteria_of,
+    every_rule_of,
+    plain,
+    rules_of,
+)
 
 
 class Remark(msgspec.Struct, frozen=True):
@@ -24,7 +32,7 @@ def remark_on(rubric: Rubric) -> tuple[Remark, ...]:
 
 
 def _leaves(rubric: Rubric) -> list[Criterion | AttestedBy]:
-    rules = [rule for level in rubric.scale.levels for rule in rules_of(level).values()]
+    rules = [rule for level in rubric.scale.levels for rule in every_rule_of(level).values()]
     return [leaf for rule in rules for leaf in criteria_of(rule)]
 
 

@@ -27,6 +27,7 @@ from verilabel.rubric.structure import (
     Scale,
     TimesReference,
     criteria_of,
+    every_rule_of,
     plain,
     rules_of,
 )
@@ -105,8 +106,11 @@ def _bundled_path(name: str) -> Path | None:
     for path in paths:
         if path.stem == name:
             return path
+    wanted = f"verilabel/{name}"
     for path in paths:
-        if load_rubric(path.read_bytes(), path.name).id == f"verilabel/{name}":
+        data = path.read_bytes()
+        # reading every rubric would cost a quarter of a second for each file of one's own
+        if wanted.encode(errors="replace") in data and load_rubric(data, path.name).id == wanted:
             return path
     return None
 
@@ -263,7 +267,7 @@ class _Reading:
         levels = self._list(value["levels"], here)
         if len(levels) < 2:
             raise self.refuse("a scale has at least two levels", here)
-        rules = dict.fromkeys(("when", "rule_in", "rule_out"), self._rule)
+        rules = dict.fromkeys(("when", "rule_in", "rule_out", "safeguards"), self._rule)
         return tuple(self._struct(level, Level, f"{here}[{i}]", rules) for i, level in enumerate(levels))
 
     def _rule(self, value: Any, path: str) -> Rule:
@@ -330,10 +334,10 @@ class _Checking(_Reading):
                 raise self.refuse(f"the level id {level.id!r} is given twice", f"{path}.id")
             seen.add(level.id)
             self._check_rules_present(index, level, path)
-            for key, rule in rules_of(level).items():
+            for key, rule in every_rule_of(level).items():
                 self._check_rule(rule, f"{path}.{key}")
         rows = sum(
-            len(criteria_of(r)) for level in self._rubric.scale.levels for r in rules_of(level).values()
+            len(criteria_of(r)) for level in self._rubric.scale.levels for r in every_rule_of(level).values()
         )
         if rows > MAX_ROWS:
             raise LimitExceeded(
@@ -387,6 +391,10 @@ class _Checking(_Reading):
         for key in wanted:
             if key not in given:
                 raise self.refuse(f"a level of a scale of kind {kind} needs {key!r}", path)
+        if level.safeguards is not None and (kind != "hazard" or not index):
+            raise self.refuse(
+                "safeguards go with a level of a hazard scale above the lowest", f"{path}.safeguards"
+            )
 
     def _check_rule(self, rule: Rule, path: str) -> None:
         if isinstance(rule, AtLeast):

@@ -45,8 +45,11 @@ class Source(msgspec.Struct, frozen=True):
 
     id: Text
     uri: Text
+    title: str | None = None
     version: str | None = None
+    """Version or date, as the source gives it."""
     locator: str | None = None
+    """The section, page or table that is meant."""
     sha256: Digest | None = None
     relation: (
         Literal["equal", "subset_of", "superset_of", "intersects_with", "supports", "interpretation"] | None
@@ -238,7 +241,11 @@ Rule = AtLeast | Criterion | AttestedBy
 
 
 class Level(msgspec.Struct, frozen=True):
-    """One level of the scale. Assurance levels have `when`, hazard levels `rule_in` and `rule_out`."""
+    """One level of the scale. Assurance levels have `when`, hazard levels `rule_in` and `rule_out`.
+
+    Extension of the file format, and why: `requires` is text for people; `safeguards` of a hazard level is a rule that
+    says the same in a form that can be checked. It is decided beside the label and never changes it.
+    """
 
     id: Name
     name: Text
@@ -247,6 +254,7 @@ class Level(msgspec.Struct, frozen=True):
     rule_in: Rule | None = None
     rule_out: Rule | None = None
     requires: tuple[str, ...] = ()
+    safeguards: Rule | None = None
 
 
 class Scale(msgspec.Struct, frozen=True):
@@ -303,6 +311,12 @@ def criteria_of(rule: Rule) -> list[Criterion | AttestedBy]:
 
 
 def rules_of(level: Level) -> dict[str, Any]:
-    """The rules a level has, by their key in the file."""
+    """The rules that the label follows from, by their key in the file."""
     given = {"when": level.when, "rule_in": level.rule_in, "rule_out": level.rule_out}
     return {key: rule for key, rule in given.items() if rule is not None}
+
+
+def every_rule_of(level: Level) -> dict[str, Any]:
+    """The rules of a level with its safeguards, by their key in the file."""
+    beside = {} if level.safeguards is None else {"safeguards": level.safeguards}
+    return {**rules_of(level), **beside}
