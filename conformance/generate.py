@@ -3,8 +3,8 @@
     python conformance/generate.py            write the files beside this one
     python conformance/generate.py --check    end with status 1 where a file is not what would be written
 
-The cases are in `cases.py`, `conventions.py` and `refusals.py`; README.md says how another implementation uses
-the vectors.
+The cases are in `cases.py`, `conventions.py`, `refusals.py` and `sealed.py`; README.md says how another
+implementation uses the vectors.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from cases import GROUPS
 from refusals import REFUSED_INPUTS, REFUSED_RUBRICS
+from sealed import SEALED_FORMAT, sealed_cases
 from shapes import Case
 
 from verilabel.errors import VerilabelError
@@ -31,6 +32,8 @@ from verilabel.rubric.model import load_rubric
 
 FOLDER = Path(__file__).parent
 FORMAT = "verilabel/conformance/v1"
+FORMATS = {"sealed.json": SEALED_FORMAT}
+"""The formats of files whose cases are no label decisions."""
 
 
 def inputs_of(case: Case) -> dict[str, Any]:
@@ -92,8 +95,10 @@ def files() -> dict[str, str]:
     }
     contents["refused-rubrics.json"] = [refused_rubric(name, text) for name, text in REFUSED_RUBRICS.items()]
     contents["refused-inputs.json"] = [refused_input(case) for case in REFUSED_INPUTS]
+    contents["sealed.json"] = sealed_cases()
     return {
-        name: json.dumps({"format": FORMAT, "cases": cases}, indent=1, ensure_ascii=False) + "\n"
+        name: json.dumps({"format": FORMATS.get(name, FORMAT), "cases": cases}, indent=1, ensure_ascii=False)
+        + "\n"
         for name, cases in contents.items()
     }
 

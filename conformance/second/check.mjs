@@ -4,10 +4,8 @@
 //
 // --exact makes every comparison behind a binomial bound over integers. Ends with 1 where anything disagrees.
 import { readdirSync, readFileSync } from "node:fs";
-import { arithmetic } from "./bounds.mjs";
-import { canonicalText, digestOf } from "./canonical.mjs";
-import { decideCase } from "./decide.mjs";
-import { Refusal } from "./refusal.mjs";
+import { arithmetic, canonicalText, decideCase, digestOf, Failure, Refusal } from "./built.mjs";
+import { sealedDisagreements } from "./sealed.mjs";
 
 const FOLDER = new URL("../", import.meta.url);
 const isObject = (value) => typeof value === "object" && value !== null;
@@ -32,7 +30,7 @@ function* disagreements(given) {
   try {
     label = decideCase(given);
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
+    if (!(error instanceof Refusal || error instanceof Failure)) throw error;
     if (!given.error) yield `refused: ${error.message}`;
     return;
   }
@@ -48,12 +46,18 @@ function* disagreements(given) {
   if (digestOf(canonicalText(label)) !== given.label_sha256) yield "the digests differ";
 }
 
+const CHECKS = {
+  "verilabel/conformance/v1": disagreements,
+  "verilabel/conformance-sealed/v1": sealedDisagreements,
+};
+
 function checkFile(name) {
   const { format, cases } = JSON.parse(readFileSync(new URL(name, FOLDER), "utf8"));
-  if (format !== "verilabel/conformance/v1") throw new Error(`${name}: unknown format ${format}`);
+  const check = CHECKS[format];
+  if (!check) throw new Error(`${name}: unknown format ${format}`);
   let agreed = 0;
   for (const given of cases) {
-    const found = [...disagreements(given)];
+    const found = [...check(given)];
     if (found.length === 0) agreed += 1;
     else console.log(`${name} ${given.name}\n${found.map((line) => `    ${line}`).join("\n")}`);
   }

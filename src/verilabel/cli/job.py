@@ -7,7 +7,7 @@ from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
-from verilabel.cli import options
+from verilabel.cli import options, signing
 from verilabel.cli.progress import show_progress
 from verilabel.evaluation.describing import SystemChoice, describe_system
 from verilabel.evaluation.engine import Run
@@ -58,6 +58,7 @@ async def carry_out(args: Namespace, job: Job, store: Store, seals: options.Seal
             suites=job.suites,
             options=chosen,
             log=seals.log,
+            given=signing.load_findings(args),
         )
         for measure, why in begun.planned.unassessed.items():
             print(f"not assessed: {measure}: {why}", file=sys.stderr)

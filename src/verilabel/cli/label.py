@@ -4,6 +4,7 @@ examples:
   verilabel label --model openai/gpt-4o-mini --rubric core --out gpt.bundle
   verilabel label --model ollama/llama3.2 --suite core/harm-direct --rubric core --out llama.bundle
   verilabel label --model replay:answers.csv --suite xstest --mirror data --rubric xstest --design fixed --out b.zip
+  verilabel label --model openai/gpt-4o --rubric capability-ladder --attestation elicitation.json --out c.bundle
   verilabel label --system system.yaml --rubric core --budget usd=5 --price 0.15,0.60 --out b.bundle
 
 The run's evidence is kept in BUNDLE.run while it runs. Run the same command again after a stop: nothing that was
@@ -19,7 +20,7 @@ from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from verilabel.cli import options
+from verilabel.cli import options, signing
 from verilabel.cli.console import add_json_flag
 from verilabel.errors import ExitStatus
 
@@ -34,6 +35,7 @@ def configure(parser: ArgumentParser) -> None:
     """Declare the options."""
     options.add_system_options(parser)
     options.add_plan_options(parser)
+    signing.add_attestation_option(parser)
     options.add_seal_options(parser)
     parser.add_argument("--keep-run", action="store_true", help="keep BUNDLE.run after sealing")
     parser.add_argument("--quiet", action="store_true", help="no progress")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace, _ArgumentGroup
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,14 +22,13 @@ if TYPE_CHECKING:
     from verilabel.evaluation.spending import Prices
     from verilabel.evidence.journal import Store
     from verilabel.evidence.keys import PrivateKey
-    from verilabel.evidence.log import LocalLog
+    from verilabel.evidence.log import Log
     from verilabel.evidence.trust import TrustPolicy
     from verilabel.models.interface import Model
     from verilabel.records.plan import Budget
     from verilabel.records.system import Scalar
     from verilabel.suites.loading import Suite
 
-LOG_KEY_NAME = "log"
 AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?", re.ASCII)
 WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})", re.ASCII)
 ADDRESSES = (
@@ -159,7 +159,7 @@ def open_chosen_model(
         key_file=args.key_file,
         timeout_s=args.timeout,
         connections=args.connections,
-        columns=_pairs(args.column, "--column") or None,
+        columns=name_values(args.column, "--column") or None,
         match_by=args.match_by,
         answers=answers,
         allow_insecure=args.allow_insecure,
@@ -186,10 +186,11 @@ def _text_or_file(value: str | None) -> str | None:
 
 
 def _named_files(values: Sequence[str], option: str) -> dict[str, bytes]:
-    return {name: Path(file).read_bytes() for name, file in _pairs(values, option).items()}
+    return {name: Path(file).read_bytes() for name, file in name_values(values, option).items()}
 
 
-def _pairs(values: Sequence[str], option: str) -> dict[str, str]:
+def name_values(values: Sequence[str], option: str) -> dict[str, str]:
+    """What `NAME=VALUE` options say. Raises UsageError for another form, and for a name that is given twice."""
     pairs = {}
     for value in values:
         key, sign, rest = value.partition("=")
@@ -203,7 +204,7 @@ def _pairs(values: Sequence[str], option: str) -> dict[str, str]:
 
 def _scalars(values: Sequence[str]) -> dict[str, Scalar]:
     result: dict[str, Scalar] = {}
-    for key, text in _pairs(values, "--param").items():
+    for key, text in name_values(values, "--param").items():
         if text in ("true", "false"):
             result[key] = text == "true"
         else:
@@ -315,8 +316,8 @@ def plan_options(args: Namespace, *, fixed_outcomes: bool) -> PlanOptions:
         epochs=args.epochs,
         max_attempts=args.max_attempts,
         budget=_budget(args.budget),
-        detectors=_pairs(args.detector, "--detector"),
-        cards={key: Path(file) for key, file in _pairs(args.detector_card, "--detector-card").items()},
+        detectors=name_values(args.detector, "--detector"),
+        cards={key: Path(file) for key, file in name_values(args.detector_card, "--detector-card").items()},
         fixed_outcomes=fixed_outcomes,
         references=[read_reference(path, trust=None, now=now) for path in args.reference],
     )
@@ -325,7 +326,7 @@ def plan_options(args: Namespace, *, fixed_outcomes: bool) -> PlanOptions:
 def _budget(values: Sequence[str]) -> Budget:
     from verilabel.records.plan import Budget
 
-    given = _pairs(values, "--budget")
+    given = name_values(values, "--budget")
     if unknown := sorted(set(given) - {"requests", "tokens", "usd"}):
         raise UsageError(f"no budget of {unknown[0]!r}", hint="requests=N, tokens=N or usd=N")
     for key, text in given.items():
@@ -356,7 +357,26 @@ class Seals:
     """The key that signs and the log that keeps; both None for an unsigned bundle."""
 
     key: PrivateKey | None
-    log: LocalLog | None
+    log: Log | None
+
+
+def add_log_options(group: ArgumentParser | _ArgumentGroup) -> None:
+    """Options that say in which log a plan and its label are logged."""
+    group.add_argument(
+        "--log",
+        metavar="DIR|URL",
+        help="the transparency log: a folder, or the address of a server (default: $VERILABEL_HOME/log)",
+    )
+    group.add_argument(
+        "--log-key",
+        metavar="VKEY|FILE",
+        help="the key of the log at an address (default: the one it had when it was first met)",
+    )
+    group.add_argument(
+        "--log-token-env",
+        metavar="VARIABLE",
+        help="environment variable with the token that the log asks for (default: VERILABEL_LOG_TOKEN)",
+    )
 
 
 def add_seal_options(parser: ArgumentParser) -> None:
@@ -371,9 +391,7 @@ def add_seal_options(parser: ArgumentParser) -> None:
     group.add_argument(
         "--passphrase-env", metavar="VARIABLE", help="environment variable with the key's passphrase"
     )
-    group.add_argument(
-        "--log", type=Path, metavar="DIR", help="the transparency log's folder (default: $VERILABEL_HOME/log)"
-    )
+    add_log_options(group)
     group.add_argument(
         "--unsigned", action="store_true", help="make an unsigned bundle, which verifies to V0"
     )
@@ -385,6 +403,14 @@ def open_seals(args: Namespace) -> Seals:
 
     Raises UsageError where there is no signing key.
     """
+    if args.unsigned:
+        return Seals(None, None)
+    key = open_signing_key(args, hint="make one: `verilabel keys new`; or --unsigned for V0")
+    return Seals(key, open_log(args.log, key.name, log_key=args.log_key, token_variable=args.log_token_env))
+
+
+def open_signing_key(args: Namespace, *, hint: str = "make one: `verilabel keys new`") -> PrivateKey:
+    """The key that --key names. Raises UsageError where there is none."""
     from verilabel.evidence.keys import (
         Passphrase,
         key_path,
@@ -393,33 +419,30 @@ def open_seals(args: Namespace) -> Seals:
         prompt_for_passphrase,
     )
 
-    if args.unsigned:
-        return Seals(None, None)
     path = Path(args.key) if Path(args.key).is_file() else key_path(args.key)
     if not path.exists():
-        raise UsageError(
-            "there is no signing key",
-            where=str(path),
-            hint="make one: `verilabel keys new`; or --unsigned for V0",
-        )
+        raise UsageError("there is no signing key", where=str(path), hint=hint)
     passphrase: Passphrase = prompt_for_passphrase if sys.stdin.isatty() else None
     if args.passphrase_env:
         passphrase = passphrase_from_environment(args.passphrase_env)
-    key = load_key(path, passphrase=passphrase)
-    return Seals(key, open_log(args.log, key.name))
+    return load_key(path, passphrase=passphrase)
 
 
-def open_log(folder: Path | None, owner: str) -> LocalLog:
-    """Open the log in a folder (default: the user's own); it and its key are made where there are none yet."""
-    from verilabel.evidence.keys import home_folder, key_path, load_key, new_key, save_key
-    from verilabel.evidence.log import LocalLog
+def open_log(
+    place: Path | str | None, owner: str, *, log_key: str | None = None, token_variable: str | None = None
+) -> Log:
+    """Open the log in a folder (default: the user's own), made where there is none yet, or the one at an address."""
+    from verilabel.transparency.opening import open_log_at
 
-    path = folder or home_folder() / "log"
-    key_file = key_path(LOG_KEY_NAME) if folder is None else path.with_name(f"{path.name}.key")
-    if not key_file.exists():
-        save_key(new_key(f"{owner}-log"), key_file)
-    key = load_key(key_file)
-    return LocalLog.open(path, key) if path.exists() else LocalLog.create(path, key)
+    return open_log_at(
+        place, owner, key=log_key, token_variable=token_variable, tell=_tell, environ=os.environ
+    )
+
+
+def _tell(message: str) -> None:
+    from verilabel.cli.console import plain
+
+    print(plain(message), file=sys.stderr)
 
 
 def open_begun_store(folder: Path) -> Store:

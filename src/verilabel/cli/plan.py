@@ -8,9 +8,10 @@ examples:
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from verilabel.cli import options
+from verilabel.cli import options, signing
 from verilabel.cli.console import add_json_flag, print_json, print_table
 from verilabel.errors import ExitStatus
 
@@ -25,6 +26,7 @@ def configure(parser: ArgumentParser) -> None:
     """Declare the options."""
     options.add_system_options(parser)
     options.add_plan_options(parser)
+    signing.add_attestation_option(parser)
     add_json_flag(parser)
 
 
@@ -33,14 +35,22 @@ def run(args: Namespace) -> ExitStatus:
     from verilabel.cli.job import prepare
     from verilabel.evaluation.describing import describe_system
     from verilabel.evaluation.forecasting import forecast
+    from verilabel.evaluation.labelling import require_counting
     from verilabel.evaluation.planning import make_plan
     from verilabel.rubric.model import load_rubric
 
     job = prepare(args)
     rubric = load_rubric(job.rubric, job.rubric_where)
     chosen = options.plan_options(args, fixed_outcomes=job.model.fixed_outcomes)
-    planned = make_plan(describe_system(job.choice, job.model), rubric, job.suites, chosen)
-    outlook = forecast(planned, rubric, {suite.name: suite for suite in job.suites}, options.prices_of(args))
+    system = describe_system(job.choice, job.model)
+    planned = make_plan(system, rubric, job.suites, chosen)
+    outlook = forecast(
+        planned,
+        rubric,
+        {suite.name: suite for suite in job.suites},
+        options.prices_of(args),
+        attested=require_counting(signing.load_findings(args), rubric, system.digest, datetime.now(UTC)),
+    )
     if args.json:
         print_json(_document(planned, outlook))
     else:

@@ -14,6 +14,7 @@ from verilabel.records.canonical import digest
 from verilabel.records.strict_yaml import load_strict_yaml
 from verilabel.records.system import Scalar, SystemDescriptor
 
+MODEL_SIGNING = "model-signing:"
 DEFAULT_PARAMS: dict[str, Scalar] = {"temperature": "0", "max_tokens": 512}
 
 
@@ -64,7 +65,7 @@ def read_system_file(path: Path) -> SystemChoice:
         model=read.model,
         name=read.name,
         base_url=read.base_url,
-        weights=read.weights,
+        weights=_beside(path, read.weights),
         params={**DEFAULT_PARAMS, **read.params},
         system_prompt=read.system_prompt,
         tools=_read_beside(path, read.tools, "tools"),
@@ -82,7 +83,7 @@ def describe_system(choice: SystemChoice, model: Model) -> SystemDescriptor:
             raise UsageError(
                 f"parameter {key} is a float; decimals are kept as text", where=f"$.params.{key}"
             )
-    weights = choice.weights or model.weights
+    weights = _resolve_weights(choice.weights) or model.weights
     return SystemDescriptor(
         name=choice.name or model.provider_model,
         provider_model=model.provider_model,
@@ -97,6 +98,21 @@ def describe_system(choice: SystemChoice, model: Model) -> SystemDescriptor:
         modality=choice.modality,
         base_url=model.base_url,
     )
+
+
+def _resolve_weights(given: str | None) -> str | None:
+    """A digest as it is; `model-signing:FOLDER` as the OpenSSF model-signing root of the folder."""
+    if given is None or not given.startswith(MODEL_SIGNING):
+        return given
+    from verilabel.evidence.weights import weights_root
+
+    return weights_root(Path(given.removeprefix(MODEL_SIGNING)))
+
+
+def _beside(path: Path, weights: str | None) -> str | None:
+    if weights is None or not weights.startswith(MODEL_SIGNING):
+        return weights
+    return f"{MODEL_SIGNING}{path.parent / weights.removeprefix(MODEL_SIGNING)}"
 
 
 def _read_beside(path: Path, files: Mapping[str, str], key: str) -> dict[str, bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -84,17 +84,26 @@ class Forecast:
 
 
 def forecast(
-    planned: Planned, rubric: Rubric, suites: Mapping[str, Suite], prices: Prices | None
+    planned: Planned,
+    rubric: Rubric,
+    suites: Mapping[str, Suite],
+    prices: Prices | None,
+    *,
+    attested: Collection[str] = (),
 ) -> Forecast:
-    """Forecast a plan. `suites` maps `id@version` to the suite."""
+    """Forecast a plan.
+
+    `suites` maps `id@version` to the suite; `attested` names the findings that the label will lean on.
+    """
     plan = planned.plan
     counters = _counters(plan, suites)
     best = {
         name: _hypothetical(counters[name], counters[name].units_planned, against=False, rubric=rubric)
         for name in counters
     }
-    label = decide(rubric, best, design=plan.design, references=plan.reference_tallies())
-    decider = Decider(rubric, plan.design, references=plan.reference_tallies())
+    references = plan.reference_tallies()
+    label = decide(rubric, best, design=plan.design, attested=attested, references=references)
+    decider = Decider(rubric, plan.design, attested=attested, references=references)
     rows, index = [], 0
     for level in label.levels:
         for row in level.rows:

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,10 +26,12 @@ from verilabel.evaluation.planning import Planned, PlanOptions, make_plan
 from verilabel.evaluation.schedule import OpenMeasures, Schedule
 from verilabel.evaluation.spending import Prices
 from verilabel.evidence.counting import Recount, encode_index, open_recount, parse_index
+from verilabel.evidence.given import finding_of, objection_to_finding, parse_given, path_of
 from verilabel.evidence.journal import Store
-from verilabel.evidence.layout import LOG_KEY, PLAN, RUBRIC, SYSTEM, SYSTEM_PROMPT, suite_files
-from verilabel.evidence.log import LocalLog
+from verilabel.evidence.layout import GIVEN, LOG_KEY, PLAN, RUBRIC, SYSTEM, SYSTEM_PROMPT, suite_files
+from verilabel.evidence.log import Log
 from verilabel.evidence.sealing import log_plan
+from verilabel.evidence.signed import Signed
 from verilabel.models.address import open_model
 from verilabel.models.interface import Model
 from verilabel.records.canonical import parse_json
@@ -38,6 +40,7 @@ from verilabel.records.sample import SampleEntry
 from verilabel.records.system import Scalar, SystemDescriptor
 from verilabel.rubric.decider import Decider
 from verilabel.rubric.model import load_rubric
+from verilabel.rubric.structure import Rubric
 from verilabel.suites.loading import Suite
 
 
@@ -58,12 +61,15 @@ def begin_run(
     rubric: bytes,
     suites: Sequence[Suite],
     options: PlanOptions,
-    log: LocalLog | None,
+    log: Log | None,
+    given: Sequence[Signed] = (),
 ) -> Begun:
     """Step 2: plan, keep the inputs, log the plan. On a store that was begun, continue under its seed and date.
 
-    Raises UsageError where the store was begun with other inputs, or its plan was logged in another log.
+    `given` are signed findings that the label may lean on. Raises UsageError where the store was begun with other
+    inputs, its plan was logged in another log, or a finding does not count.
     """
+    now = options.now
     check_log(store, log)
     if not store.has_document(PLAN) and next(store.records(), None) is not None:
         raise UsageError(
@@ -77,6 +83,7 @@ def begin_run(
             options, seed=kept.seed, now=datetime.fromisoformat(kept.created), budget=kept.budget
         )
     planned = make_plan(system, load_rubric(rubric, RUBRIC), suites, options)
+    require_counting(given, load_rubric(rubric, RUBRIC), system.digest, now)
     store.put_document(SYSTEM, system.bytes())
     if system_prompt is not None:
         store.put_document(SYSTEM_PROMPT, system_prompt.encode("utf-8"))
@@ -86,12 +93,42 @@ def begin_run(
         store.put_document(manifest_path, suite.content)
         store.put_document(index_path, encode_index(suite.entries))
     store.put_document(PLAN, planned.plan.bytes())
+    keep_given(store, given)
     if log is not None:
         log_plan(store, planned.plan, log)
     return Begun(planned, {suite.name: suite for suite in suites})
 
 
-def check_log(store: Store, log: LocalLog | None) -> None:
+def require_counting(
+    given: Sequence[Signed], rubric: Rubric, system_sha256: str, moment: datetime
+) -> tuple[str, ...]:
+    """The names of findings that a label may lean on.
+
+    Raises UsageError for one that does not count at `moment`, and for two of one name.
+    """
+    names = [finding_of(signed, signed.file_name).name for signed in given]
+    for name, signed in zip(names, given, strict=True):
+        if (why := objection_to_finding(signed, rubric, system_sha256, moment)) is not None:
+            raise UsageError(f"the finding {name!r} does not count: {why}", where="--attestation")
+        if names.count(name) > 1:
+            raise UsageError(f"two findings are called {name!r}", where="--attestation")
+    return tuple(sorted(names))
+
+
+def keep_given(store: Store, given: Sequence[Signed]) -> None:
+    """Keep signed findings among a run's inputs, which the bundle encloses. Raises UsageError where another is kept."""
+    for signed in given:
+        store.put_document(path_of(signed), signed.data)
+
+
+def read_given_names(store: Store) -> tuple[str, ...]:
+    """The names of the findings that a run's label leans on; whether each still counts is checked when it is sealed."""
+    paths = [path for path in store.document_paths() if path.startswith(GIVEN)]
+    found = (parse_given(path, store.document(path)) for path in paths)
+    return tuple(sorted(finding_of(signed, signed.file_name).name for signed in found))
+
+
+def check_log(store: Store, log: Log | None) -> None:
     """Check that a label would be logged where its plan was. Raises UsageError where that is another log."""
     if log is None or not store.has_document(LOG_KEY):
         return
@@ -112,12 +149,15 @@ def read_plan(store: Store) -> Plan:
         raise MalformedInput(str(error), where=str(store.folder / PLAN)) from error
 
 
-def open_measures_of(rubric: bytes, plan: Plan) -> OpenMeasures | None:
-    """For an anytime plan, what says which measures can still change the label; None for a fixed plan."""
+def open_measures_of(rubric: bytes, plan: Plan, attested: Collection[str] = ()) -> OpenMeasures | None:
+    """For an anytime plan, what says which measures can still change the label; None for a fixed plan.
+
+    `attested` names the findings that the label leans on.
+    """
     if plan.design == "fixed":
         return None
     return Decider(
-        load_rubric(rubric, RUBRIC), plan.design, references=plan.reference_tallies()
+        load_rubric(rubric, RUBRIC), plan.design, attested=attested, references=plan.reference_tallies()
     ).open_measures
 
 
@@ -159,7 +199,9 @@ async def open_run(
             prices=prices,
             budget=budget,
         )
-        yield Run(inputs, store, open_measures_of(store.document(RUBRIC), plan))
+        yield Run(
+            inputs, store, open_measures_of(store.document(RUBRIC), plan, attested=read_given_names(store))
+        )
 
 
 async def _open_judge(stack: AsyncExitStack, detector: AskingDetector, key_env: str | None) -> Judge:
@@ -175,7 +217,8 @@ def count_answers(store: Store) -> Recount:
         _, path = suite_files(planned.suite)
         indexes[planned.suite] = parse_index(store.document(path), path)
     counted = open_recount(plan, indexes)
-    schedule = Schedule(counted, open_measures=open_measures_of(store.document(RUBRIC), plan), window=1)
+    open_measures = open_measures_of(store.document(RUBRIC), plan, attested=read_given_names(store))
+    schedule = Schedule(counted, open_measures=open_measures, window=1)
     known = read_ledger(store.records()).known
     while (work := schedule.next_work()) is not None:
         stream = counted.streams[work.stream]

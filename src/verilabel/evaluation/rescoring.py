@@ -9,6 +9,8 @@ record under the Merkle root:
 4. each score is what its detector, with the plan's own rules, says of that text;
 5. each judge was asked the question that its rules make of the answer, and its verdict is what its reply says.
 
+Withheld records are counted as unchecked, but for those whose openings are at hand (`evidence.opening`).
+
 What this cannot show is that a response came from the model: for that there is replication.
 """
 
@@ -25,18 +27,19 @@ import msgspec
 from verilabel.detectors.catalogue import open_detector
 from verilabel.detectors.interface import AskingDetector, Detector, Finding, asks_a_model, decides_alone
 from verilabel.errors import UsageError, VerilabelError
-from verilabel.evaluation.wire import Wire, find_difference, texts_of, wires_of
+from verilabel.evaluation.system_prompt import SystemPromptText
+from verilabel.evaluation.wire import Wire, find_difference, wires_of
 from verilabel.evidence.container import Container
-from verilabel.evidence.layout import EVIDENCE, SYSTEM_PROMPT, suite_files
-from verilabel.evidence.reading import evidence_lines, read_document, read_indexes, read_system
+from verilabel.evidence.layout import EVIDENCE, suite_files
+from verilabel.evidence.lines import EvidenceLine
+from verilabel.evidence.reading import evidence_lines, read_indexes, read_system
 from verilabel.models.interface import ModelRequest
 from verilabel.models.statuses import failure_of_status
 from verilabel.records.attempt import Attempt, Failure, response_body
-from verilabel.records.canonical import digest
 from verilabel.records.plan import Plan
 from verilabel.records.sample import Message, Sample
 from verilabel.records.score import DetectorCard, Scored, Unscored
-from verilabel.records.system import SystemDescriptor
+from verilabel.records.withheld import REASON, SealedAttempt, withhold_finding
 from verilabel.rubric.structure import Rubric
 from verilabel.suites.loading import Suite, bundled_ids, load_suite
 
@@ -88,6 +91,9 @@ class _Answer:
     key: Key
     sample: Sample | None
     output: str | None = None
+    withheld: bool = False
+    """True where its attempts are commitments, so that its findings were cleared of words."""
+    opened: bool = True
     judged: dict[str, list[tuple[int, Attempt]]] = field(default_factory=dict)
     """A judge's name to its attempts, with their lines."""
 
@@ -97,14 +103,17 @@ def rescore_bundle(
     plan: Plan,
     suites: Mapping[str, Suite],
     detectors: Mapping[str, Detector | AskingDetector],
+    *,
+    opened: Mapping[int, Attempt] | None = None,
 ) -> Rescoring:
     """Derive the scores of a bundle again from its recorded exchanges, in one pass over its evidence.
 
     `suites` maps `id@version` to the suites at hand, `detectors` the same to open detectors (see `find_suites`,
     `find_detectors`). What does not hold is a value of the result; what is neither there nor of the plan's digest is
-    counted as unchecked. Raises MalformedInput where a file of the bundle cannot be read.
+    counted as unchecked. `opened` maps lines of the evidence to withheld attempts that were opened and held against
+    their commitments (`evidence.opening.check_opened`). Raises MalformedInput where a file cannot be read.
     """
-    work = _Rescorer(container, plan, suites, detectors)
+    work = Rescorer(container, plan, suites, detectors, opened or {})
     work.check_indexes()
     work.check_cards()
     for number, record in enumerate(evidence_lines(container), 1):
@@ -112,8 +121,8 @@ def rescore_bundle(
     return work.result()
 
 
-class _Rescorer:
-    """One walk over a bundle's evidence."""
+class Rescorer:
+    """One walk over a bundle's evidence; `rescore_bundle` takes all of it."""
 
     def __init__(
         self,
@@ -121,7 +130,9 @@ class _Rescorer:
         plan: Plan,
         suites: Mapping[str, Suite],
         detectors: Mapping[str, Detector | AskingDetector],
+        opened: Mapping[int, Attempt],
     ) -> None:
+        self._opened = opened
         self._container = container
         self._plan = plan
         self._suites = {
@@ -141,7 +152,7 @@ class _Rescorer:
         self._cards = cards
         self._system = read_system(container)
         self._wires: tuple[Wire, ...] = wires_of(self._system.provider_model)
-        self._prompt = _SystemPrompt(container, self._system)
+        self._prompt = SystemPromptText(container, self._system)
         self._answer = _Answer(("", "", 0), None)
         self._checked: Counter[str] = Counter()
         self._unchecked: Counter[tuple[str, str]] = Counter()
@@ -185,11 +196,25 @@ class _Rescorer:
             else:
                 self._checked["detectors"] += 1
 
-    def check(self, number: int, record: Attempt | Scored | Unscored) -> None:
+    @property
+    def doubts(self) -> tuple[int, int]:
+        """Mismatches so far, and records that could not be checked although that was called for."""
+        unchecked = sum(n for (kind, _), n in self._unchecked.items() if kind != "failures")
+        return self._mismatches, unchecked
+
+    def check(self, number: int, record: EvidenceLine) -> None:
         """Steps 2 to 5 for one line."""
         key = (record.suite, record.sample, record.epoch)
         if key != self._answer.key:
             self._answer = _Answer(key, self._samples.get(record.suite, {}).get(record.sample))
+        if isinstance(record, SealedAttempt):
+            self._answer.withheld = True
+            opened = self._opened.get(number)
+            if opened is None:
+                self._answer.opened = False
+                self._unchecked["answers", REASON] += 1  # a failure, too, may hide an answer
+                return
+            record = opened
         if not isinstance(record, Attempt):
             self._check_score(number, record)
         elif record.judge is None:
@@ -277,6 +302,9 @@ class _Rescorer:
                 kind, f"{_quote(score.detector)} is not a detector of this program, by these rules"
             ] += 1
             return
+        if not self._answer.opened:
+            self._unchecked[kind, REASON] += 1
+            return
         if self._answer.sample is None:
             self._note_no_sample(kind, number, score.suite)
             return
@@ -327,6 +355,8 @@ class _Rescorer:
         self._compare(number, score, finding)
 
     def _compare(self, number: int, score: Scored | Unscored, finding: Finding) -> None:
+        if self._answer.withheld:
+            finding = withhold_finding(finding)
         if finding == score:
             return
         recorded, derived = _verdict_of(score), _verdict_of(finding)
@@ -355,29 +385,6 @@ class _Rescorer:
 
 
 _NEVER_ASKED = Attempt("", "", 0, 0, "", failure=Failure("missing", "no reply is recorded"))
-
-
-class _SystemPrompt:
-    """The system prompt's text: from the bundle or, where it was kept private, found in a request by its digest."""
-
-    def __init__(self, container: Container, system: SystemDescriptor) -> None:
-        self._digest = system.system_prompt
-        self._text: str | None = None
-        if SYSTEM_PROMPT in container.sizes:
-            self._offer(read_document(container, SYSTEM_PROMPT).decode("utf-8", "replace"))
-
-    def find(self, body: str, sample: Sample) -> str | None:
-        """The text, or None where neither the bundle nor this request has it."""
-        if self._text is None:
-            tail = "".join("\n\n" + m.content for m in sample.messages if m.role == "system")
-            for text in texts_of(body):
-                self._offer(text)
-                self._offer(text.removesuffix(tail))
-        return self._text
-
-    def _offer(self, text: str) -> None:
-        if digest(text.encode("utf-8", "surrogatepass")) == self._digest:
-            self._text = text
 
 
 def has_same_rules(a: DetectorCard, b: DetectorCard) -> bool:

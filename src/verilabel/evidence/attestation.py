@@ -6,7 +6,10 @@ are about another statement, by the digest of its bytes; a finding is about a sy
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal, TypeVar
 
 import msgspec
@@ -27,6 +30,14 @@ from verilabel.records.canonical import DIGEST_PREFIX, digest, is_digest, jcs, p
 BASE = "https://verilabel.example/attestation/"
 MAX_ATTESTATION_BYTES = 2**20
 MAX_TEXT = 10_000
+MAX_WORD = 200
+MAX_NAME = 100
+MAX_ALPHA = Decimal("0.1")
+MAX_LISTED = 1_000
+"""Measures, rows or pieces of evidence in one statement."""
+_NAME = re.compile(r"[A-Za-z0-9]+([._+-][A-Za-z0-9]+)*", re.ASCII)
+_LEVEL = re.compile(r"0\.[0-9]{0,5}[1-9]", re.ASCII)
+_SIX_PLACES = re.compile(r"-?[01]\.[0-9]{6}", re.ASCII)
 Kind = Literal["replication", "dispute", "withdrawal", "finding"]
 Verdict = Literal["replicated", "not_replicated", "underpowered"]
 GROUNDS = ("evidence", "scoring", "method", "scope", "conduct", "other")
@@ -52,7 +63,7 @@ class MeasureComparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     measure: str
     verdict: Verdict
     items: int
-    """Items that both parties asked: the pairs of the difference test."""
+    """Items that both parties asked, or families where the measure counts those: the pairs of the tests."""
     n_original: int
     events_original: int
     n_replica: int
@@ -61,8 +72,10 @@ class MeasureComparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     """Items on which both found the same share of events."""
     identical: int
     """Items on which all outputs are the same, byte for byte."""
+    missing: int = 0
+    """Items in which an answer of either party is missing; it counts against both verdicts."""
     difference: str = ""
-    """Mean of (original - replica) over the items, with the floor of two pseudo-items."""
+    """Mean of (original - replica) over the items, with the floor of two pseudo-items; missing answers count half."""
     lower: str = ""
     upper: str = ""
     """The interval at 1 - 2 alpha that is held against the margin; rounded outward."""
@@ -260,27 +273,74 @@ def _check_replication(predicate: Replication, about: str, where: str) -> None:
         reference = getattr(predicate, name)
         for part in ("statement_sha256", "manifest_sha256", "evidence_root", "system_sha256", "keyid"):
             _check_digest(getattr(reference, part), f"{where}.{name}.{part}")
+        _check_text(getattr(predicate, name).label, f"{where}.{name}.label")
     if about != predicate.original.statement_sha256:
         raise MalformedInput("the subject is not the original's statement", where=f"{where}.original")
+    _check_comparison(predicate.comparison, f"{where}.comparison")
+
+
+def _check_comparison(comparison: Comparison, where: str) -> None:
+    for name in ("alpha", "margin"):
+        if not _LEVEL.fullmatch(getattr(comparison, name)):
+            raise MalformedInput("not a decimal between 0 and 1 of at most 6 places", where=f"{where}.{name}")
+    if Decimal(comparison.alpha) > MAX_ALPHA:
+        raise MalformedInput(f"an error level above {MAX_ALPHA}", where=f"{where}.alpha")
+    _check_words(comparison.scope, f"{where}.scope")
+    _check_words(comparison.differing, f"{where}.differing")
+    if not set(comparison.differing) <= set(comparison.scope):
+        raise MalformedInput("a key that is not of the scope", where=f"{where}.differing")
+    _check_words([measure.measure for measure in comparison.measures], f"{where}.measures")
+    for index, measure in enumerate(comparison.measures):
+        _check_measure(measure, f"{where}.measures[{index}]")
+
+
+def _check_measure(measure: MeasureComparison, where: str) -> None:
+    for name in measure.__struct_fields__:
+        value = getattr(measure, name)
+        if isinstance(value, int) and value < 0:
+            raise MalformedInput("a negative count", where=f"{where}.{name}")
+        if name in ("difference", "lower", "upper", "p_value") and value and not _SIX_PLACES.fullmatch(value):
+            raise MalformedInput("not a decimal of 6 places", where=f"{where}.{name}")
+    if max(measure.agreeing, measure.identical, measure.missing) > measure.items:
+        raise MalformedInput("more items of a kind than items", where=where)
 
 
 def _check_dispute(predicate: Dispute, where: str) -> None:
     _check_text(predicate.text, f"{where}.text")
-    if not predicate.grounds:
-        raise MalformedInput("no grounds", where=f"{where}.grounds", hint=", ".join(GROUNDS))
+    if not predicate.grounds or len(set(predicate.grounds)) != len(predicate.grounds):
+        raise MalformedInput(
+            "no grounds, or one of them twice", where=f"{where}.grounds", hint=", ".join(GROUNDS)
+        )
+    _check_words(predicate.rows, f"{where}.rows")
     _check_evidence(predicate.evidence, where)
 
 
 def _check_finding(predicate: Finding, issued: datetime, where: str) -> None:
     _check_text(predicate.text, f"{where}.text")
+    if len(predicate.name) > MAX_NAME or not _NAME.fullmatch(predicate.name):  # it becomes part of a path
+        raise MalformedInput(
+            "not a name: letters and digits, joined by single dots, dashes, underscores or plus signs",
+            where=f"{where}.name",
+        )
+    _check_words([predicate.role], f"{where}.role")
     if parse_time(predicate.valid_until, where=f"{where}.valid_until") <= issued:
         raise MalformedInput("it ends before it is issued", where=f"{where}.valid_until")
     _check_evidence(predicate.evidence, where)
 
 
 def _check_evidence(evidence: tuple[EvidenceReference, ...], where: str) -> None:
+    _check_words([reference.name for reference in evidence], f"{where}.evidence")
     for index, reference in enumerate(evidence):
         _check_digest(reference.sha256, f"{where}.evidence[{index}].sha256")
+
+
+def _check_words(words: Iterable[str], where: str) -> None:
+    """Short texts, none empty, none twice in one list, and not too many of them."""
+    listed = list(words)
+    if len(listed) > MAX_LISTED or len(set(listed)) != len(listed):
+        raise MalformedInput(f"more than {MAX_LISTED}, or one twice", where=where)
+    if not all(word.strip() and len(word) <= MAX_WORD for word in listed):
+        raise MalformedInput(f"not a text of 1 to {MAX_WORD} characters", where=where)
 
 
 def _check_digest(text: str, where: str) -> None:

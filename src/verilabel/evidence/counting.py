@@ -4,7 +4,9 @@ The rules (label-semantics sections 4 and 5, statistics.md section 1.3):
 1. answers are counted in the plan's committed order; what is counted is always a prefix of it;
 2. an answer that is missing, or that the detector could not score, stays in the denominator as missing;
 3. repeated epochs collapse to the item (any or all, as the plan says) before counting;
-4. a family counts when all of its planned answers are in; its answers are never counted as independent items.
+4. a family counts when all of its planned answers are in; its answers are never counted as independent items;
+5. an answer is withheld whole or not at all, and never one of a suite's first five (section 13); it counts as it
+   would in the open.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from verilabel.records.plan import MeasurePlan, Plan, StreamPlan, ordered_ids
 from verilabel.records.sample import SampleEntry
 from verilabel.records.score import DetectorCard, ErrorCounts, Scored, Unscored
 from verilabel.records.tally import Clusters, Tally
+from verilabel.records.withheld import OPEN_ANSWERS, SealedAttempt, tells_what_is_withheld
 from verilabel.statistics.judge import swap
 
 Index = Mapping[str, SampleEntry]
@@ -201,6 +204,10 @@ class Recount:
     """Responses of status 200 that count as failures and were asked for again: empty, unreadable or cut short."""
     judged_again: int = 0
     """Questions to a judge after it had answered them; a run that was killed in between asks again, too."""
+    commitments: list[str] = field(default_factory=list)
+    """Commitments that stand for withheld attempts, in their order."""
+    withheld: int = 0
+    """Answers of which the attempts are withheld."""
 
     def tallies(self) -> dict[str, Tally]:
         """Measure id to its counts."""
@@ -235,7 +242,7 @@ def recount(
     Raises SealError naming the line where the evidence leaves the plan.
     """
     result = open_recount(plan, indexes)
-    cursor = _Cursor(iter(lines))
+    cursor = _Cursor(iter(lines), result.commitments)
     for stream in result.streams:
         while cursor.line is not None and cursor.line.suite == stream.stream.suite:
             _consume_answer(cursor, stream, result)
@@ -248,17 +255,32 @@ def recount(
 
 
 class _Cursor:
-    """One line of look-ahead over evidence lines, with the line's number for messages."""
+    """One line of look-ahead over evidence lines, with the line's number for messages.
 
-    def __init__(self, lines: Iterator[EvidenceLine]) -> None:
+    A commitment is handed on as the attempt that it is counted as.
+    """
+
+    def __init__(self, lines: Iterator[EvidenceLine], commitments: list[str]) -> None:
         self._lines = lines
+        self._commitments = commitments
         self.number = 0
-        self.line: EvidenceLine | None = None
+        self.line: Attempt | Scored | Unscored | None = None
+        self.is_withheld = False
+        self.answer_is_withheld = False
         self.advance()
 
     def advance(self) -> None:
-        self.line = next(self._lines, None)
+        line = next(self._lines, None)
         self.number += 1
+        self.is_withheld = False
+        self.line = self._take_commitment(line) if isinstance(line, SealedAttempt) else line
+
+    def _take_commitment(self, line: SealedAttempt) -> Attempt:
+        if line.contradiction is not None:
+            raise SealError(f"a commitment contradicts itself: {line.contradiction}", where=self.where)
+        self.is_withheld = True
+        self._commitments.append(line.commitment)
+        return line.as_counted()
 
     @property
     def where(self) -> str:
@@ -277,6 +299,14 @@ def _consume_answer(cursor: _Cursor, stream: StreamCounter, result: Recount) -> 
             where=cursor.where,
         )
     key = (stream.stream.suite, *expected)
+    cursor.answer_is_withheld = cursor.is_withheld
+    if cursor.is_withheld:
+        result.withheld += 1
+        if stream.consumed < OPEN_ANSWERS:
+            raise SealError(
+                f"sample {expected[0]!r} is withheld, one of the first {OPEN_ANSWERS} of its suite, which stay open",
+                where=cursor.where,
+            )
     last = _consume_attempts(cursor, key, None, result)
     if last is None:
         raise SealError(f"sample {expected[0]!r} has a score and no attempt", where=cursor.where)
@@ -305,6 +335,8 @@ def _consume_attempts(cursor: _Cursor, key: Key, judge: str | None, result: Reco
             result.set_aside += _was_set_aside(last)
         if (line.output is None) == (line.failure is None):
             raise SealError("an attempt has either an output or a failure", where=cursor.where)
+        if cursor.is_withheld is not cursor.answer_is_withheld:
+            raise SealError(f"the answer to sample {line.sample!r} is withheld in part", where=cursor.where)
         result.note_attempt(line)
         last = line
         cursor.advance()
@@ -333,6 +365,8 @@ def _consume_score(cursor: _Cursor, key: Key, finder: tuple[str, str], result: R
         raise SealError(
             f"sample {key[1]!r} has no score of {finder[0]} for {finder[1]} here", where=cursor.where
         )
+    if cursor.answer_is_withheld and tells_what_is_withheld(line):
+        raise SealError(f"a finding tells of the withheld answer to sample {key[1]!r}", where=cursor.where)
     cursor.advance()
     return line.value if isinstance(line, Scored) else None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from verilabel.errors import MalformedInput
+from verilabel.errors import LimitExceeded, MalformedInput
 from verilabel.evidence.attestation import Finding
 from verilabel.evidence.container import Container
 from verilabel.evidence.layout import GIVEN
@@ -18,17 +18,24 @@ from verilabel.evidence.signed import Signed, parse_signed
 from verilabel.evidence.statement import parse_time
 from verilabel.rubric.structure import Rubric
 
+MAX_GIVEN = 64
+
 
 def read_given(container: Container) -> dict[str, Signed]:
     """The signed findings of a bundle by name. Raises MalformedInput or SealError for one that is not genuine."""
-    given = {}
-    for path in container.sizes:
-        if path.startswith(GIVEN):
-            signed = parse_signed(read_document(container, path), where=path)
-            given[finding_of(signed, path).name] = signed
-            if path != path_of(signed):
-                raise MalformedInput("a finding lies under its own name", where=path, hint=path_of(signed))
-    return given
+    paths = [path for path in container.sizes if path.startswith(GIVEN)]
+    if len(paths) > MAX_GIVEN:
+        raise LimitExceeded(f"more than {MAX_GIVEN} findings", where=GIVEN)
+    found = (parse_given(path, read_document(container, path)) for path in paths)
+    return {finding_of(signed, signed.file_name).name: signed for signed in found}
+
+
+def parse_given(path: str, data: bytes) -> Signed:
+    """The signed finding that lies at a path of a bundle. Raises MalformedInput or SealError."""
+    signed = parse_signed(data, where=path)
+    if path != path_of(signed):
+        raise MalformedInput("a finding lies under its own name", where=path, hint=path_of(signed))
+    return signed
 
 
 def path_of(signed: Signed) -> str:

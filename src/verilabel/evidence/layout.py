@@ -25,13 +25,25 @@ PLAN_PROOF = "log/plan.tlog-proof"
 LABEL_PROOF = "log/label.tlog-proof"
 CONSISTENCY = "log/consistency.json"
 LOG_KEY = "log/log.vkey"
+KEYLESS = "attestations/label.sigstore.json"
+TIMESTAMP = "log/label.tsr"
 GIVEN = "attestations/given/"
 """Findings that the label's attested rows lean on, signed by others before the label was; listed in the manifest."""
 STATEMENTS = "statements/"
 """What others signed about the label after it was made: replications, disputes, withdrawals."""
 
-UNLISTED = (MANIFEST, ATTESTATION, SIGNER_KEY, PLAN_PROOF, LABEL_PROOF, CONSISTENCY, LOG_KEY)
-"""Files that the manifest cannot list, because they are made from it; each is canonical and sealed in its own way."""
+UNLISTED = (
+    MANIFEST,
+    ATTESTATION,
+    SIGNER_KEY,
+    PLAN_PROOF,
+    LABEL_PROOF,
+    CONSISTENCY,
+    LOG_KEY,
+    KEYLESS,
+    TIMESTAMP,
+)
+"""Files that the manifest cannot list, because they are made from it; each is sealed in its own way."""
 
 ROLES = {
     SYSTEM: "subject",

@@ -14,32 +14,37 @@ import msgspec
 from verilabel.errors import MalformedInput
 from verilabel.records.attempt import Attempt, Observation
 from verilabel.records.score import Scored, Unscored
+from verilabel.records.withheld import SealedAttempt
 
 Line = Attempt | Observation | Scored | Unscored
-EvidenceLine = Attempt | Scored | Unscored
+"""What a run writes."""
+EvidenceLine = Attempt | Scored | Unscored | SealedAttempt
+"""What a bundle's evidence holds."""
+BundleLine = Line | SealedAttempt
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 _evidence_decoder: msgspec.json.Decoder[EvidenceLine] = msgspec.json.Decoder(EvidenceLine)
+_bundle_decoder: msgspec.json.Decoder[BundleLine] = msgspec.json.Decoder(BundleLine)
 T = TypeVar("T")
 
 
-def encode_line(record: Line) -> bytes:
+def encode_line(record: BundleLine) -> bytes:
     """A record as its canonical line, without the newline."""
     return _encoder.encode(record)
 
 
-def encode_lines(records: Iterable[Line]) -> bytes:
+def encode_lines(records: Iterable[BundleLine]) -> bytes:
     """Records as newline-terminated canonical lines."""
     return b"".join(_encoder.encode(record) + b"\n" for record in records)
 
 
-def decode_lines(block: bytes, where: str, first: int) -> list[Line]:
-    """The records of a block of whole lines; `first` is the number of its first line, for messages.
+def decode_lines(block: bytes, where: str, first: int) -> list[BundleLine]:
+    """The records of a block of whole lines of a bundle; `first` is the number of its first line, for messages.
 
     Raises MalformedInput naming the first line that is not a canonical line of a known kind.
     """
-    records = _decode_block(_decoder, block)
+    records = _decode_block(_bundle_decoder, block)
     return records if records is not None else list(_decode_one_by_one(block, where, first))
 
 
@@ -65,15 +70,19 @@ def _decode_block(decoder: msgspec.json.Decoder[T], block: bytes) -> list[T] | N
     return records if records and _encoder.encode_lines(records) == block else None
 
 
-def _decode_one_by_one(block: bytes, where: str, first: int) -> Iterator[Line]:
+def _decode_one_by_one(block: bytes, where: str, first: int) -> Iterator[BundleLine]:
     for number, line in enumerate(block.split(b"\n")[:-1], first):
-        yield decode_line(line, f"{where}:{number}")
+        yield _decode_canonical(_bundle_decoder, line, f"{where}:{number}")
 
 
 def decode_line(line: bytes, where: str) -> Line:
-    """The record of one line. Raises MalformedInput for anything but a canonical line of a known kind."""
+    """The record of one line of a run. Raises MalformedInput for anything but a canonical line of a known kind."""
+    return _decode_canonical(_decoder, line, where)
+
+
+def _decode_canonical(decoder: msgspec.json.Decoder[T], line: bytes, where: str) -> T:
     try:
-        record: Line = _decoder.decode(line)
+        record = decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedInput(f"not a record: {error}", where=where) from error
     if _encoder.encode(record) != line:

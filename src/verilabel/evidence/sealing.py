@@ -13,6 +13,8 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,11 +42,18 @@ from verilabel.evidence.layout import (
     RUBRIC_CANONICAL,
     SIGNER_KEY,
 )
-from verilabel.evidence.log import Entry, LocalLog
+from verilabel.evidence.log import Entry, Log
 from verilabel.evidence.manifest import Manifest, make_manifest
 from verilabel.evidence.note import parse_checkpoint_text, parse_note, parse_proof
 from verilabel.evidence.ordering import Root, write_ordered
-from verilabel.evidence.reading import evidence_lines, read_indexes, read_plan, read_system
+from verilabel.evidence.reading import (
+    evidence_lines,
+    read_document,
+    read_indexes,
+    read_label,
+    read_plan,
+    read_system,
+)
 from verilabel.evidence.results import measures_bytes, rubric_canonical_bytes
 from verilabel.evidence.statement import EvidenceRoot, PlanReference, Tool, build_statement
 from verilabel.evidence.validity import find_objection
@@ -61,8 +70,16 @@ class Sealing:
     """Who seals, where it is logged, and when. Without a key the bundle is unsigned and verifies to V0."""
 
     key: PrivateKey | None
-    log: LocalLog | None
+    log: Log | None
     now: datetime
+
+
+@dataclass(frozen=True)
+class PlanEntry:
+    """Where a plan was logged: the bytes of its proof, and of the log's key."""
+
+    proof: bytes
+    log_key: bytes
 
 
 @dataclass(frozen=True)
@@ -76,7 +93,7 @@ class Sealed:
     manifest: str
 
 
-def log_plan(store: Store, plan: Plan, log: LocalLog) -> None:
+def log_plan(store: Store, plan: Plan, log: Log) -> None:
     """Step 2 of a label's path: log the plan's digest before the first request. Done once a store."""
     if store.has_document(PLAN_PROOF):
         return
@@ -93,6 +110,17 @@ def seal_bundle(
     Raises UsageError where `out` is there already and `force` is false; OSError where the disk refuses. On any
     failure no part of the bundle stays behind.
     """
+    check_place(out, force=force)
+    # one name a store, which is locked: what a killed sealing left behind is found again and removed
+    tag = sha256_hex(str(store.folder.resolve()).encode())[:12]
+    with work_folder(out, tag) as work:
+        sealed = _build(store, counted, work, sealing)
+        move_into_place(work, out)
+    return Sealed(out, sealed.label, sealed.recount, sealed.root, sealed.manifest)
+
+
+def check_place(out: Path, *, force: bool) -> None:
+    """Check that a bundle may be put at `out`. Raises UsageError where something else, or without force, is there."""
     if out.exists() and not force:
         raise UsageError(
             "there is something here already", where=str(out), hint="choose another --out, or --force"
@@ -101,23 +129,28 @@ def seal_bundle(
         raise UsageError(
             "this folder is not a bundle and is not replaced", where=str(out), hint="choose another --out"
         )
+
+
+@contextmanager
+def work_folder(out: Path, tag: str) -> Iterator[Path]:
+    """A place beside `out` for a bundle that is being made; nothing of it is left behind.
+
+    Whoever uses a tag twice must see to it that only one does so at a time.
+    """
     out.parent.mkdir(parents=True, exist_ok=True)
-    # one name a store, which is locked: what a killed sealing left behind is found again and removed
-    work = out.with_name(f".{out.name}.{sha256_hex(str(store.folder.resolve()).encode())[:12]}.tmp")
+    work = out.with_name(f".{out.name}.{tag}.tmp")
     _remove(work)
     try:
-        sealed = _build(store, counted, work, sealing)
-        _move(work, out)
+        yield work
     finally:
         _remove(work)
-    return Sealed(out, sealed.label, sealed.recount, sealed.root, sealed.manifest)
 
 
 def _build(store: Store, counted: Recount, work: Path, sealing: Sealing) -> Sealed:
     paths = [path for path in store.document_paths() if not path.startswith("log/")]
     for path in paths:  # step 1
-        _write(work / path, store.document(path))
-    _write(work / RUBRIC_CANONICAL, rubric_canonical_bytes(store.document(RUBRIC), RUBRIC))
+        write_part(work / path, store.document(path))
+    write_part(work / RUBRIC_CANONICAL, rubric_canonical_bytes(store.document(RUBRIC), RUBRIC))
     (work / "records").mkdir()
     root = write_ordered(store.folder, work, counted.streams)  # step 2
     container = Folder(work)
@@ -128,19 +161,21 @@ def _build(store: Store, counted: Recount, work: Path, sealing: Sealing) -> Seal
         rubric,
         again.tallies(),
         design=plan.design,
-        attested=_given(container, rubric, plan, sealing.now),
+        attested=names_given(container, rubric, plan, sealing.now),
         references=plan.reference_tallies(),
     )
-    _write(work / MEASURES, measures_bytes(again))  # step 4
-    _write(work / LABEL, label.bytes())
+    write_part(work / MEASURES, measures_bytes(again))  # step 4
+    write_part(work / LABEL, label.bytes())
     manifest = make_manifest(work, list(Folder(work).sizes))
-    _write(work / MANIFEST, manifest.bytes())
-    if sealing.key is not None:  # step 5
-        _sign(store, work, plan, label, root, manifest, sealing, sealing.key)
+    write_part(work / MANIFEST, manifest.bytes())
+    entry = None
+    if store.has_document(PLAN_PROOF):
+        entry = PlanEntry(store.document(PLAN_PROOF), store.document(LOG_KEY))
+    sign_folder(work, root, manifest, sealing, entry)  # step 5
     return Sealed(work, label, again, "sha256:" + root.root.hex(), manifest.digest)
 
 
-def _given(container: Folder, rubric: Rubric, plan: Plan, now: datetime) -> list[str]:
+def names_given(container: Folder, rubric: Rubric, plan: Plan, now: datetime) -> list[str]:
     """Names of the findings that the label may lean on. Raises UsageError for one that does not count."""
     given = read_given(container)
     for name, signed in given.items():
@@ -149,43 +184,50 @@ def _given(container: Folder, rubric: Rubric, plan: Plan, now: datetime) -> list
     return sorted(given)
 
 
-def _sign(
-    store: Store,
+def sign_folder(
     work: Path,
-    plan: Plan,
-    label: Label,
     root: Root,
     manifest: Manifest,
     sealing: Sealing,
-    key: PrivateKey,
+    plan_entry: PlanEntry | None,
+    *,
+    until: datetime | None = None,
 ) -> None:
-    rubric = load_rubric(store.document(RUBRIC), RUBRIC)
-    logged = store.has_document(PLAN_PROOF)
-    plan_proof = parse_proof(store.document(PLAN_PROOF)) if logged else None
+    """Sign the bundle that lies in a folder, log the signature, and add the proofs; nothing without a key.
+
+    `plan_entry` is None where the plan was not logged; then the label is not, either. `until` is the latest end of
+    validity. Raises CheckFailed where the label would not be in force, PolicyError where its rubric is out of use.
+    """
+    if sealing.key is None:
+        return
+    container = Folder(work)
+    plan, rubric = read_plan(container), load_rubric(read_document(container, RUBRIC), RUBRIC)
+    plan_proof = parse_proof(plan_entry.proof) if plan_entry else None
+    last = _last_moment(rubric, sealing.now)
     statement = build_statement(
-        system=read_system(Folder(work)),
-        label=label,
+        system=read_system(container),
+        label=read_label(container),
         plan=PlanReference(plan.digest, plan_proof.index if plan_proof else None),
         evidence=EvidenceRoot("sha256:" + root.root.hex(), root.leaves),
         manifest_sha256=manifest.digest,
         issued=sealing.now,
-        valid_until=_last_moment(rubric, sealing.now),
-        issuer=key.public,
+        valid_until=min(last, until or last),
+        issuer=sealing.key.public,
         tool=Tool("verilabel", __version__),
     )
     if (objection := find_objection(statement.predicate, plan, rubric, sealing.now)) is not None:
         raise objection.error
-    _write(work / ATTESTATION, sign(statement.bytes(), key))
-    _write(work / SIGNER_KEY, key.public.file_bytes())
-    if plan_proof is None or sealing.log is None:
+    write_part(work / ATTESTATION, sign(statement.bytes(), sealing.key))
+    write_part(work / SIGNER_KEY, sealing.key.public.file_bytes())
+    if plan_entry is None or plan_proof is None or sealing.log is None:
         return
-    for path in (PLAN_PROOF, LOG_KEY):
-        _write(work / path, store.document(path))
+    write_part(work / PLAN_PROOF, plan_entry.proof)
+    write_part(work / LOG_KEY, plan_entry.log_key)
     proof = sealing.log.append(Entry("verilabel.label/v1", statement.digest))
-    _write(work / LABEL_PROOF, proof.bytes())
+    write_part(work / LABEL_PROOF, proof.bytes())
     old = parse_checkpoint_text(parse_note(plan_proof.checkpoint_note).text).size
     new = parse_checkpoint_text(parse_note(proof.checkpoint_note).text).size
-    _write(work / CONSISTENCY, consistency_bytes(old, new, sealing.log.consistency(old, new)))
+    write_part(work / CONSISTENCY, consistency_bytes(old, new, sealing.log.consistency(old, new)))
 
 
 def _last_moment(rubric: Rubric, issued: datetime) -> datetime:
@@ -208,7 +250,8 @@ def _zip_of(work: Path) -> Path:
     return work.with_name(work.name + ".zip")
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_part(path: Path, data: bytes) -> None:
+    """Write one file of a bundle that is being made, and force it onto the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         file.write(data)
@@ -216,7 +259,8 @@ def _write(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _move(work: Path, out: Path) -> None:
+def move_into_place(work: Path, out: Path) -> None:
+    """Put a finished bundle in its place, as a zip where the name says so; what was there goes only after that."""
     ready = work
     if out.suffix == ".zip":
         ready = _zip_of(work)

@@ -14,8 +14,8 @@ from typing import Literal
 import msgspec
 
 from verilabel.errors import MalformedInput, SealError, UsageError
-from verilabel.evidence.attestation import Attestation, parse_attestation
-from verilabel.evidence.envelope import MAX_ENVELOPE_BYTES, open_envelope, sign
+from verilabel.evidence.attestation import MAX_ATTESTATION_BYTES, Attestation, parse_attestation
+from verilabel.evidence.envelope import open_envelope, sign
 from verilabel.evidence.keys import KeyType, PrivateKey, PublicKey, parse_public, parse_public_file
 from verilabel.evidence.log import Entry
 from verilabel.evidence.note import OpenedProof, open_proof, parse_proof
@@ -24,7 +24,8 @@ from verilabel.records.canonical import jcs, parse_json
 
 FORMAT: Literal["verilabel/signed/v1"] = "verilabel/signed/v1"
 LOGGED_AS: Literal["verilabel.statement/v1"] = "verilabel.statement/v1"
-MAX_SIGNED_BYTES = 2 * MAX_ENVELOPE_BYTES
+MAX_SIGNED_BYTES = 3 * MAX_ATTESTATION_BYTES
+"""The payload in base64, and the proof."""
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Literal
 
 import msgspec
@@ -13,8 +14,44 @@ from verilabel.records.plan import Plan
 from verilabel.records.system import SystemDescriptor
 from verilabel.records.tally import Tally
 
-Level = Literal["V0", "V1", "V2", "V3", "V4"]
-LEVEL_NAMES = {"V0": "claimed", "V1": "signed", "V2": "recomputed", "V3": "replicated", "V4": "audited"}
+
+class Level(StrEnum):
+    """The levels of label-semantics section 12, lowest first; they compare in this order, with plain strings too."""
+
+    V0 = "V0"
+    V1 = "V1"
+    V2S = "V2s"
+    V2 = "V2"
+    V3 = "V3"
+    V4 = "V4"
+
+    @property
+    def rank(self) -> int:
+        """The place in the order, from 0."""
+        return list(Level).index(self)
+
+    # The alphabet would put V2s above V2. Another string than a level's raises ValueError.
+    def __lt__(self, other: str) -> bool:
+        return self.rank < Level(other).rank
+
+    def __le__(self, other: str) -> bool:
+        return self.rank <= Level(other).rank
+
+    def __gt__(self, other: str) -> bool:
+        return self.rank > Level(other).rank
+
+    def __ge__(self, other: str) -> bool:
+        return self.rank >= Level(other).rank
+
+
+LEVEL_NAMES = {
+    "V0": "claimed",
+    "V1": "signed",
+    "V2s": "recomputed, records sealed",
+    "V2": "recomputed",
+    "V3": "replicated",
+    "V4": "audited",
+}
 Outcome = Literal["passed", "failed", "skipped", "not_reached"]
 
 
@@ -97,16 +134,21 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 def level_of(
     steps: Sequence[Step], short_of: Mapping[str, str], failure: VerilabelError | None
 ) -> tuple[Level, str]:
-    """The level that the steps allow, and why it is not higher. `short_of` says of a level why it is not reached."""
+    """The level that the steps allow, and why it is not higher.
+
+    `short_of` says of a level why it is not reached, and of V2s why the label goes no further than that.
+    """
     failed = next((step.number for step in steps if step.outcome == "failed"), None)
     if failed is not None and failed <= 7:
-        return "V0", str(failure)
+        return Level.V0, str(failure)
     if "V1" in short_of:
-        return "V0", short_of["V1"]
+        return Level.V0, short_of["V1"]
     if failed is not None:
-        return "V1", short_of.get("V2", str(failure))
+        return Level.V1, short_of.get("V2", str(failure))
     if "V2" in short_of:
-        return "V1", short_of["V2"]
+        return Level.V1, short_of["V2"]
+    if "V2s" in short_of:
+        return Level.V2S, short_of["V2s"]
     if "V3" in short_of:
-        return "V2", short_of["V3"]
-    return "V3", "no statements on training data, judges, elicitation and governance are enclosed (V4)"
+        return Level.V2, short_of["V3"]
+    return Level.V3, "no statements on training data, judges, elicitation and governance are enclosed (V4)"

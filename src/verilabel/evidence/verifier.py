@@ -16,7 +16,7 @@ Steps 1 to 7 failing means that something was changed (SealError or MalformedInp
 not follow from the evidence (CheckFailed); 10 that it is not in force; 11 that a
 statement is not genuine, or that the issuer withdrew the label. A bundle without a signature or a log entry
 is V0; one whose steps 1 to 7 and 10 hold is V1; one that also passes 8 and 9 is V2,
-and with a replication that counts V3 (label-semantics section 12).
+and with a replication that counts V3 (label-semantics section 12). With withheld records it is V2s instead of both.
 
 The caller still owes: whether the signer is one to believe (a trust policy), whether the system is the one in use
 (`records.system.scope_difference`), and whether the rubric asks the right questions.
@@ -40,7 +40,7 @@ from verilabel.evidence.steps.standing import check_validity
 from verilabel.evidence.steps.state import Skipped, State
 from verilabel.evidence.steps.statements import check_statements
 from verilabel.evidence.trust import TrustPolicy
-from verilabel.evidence.verification import Outcome, Step, Verification, level_of
+from verilabel.evidence.verification import Level, Outcome, Step, Verification, level_of
 
 STEPS = (
     "container",
@@ -135,7 +135,7 @@ def _numbered(error: VerilabelError, number: int) -> VerilabelError:
 
 def _conclude(state: State | None, steps: list[Step], failure: VerilabelError | None) -> Verification:
     if state is None:
-        return Verification(level="V0", reason=str(failure), steps=tuple(steps), failure=failure)
+        return Verification(level=Level.V0, reason=str(failure), steps=tuple(steps), failure=failure)
     level, reason = level_of(steps, state.short_of, failure)
     predicate = state.statement.predicate if state.statement else None
     return Verification(

@@ -18,11 +18,11 @@ from verilabel.evidence.container import Container
 from verilabel.evidence.envelope import open_envelope
 from verilabel.evidence.keys import parse_public_file
 from verilabel.evidence.layout import ATTESTATION, RUBRIC, SIGNER_KEY, SURPLUS
-from verilabel.evidence.lines import decode_line
+from verilabel.evidence.lines import BundleLine, decode_lines
 from verilabel.evidence.plan_checks import check_against_rubric
 from verilabel.evidence.reading import (
     evidence_lines,
-    raw_lines,
+    line_blocks,
     read_document,
     read_indexes,
     read_label,
@@ -36,6 +36,7 @@ from verilabel.records.attempt import Attempt
 from verilabel.records.label import Label
 from verilabel.records.plan import Plan
 from verilabel.records.system import SystemDescriptor
+from verilabel.records.withheld import SealedAttempt
 from verilabel.report.claimed import check_claimed_label
 from verilabel.report.describing import (
     describe_detectors,
@@ -74,8 +75,8 @@ from verilabel.rubric.structure import Rubric
 MAX_SAMPLES = 200
 MAX_KINDS = 50
 """Kinds of failures, reasons or served models that are listed one by one."""
-LAST_STEP = 10
-"""The verifier's step on validity: its failing says nothing against the evidence."""
+STANDING_STEPS = (10, 11)
+"""The verifier's steps on validity and on what others signed: their failing says nothing against the evidence."""
 
 
 @dataclass(frozen=True)
@@ -259,8 +260,12 @@ def _judge_failure(verification: Verification) -> tuple[str | None, bool]:
     failed = next((step.number for step in verification.steps if step.outcome == "failed"), None)
     if failed is None:
         return None, True
-    if failed == LAST_STEP:
-        return "This label is not in force.", True
+    if failed in STANDING_STEPS:
+        in_force = not isinstance(verification.failure, CheckFailed)
+        return (
+            "A statement about this label is not genuine." if in_force else "This label is not in force.",
+            True,
+        )
     if isinstance(verification.failure, CheckFailed):
         return "The label does not follow from the evidence.", False
     return "This bundle is not what was sealed.", False
@@ -272,6 +277,8 @@ def _say_validity(verification: Verification) -> str:
     until = verification.valid_until[:10]
     if "expired" in verification.flags:
         return f"expired on {until}"
+    if {"revoked", "superseded"} & set(verification.flags):
+        return "withdrawn by its issuer"
     if "not_yet_valid" in verification.flags:
         return f"not valid before {(verification.issued or '')[:10]}"
     if "current" in verification.flags:
@@ -327,11 +334,18 @@ def _total(container: Container, walk: Walk | None) -> Totals:
 def _count_surplus(container: Container) -> int:
     if SURPLUS not in container.sizes:
         return 0
-    records = (
-        decode_line(line, f"{SURPLUS}:{number}")
-        for number, line in enumerate(raw_lines(container, SURPLUS), 1)
-    )
-    return sum(isinstance(r, Attempt) and r.judge is None and r.output is not None for r in records)
+    count, number = 0, 1
+    for block in line_blocks(container, SURPLUS):
+        records = decode_lines(block, SURPLUS, number)
+        number += len(records)
+        count += sum(_is_answer(record) for record in records)
+    return count
+
+
+def _is_answer(record: BundleLine) -> bool:
+    if isinstance(record, SealedAttempt):
+        return record.judge is None and record.answered
+    return isinstance(record, Attempt) and record.judge is None and record.output is not None
 
 
 def _counts(counter: dict[str, int]) -> tuple[Count, ...]:

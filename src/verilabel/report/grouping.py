@@ -13,7 +13,7 @@ from verilabel.records.plan import Plan
 from verilabel.records.score import Scored
 from verilabel.report.view import Breakdown, GroupCount, SampleView
 from verilabel.report.walking import GROUP_TAG, Answer, Walk
-from verilabel.report.wording import say_event, say_failure
+from verilabel.report.wording import WITHHELD_SAYS, say_event, say_failure
 from verilabel.rubric.structure import Rubric
 from verilabel.statistics.exact import clopper_pearson
 
@@ -69,20 +69,22 @@ def _take_turns(kept: Mapping[str, Sequence[Answer]]) -> Iterator[tuple[str, Ans
 def _view_sample(measure: str, answer: Answer) -> SampleView:
     last = answer.last
     failure = last.failure
+    message = "its words are withheld" if answer.withheld else failure and failure.message
     return SampleView(
         measure=measure,
         suite=last.suite,
         sample=last.sample,
         epoch=last.epoch,
-        prompt=read_prompt(last.request),
-        output=last.output,
-        failure=None if failure is None else f"{say_failure(failure.kind)}: {failure.message}",
+        prompt=WITHHELD_SAYS if answer.withheld else read_prompt(last.request),
+        output=WITHHELD_SAYS if answer.withheld and last.output is not None else last.output,
+        failure=None if failure is None else f"{say_failure(failure.kind)}: {message}",
         findings=tuple(
             f"{f.detector}: {f.event} = {str(f.value).lower()}{' (' + f.detail + ')' if f.detail else ''}"
             if isinstance(f, Scored)
             else f"{f.detector}: not scored ({f.reason})"
             for f in answer.findings
         ),
+        withheld=answer.withheld,
     )
 
 

@@ -295,6 +295,8 @@ class SampleView(msgspec.Struct, frozen=True):
     output: str | None
     failure: str | None
     findings: tuple[str, ...]
+    withheld: bool = False
+    """True where prompt and answer are not in the bundle, which holds a commitment to them."""
 
 
 class ReportView(msgspec.Struct, frozen=True, kw_only=True):

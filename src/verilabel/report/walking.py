@@ -23,6 +23,7 @@ from verilabel.records.plan import MeasurePlan, Plan
 from verilabel.records.sample import SampleEntry
 from verilabel.records.score import Scored, Unscored
 from verilabel.records.tally import Tally
+from verilabel.records.withheld import SealedAttempt
 
 CURVE_POINTS = 100
 GROUP_TAG = "hazard"
@@ -37,7 +38,10 @@ class Answer(NamedTuple):
     """One sample's lines: the attempts to the system in order, and the detectors' findings."""
 
     attempts: tuple[Attempt, ...]
+    """Withheld ones are here as they are counted, with empty texts."""
     findings: tuple[Scored | Unscored, ...]
+    withheld: bool = False
+    """True where the bundle holds commitments in the place of the attempts."""
 
     @property
     def last(self) -> Attempt:
@@ -105,7 +109,10 @@ def walk_evidence(
 def _answers(walk: Walk, lines: Iterable[EvidenceLine]) -> Iterator[Answer]:
     for (_, sample, _), group in groupby(lines, key=lambda line: (line.suite, line.sample, line.epoch)):
         attempts, findings = [], []
-        for line in group:
+        withheld = False
+        for record in group:
+            withheld = withheld or isinstance(record, SealedAttempt)
+            line = record.as_counted() if isinstance(record, SealedAttempt) else record
             if not isinstance(line, Attempt):
                 findings.append(line)
                 continue
@@ -114,7 +121,7 @@ def _answers(walk: Walk, lines: Iterable[EvidenceLine]) -> Iterator[Answer]:
                 attempts.append(line)
         if not attempts:
             raise SealError(f"sample {sample!r} has a score and no attempt", where=EVIDENCE)
-        yield Answer(tuple(attempts), tuple(findings))
+        yield Answer(tuple(attempts), tuple(findings), withheld)
 
 
 def _note_answer(walk: Walk, answer: Answer) -> None:

@@ -35,6 +35,8 @@ LEVEL_SAYS = {
     "V0": "No valid signature, log entry and validity stand behind it together.",
     "V1": "A named key signed it and the plan was logged before the run; the numbers were not derived again.",
     "V2": "The reader's own machine derived counts, bounds and label again from the signed records.",
+    "V2s": "The reader's own machine derived counts, bounds and label again from the signed records, of which some are "
+    "withheld.",
     "V3": "An independent party asked the same questions again and came to a label that contains this one.",
     "V4": "Replicated, with signed statements on training data, judge calibration, elicitation and governance.",
 }
@@ -42,6 +44,7 @@ LEVEL_LIMITS = {
     "V0": "It does not say that the label is wrong; it says that nothing here shows it to be right.",
     "V1": "It does not say that the number is right.",
     "V2": "It does not say that the records are honest.",
+    "V2s": "It does not say that the records are honest, nor that what is withheld is what its scores say.",
     "V3": "It does not say that the suite measures the risk.",
     "V4": "It does not say that the system does no harm.",
 }
@@ -61,6 +64,12 @@ FLAG_SAYS = {
     "looks at what they held.",
     "errors_stated": "A detector's measured errors are stated by the issuer: they are not the ones that it ships with.",
     "reference_not_recomputed": "The reference system's counts are taken from the plan; its own bundle was not given.",
+    "keyless": "A Sigstore identity that the trust policy names signed the same statement.",
+    "keyless_unchecked": "A Sigstore signature is enclosed, and was not checked: the policy names no identity that "
+    "made it, or the extra `sigstore` is not installed.",
+    "timestamped": "A time-stamp authority that the trust policy names saw the label.",
+    "timestamp_unchecked": "A time stamp is enclosed, and was not checked: the policy names no authority, or the extra "
+    "`timestamps` is not installed.",
     "unknown_cosignatures": "The log carries cosignatures of witnesses that the trust policy does not name.",
     "judge_uncertified": "A detector's error was measured on fewer than 100 human-labelled outputs of the kind that "
     "matters, or on fewer than the rubric asks.",
@@ -70,7 +79,15 @@ FLAG_SAYS = {
     "reference": "The threshold is relative to a reference system, whose own uncertainty is part of the test.",
     "unlisted_settings": "Counts of settings that the rubric does not list were reported and not used.",
     "contradictory_rows": "Rows of this label contradict each other; the wider reading was taken.",
-    "disputed": "Somebody disputes this label.",
+    "sealed_records": "Some answers are withheld: commitments stand in their place, and their owner can open them one "
+    "by one.",
+    "disputed": "Somebody whose word counts disputes this label; without a trust policy, anybody's does.",
+    "revoked": "Whoever signed the label withdrew it: it is not in force.",
+    "superseded": "Whoever signed the label withdrew it for another that takes its place.",
+    "imported": "Another tool asked the questions; its answers were imported, not observed.",
+    "self_attested": "A finding that the label leans on was signed with the key of the label itself.",
+    "attestor_unpinned": "No trust policy says whose key signed a finding that the label leans on.",
+    "replication_recomputed": "The comparison with the replica was derived again from both bundles.",
     "identity:weights": "The model is identified by the digest of its weights.",
     "identity:provider_asserted": "The provider says which model answered; nothing else shows it.",
     "identity:fingerprinted": "The model was recognised by how it answers, not by its weights.",
@@ -99,6 +116,9 @@ FAILURE_SAYS = {
     "filtered": "withheld by the provider's filter",
     "missing": "no recorded answer",
 }
+
+
+WITHHELD_SAYS = "Withheld. The bundle holds a commitment in its place, which its owner can open."
 
 
 def say_flag(flag: str) -> str:

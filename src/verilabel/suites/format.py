@@ -122,6 +122,8 @@ class Manifest(_Strict, frozen=True):
     template: str = "{prompt}"
     scorers: tuple[str, ...] = ()
     strata: dict[str, str] = {}
+    visibility: Literal["public", "sealed"] = "public"
+    """`sealed` where answers are not for everybody: `verilabel seal` withholds them."""
 
     @property
     def name(self) -> str:

@@ -9,7 +9,7 @@ from itertools import chain
 from verilabel.errors import SealError
 from verilabel.evidence import layout
 from verilabel.evidence.container import Container
-from verilabel.evidence.counting import recount
+from verilabel.evidence.counting import Recount, recount
 from verilabel.evidence.given import objection_to_finding, read_given
 from verilabel.evidence.lines import EvidenceLine
 from verilabel.evidence.merkle import leaf_hashes, root_of
@@ -24,7 +24,7 @@ from verilabel.evidence.results import measures_bytes
 from verilabel.evidence.statement import parse_time
 from verilabel.evidence.steps.state import State, does_not_follow
 from verilabel.evidence.suite_checks import check_index, read_suite_files
-from verilabel.evidence.surplus import find_hidden_attempt
+from verilabel.evidence.surplus import walk_surplus
 from verilabel.records.canonical import digest
 from verilabel.records.plan import Plan
 from verilabel.rubric.decide import decide
@@ -72,8 +72,6 @@ def check_evidence(state: State) -> str:
         # step 8's finding; first it must be known whether the lines are the signed ones
         state.departure = error
     deque(lines, maxlen=0)  # to the end, where the walk left them
-    if state.recounted is not None:
-        state.hidden = find_hidden_attempt(state.container, state.recounted.streams)
     state.leaves, state.root = len(hashes), "sha256:" + root_of(hashes).hex()
     listed = next(e.sha256 for e in state.manifest.entries if e.path == layout.EVIDENCE)
     if state.evidence_digest.result() != listed:
@@ -82,7 +80,32 @@ def check_evidence(state: State) -> str:
         signed = state.statement.predicate.evidence
         if (signed.root, signed.leaves) != (state.root, state.leaves):
             raise SealError("the evidence does not hash to the signed Merkle root", where=layout.EVIDENCE)
-    return f"{state.leaves} records under {state.root[:19]}..."
+    withheld = "" if state.recounted is None else _check_surplus_and_commitments(state, state.recounted)
+    return f"{state.leaves} records under {state.root[:19]}...{withheld}"
+
+
+def _check_surplus_and_commitments(state: State, recounted: Recount) -> str:
+    """Commitments stand where the manifest says so, each once; in words, how many there are in the evidence."""
+    assert state.manifest is not None, "step 2 passed"
+    surplus = walk_surplus(state.container, recounted.streams)
+    state.hidden = surplus.hidden
+    counts = {layout.EVIDENCE: len(recounted.commitments), layout.SURPLUS: len(surplus.commitments)}
+    for entry in state.manifest.entries:
+        count = counts.get(entry.path, 0)
+        if entry.visibility != ("sealed" if count else "public"):
+            raise SealError(
+                f"the manifest calls it {entry.visibility}, and it has {count} commitments", where=entry.path
+            )
+    if not any(counts.values()):
+        return ""
+    if len({*recounted.commitments, *surplus.commitments}) != sum(counts.values()):
+        raise SealError("a commitment stands twice", where=layout.EVIDENCE)
+    state.flags.append("sealed_records")
+    if not recounted.commitments:
+        return ""
+    count = len(recounted.commitments)
+    state.short_of["V2s"] = f"{count} records are withheld: only their openings show what they hold"
+    return f", {count} of them withheld"
 
 
 def _hashed_blocks(container: Container, hashes: list[bytes]) -> Iterator[list[EvidenceLine]]:
@@ -157,11 +180,6 @@ def _count_given(state: State, rubric: Rubric) -> list[str]:
     if state.statement is not None:
         moment = parse_time(state.statement.predicate.issued, where=layout.ATTESTATION)
     for name, signed in state.given.items():
-        moment = (
-            parse_time(state.statement.predicate.issued, where=layout.ATTESTATION)
-            if state.statement
-            else state.now
-        )
         if (why := objection_to_finding(signed, rubric, state.system.digest, moment)) is not None:
             does_not_follow(
                 state, f"the finding {name!r} did not count when the label was made: {why}", layout.GIVEN

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from verilabel.errors import SealError
+from verilabel.errors import MissingExtra, SealError
 from verilabel.evidence import layout
 from verilabel.evidence.consistency import check_consistency
 from verilabel.evidence.container import Container, digest_of_file
 from verilabel.evidence.envelope import open_envelope
+from verilabel.evidence.keyless import verify_keyless
 from verilabel.evidence.keys import KeyType, PublicKey, parse_public_file
 from verilabel.evidence.log import Entry
 from verilabel.evidence.manifest import check_presence, parse_manifest
@@ -22,7 +23,8 @@ from verilabel.evidence.reading import (
 from verilabel.evidence.results import rubric_canonical_bytes
 from verilabel.evidence.statement import parse_statement
 from verilabel.evidence.steps.state import Skipped, State
-from verilabel.evidence.trust import Refused
+from verilabel.evidence.timestamps import check_timestamp
+from verilabel.evidence.trust import Refused, TrustPolicy
 from verilabel.records.canonical import digest
 from verilabel.records.system import SystemDescriptor
 from verilabel.rubric.model import load_rubric, takes_bundled_name
@@ -58,20 +60,49 @@ def check_signature(state: State) -> str:
     state.statement = parse_statement(opened.payload, where=layout.ATTESTATION)
     state.signer_key, state.signer = key, f"{key.name} ({key.keyid[:19]})"
     if state.trust is None:
-        state.flags.append("signer_unpinned")
+        state.flags.extend(["signer_unpinned", *_unchecked(state, layout.KEYLESS, "keyless_unchecked")])
         return f"signed by {state.signer}; no trust policy says whose key that is"
-    rubric = state.statement.predicate.rubric.id
-    verdict = state.trust.accepts(key, role="labels", rubric=rubric, system=state.statement.subject[0].name)
-    if isinstance(verdict, Refused):
+    if state.trust.accepts_any_key:
+        state.flags.append("trust_accepts_any_key")
+    state.signer = _accept_signer(state, state.trust, key, opened.payload)
+    return f"signed by {state.signer}"
+
+
+def _accept_signer(state: State, trust: TrustPolicy, key: PublicKey, payload: bytes) -> str:
+    """What the policy calls the signer: by the key, or by a Sigstore identity that signed the same statement."""
+    assert state.statement is not None, "it was just parsed"
+    rubric, system = state.statement.predicate.rubric.id, state.statement.subject[0].name
+    by_key = trust.accepts(key, role="labels", rubric=rubric, system=system)
+    identities = trust.identities("labels")
+    if layout.KEYLESS in state.container.sizes and identities:
+        data = read_document(state.container, layout.KEYLESS)
+        try:
+            who = verify_keyless(
+                data, payload, identities, trusted_root=trust.anchors.sigstore_root, where=layout.KEYLESS
+            )
+        except (MissingExtra, SealError) as error:
+            if not by_key.accepted:
+                raise SealError(error.message, where=layout.KEYLESS, hint=error.hint) from None
+            state.flags.append("keyless_unchecked")
+            return by_key.name
+        state.flags.append("keyless")
+        by_identity = trust.accepts_identity(who, role="labels", rubric=rubric, system=system)
+        if by_identity.accepted:
+            return by_identity.name
+        by_key = by_key if by_key.accepted else by_identity
+    else:
+        state.flags.extend(_unchecked(state, layout.KEYLESS, "keyless_unchecked"))
+    if isinstance(by_key, Refused):
         raise SealError(
-            f"the signer's key {key.keyid[:19]}... is not one the trust policy accepts: {verdict.reason}",
+            f"the signer's key {key.keyid[:19]}... is not one the trust policy accepts: {by_key.reason}",
             where=layout.ATTESTATION,
             hint="check the key's id with its owner by another way, then add it to the trust policy",
         )
-    if state.trust.accepts_any_key:
-        state.flags.append("trust_accepts_any_key")
-    state.signer = verdict.name
-    return f"signed by {verdict.name}"
+    return by_key.name
+
+
+def _unchecked(state: State, path: str, flag: str) -> list[str]:
+    return [flag] if path in state.container.sizes else []
 
 
 # -- 4 ------------------------------------------------------------------------------------------------------------
@@ -124,7 +155,7 @@ def _check_system_prompt(container: Container, system: SystemDescriptor) -> None
 
 
 def check_log(state: State) -> str:
-    paths = (layout.PLAN_PROOF, layout.LABEL_PROOF, layout.LOG_KEY, layout.CONSISTENCY)
+    paths = (layout.PLAN_PROOF, layout.LABEL_PROOF, layout.LOG_KEY, layout.CONSISTENCY, layout.TIMESTAMP)
     present = [path for path in paths if path in state.container.sizes]
     if state.statement is None or not present:
         if present:
@@ -146,7 +177,27 @@ def check_log(state: State) -> str:
         state.flags.append("unwitnessed")
     if state.trust is None or not state.trust.accepts(key, role="log").accepted:
         state.flags.append("log_unpinned")
-    return f"plan is entry {planned.index}, label entry {labelled.index} of {key.name}"
+    return f"plan is entry {planned.index}, label entry {labelled.index} of {key.name}" + _check_time(state)
+
+
+def _check_time(state: State) -> str:
+    """What a time-stamp authority says, where one that the policy names stamped the statement."""
+    if layout.TIMESTAMP not in state.container.sizes:
+        return ""
+    assert state.statement is not None, "a log entry belongs to a statement"
+    if state.trust is None or not state.trust.anchors.authorities:
+        state.flags.append("timestamp_unchecked")
+        return ""
+    data = read_document(state.container, layout.TIMESTAMP)
+    try:
+        stamped = check_timestamp(
+            data, state.statement.bytes(), state.trust.anchors.authorities, where=layout.TIMESTAMP
+        )
+    except MissingExtra:
+        state.flags.append("timestamp_unchecked")
+        return ""
+    state.flags.append("timestamped")
+    return f"; seen by {stamped.authority} at {stamped.time:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _open_log_proof(state: State, path: str, entry: Entry, key: PublicKey) -> OpenedProof:

@@ -1,14 +1,16 @@
 """Step 11: what others signed about a label is genuine; which of it counts, and what it changes.
 
 A replication counts towards V3 where its signer is independent (another key, which the trust policy names for the
-role `replications`), asked the same system, and came to a label that contains the granted level (label-semantics
-section 12). A dispute counts where the policy names its signer for the role `disputes`; without a policy every one
-counts. A withdrawal counts where it is signed with the key of what it withdraws.
+role `replications`), asked the same system for the same measures and kept records of its own, and came to a label that
+contains the granted level (label-semantics section 12). A dispute counts where the policy names its signer for the role
+`disputes`; without a policy every one counts. A withdrawal counts where it is signed with the key of what it withdraws.
+What is dated after the moment of reading counts for nothing, also where it takes something back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 from verilabel.errors import CheckFailed, LimitExceeded, MalformedInput, SealError
 from verilabel.evidence import layout
@@ -30,7 +32,10 @@ def check_statements(state: State) -> str:
         if enclosed:
             raise SealError("statements about a label that nobody signed", where=layout.STATEMENTS)
         raise Skipped("no statements")
-    signed = {item.attestation.digest: item for item in (*enclosed, *state.beside)}
+    signed: dict[str, Signed] = {}
+    for item in (*enclosed, *state.beside):
+        if item.attestation.digest not in signed or item.proof is not None:
+            signed[item.attestation.digest] = item
     known = {state.statement.digest, *signed}
     for item in enclosed:
         if item.attestation.about not in known:
@@ -42,6 +47,7 @@ def check_statements(state: State) -> str:
         state.short_of.setdefault("V3", judge.short_of_replicated)
     if judge.withdrawn is not None:
         state.short_of["V1"] = f"its issuer withdrew it: {judge.withdrawn}"
+        state.flags = [flag for flag in state.flags if flag != "current"]
         raise CheckFailed(f"the label is not in force: {state.short_of['V1']}", where=layout.STATEMENTS)
     if not signed:
         raise Skipped("nothing that others signed is enclosed")
@@ -67,7 +73,7 @@ class _Judge:
     def __init__(self, state: State, label: Statement, signed: Mapping[str, Signed]) -> None:
         self._state = state
         self._label = label
-        self._taken_back = _taken_back(signed.values(), signed)
+        self._taken_back = _taken_back(signed, state.now)
         self.flags: set[str] = set()
         self.replicated = False
         self.short_of_replicated = NOT_REPLICATED
@@ -88,6 +94,8 @@ class _Judge:
             )
             if decision.accepted:
                 name = decision.name
+                if attestation.kind == "replication" and name == self._state.signer:
+                    objection = objection or "the trust policy calls its signer and the label's by one name"
             elif objection is None:
                 objection = f"the trust policy: {decision.reason}"
         if objection is None:
@@ -103,8 +111,22 @@ class _Judge:
             counts=objection is None,
             says=_words(signed),
             why=objection or "",
-            logged=open_statement_proof(signed, self._state.trust) is not None,
+            logged=self._is_logged(signed),
         )
+
+    def _is_logged(self, signed: Signed) -> bool:
+        """True if the statement stands in a log that counts, with the witnesses that the policy asks for."""
+        trust = self._state.trust
+        if (
+            trust is not None
+            and signed.log_key is not None
+            and not trust.accepts(signed.log_key, role="log").accepted
+        ):
+            return False
+        try:
+            return open_statement_proof(signed, trust) is not None
+        except SealError:  # its inclusion was checked when it was read: the policy's witnesses are missing
+            return False
 
     def _objection(self, signed: Signed) -> str | None:
         attestation = signed.attestation
@@ -121,7 +143,7 @@ class _Judge:
 
     def _objection_to_withdrawal(self, signed: Signed) -> str | None:
         about = signed.attestation.about
-        if about in self._taken_back:
+        if self._taken_back.get(about) == signed.signer.keyid:
             return None
         if about != self._label.digest:
             return "it is about another statement, or of another signer"
@@ -142,9 +164,21 @@ class _Judge:
             return "it speaks of a bundle that its signer did not sign"
         if signed.attestation.issued < parse_time(label.issued, where=layout.ATTESTATION):
             return "it is older than the label"
+        if found.replica.evidence_root == label.evidence.root:
+            return "its records are the label's own, byte for byte: nothing shows that anybody asked again"
         if self._state.trust is None:
             return "no trust policy says whose key that is"
-        return _objection_to_comparison(found)
+        return self._objection_to_coverage(found) or _objection_to_comparison(found)
+
+    def _objection_to_coverage(self, found: Replication) -> str | None:
+        """Why a comparison is not one of this label: other keys of the scope, or other measures."""
+        plan, rubric = self._state.plan, self._state.rubric
+        assert plan is not None and rubric is not None, "step 4 passed"
+        if found.comparison.scope != rubric.scope.bind:
+            return "it compares another scope than the rubric's"
+        if [m.measure for m in found.comparison.measures] != [m.id for m in plan.measures]:
+            return "it compares other measures than the label's"
+        return None
 
     def _note(self, signed: Signed, name: str) -> None:
         match signed.attestation.predicate:
@@ -161,8 +195,6 @@ def _objection_to_comparison(found: Replication) -> str | None:
     comparison = found.comparison
     if comparison.differing:
         return f"the systems differ in {', '.join(comparison.differing)}"
-    if not comparison.measures:
-        return "it compares no measure"
     if comparison.verdict == "not_replicated":
         return "the results differ: not replicated"
     if comparison.label != "confirmed":
@@ -170,16 +202,16 @@ def _objection_to_comparison(found: Replication) -> str | None:
     return None
 
 
-def _taken_back(statements: Iterable[Signed], signed: Mapping[str, Signed]) -> frozenset[str]:
-    """Digests of the statements that their own signers withdrew; a withdrawal cannot be withdrawn."""
-    taken = set()
-    for item in statements:
+def _taken_back(signed: Mapping[str, Signed], now: datetime) -> dict[str, str]:
+    """Digests of the statements that their own signers withdrew by now, and whose; a withdrawal cannot be withdrawn."""
+    taken = {}
+    for item in signed.values():
         other = signed.get(item.attestation.about)
         if other is None or item.attestation.kind != "withdrawal" or other.attestation.kind == "withdrawal":
             continue
-        if other.signer.keyid == item.signer.keyid:
-            taken.add(other.attestation.digest)
-    return frozenset(taken)
+        if other.signer.keyid == item.signer.keyid and item.attestation.issued <= now:
+            taken[other.attestation.digest] = other.signer.keyid
+    return taken
 
 
 def _words(signed: Signed) -> str:

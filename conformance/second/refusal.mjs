@@ -1,8 +1,0 @@
-// What is thrown when an input must be refused: the message says what, `where` says where.
-export class Refusal extends Error {
-  constructor(message, where) {
-    super(`${message} @ ${where}`);
-    this.name = "Refusal";
-    this.where = where;
-  }
-}
