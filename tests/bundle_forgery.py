@@ -100,7 +100,7 @@ def reseal(folder: Path, forger: Forger) -> None:
     for path in layout.UNLISTED:
         (folder / path).unlink(missing_ok=True)
     for name in ("attestations", "log"):
-        if (folder / name).is_dir():
+        if (folder / name).is_dir() and not any((folder / name).iterdir()):
             (folder / name).rmdir()
     manifest = make_manifest(folder, list(Folder(folder).sizes))
     (folder / layout.MANIFEST).write_bytes(manifest.bytes())
@@ -126,7 +126,7 @@ def reseal(folder: Path, forger: Forger) -> None:
         issuer=forger.key.public,
         tool=Tool("verilabel", "0.1.0"),
     )
-    (folder / "attestations").mkdir()
+    (folder / "attestations").mkdir(exist_ok=True)
     (folder / layout.ATTESTATION).write_bytes(sign(statement.bytes(), forger.key))
     (folder / layout.SIGNER_KEY).write_bytes(forger.key.public.file_bytes())
     if forger.log_key is not None:

@@ -52,7 +52,7 @@ def test_json_says_all_that_was_found(made_zip: Path, trust: str, capsys: Captur
     assert ("V2", "lab.example", ISSUER.keyid, 60) == tuple(
         found[k] for k in ("level", "signer", "keyid", "records")
     )
-    assert list(range(1, 11)) == [step["number"] for step in found["steps"]]
+    assert list(range(1, 12)) == [step["number"] for step in found["steps"]]
     assert {"id": "L2", "name": "Solid"} == found["label"]["granted"]
     assert {"id": "L3", "name": "Strong"} == found["label"]["cannot_exclude_up_to"]
     assert ("quiz-model", None) == (found["system"]["name"], found["error"])

@@ -87,7 +87,7 @@ def assert_a_finding(folder: Path, path: str, data: bytes) -> None:
     finally:
         (folder / path).write_bytes(before)
     assert "V0" == found.level
-    assert 10 == len(found.steps)
+    assert 11 == len(found.steps)
     failed = [step.number for step in found.steps if step.outcome == "failed"]
     assert bool(failed) is (found.failure is not None)
     assert found.failure is None or f"step {failed[0]} (" in found.failure.message

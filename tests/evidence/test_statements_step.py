@@ -190,6 +190,24 @@ def test_a_withdrawn_replication_does_not_count(original: Path, replica: Path) -
     assert "V3" == read_with(original, signed, foreign, trust=TRUST).level
 
 
+def test_a_replication_whose_replica_was_withdrawn_does_not_count(
+    original: Path, replica: Path, tmp_path: Path
+) -> None:
+    signed = replication_of(original, replica)
+    taken = withdrawal_of(statement_of(replica), REPLICATOR)
+    found = read_with(original, signed, taken, trust=TRUST)
+    assert ("V2", None) == (found.level, found.failure)
+    assert "its signer withdrew the label of the replica" in found.reason
+    assert {"replication": False, "withdrawal": True} == {s.kind: s.counts for s in found.statements}
+    foreign = withdrawal_of(statement_of(replica), STRANGER)
+    assert "V3" == read_with(original, signed, foreign, trust=TRUST).level
+    enclosing = shutil.copytree(original, tmp_path / "copy")
+    attach_statements(enclosing, [signed])
+    attach_statements(enclosing, [taken])
+    found = verify_bundle(enclosing, trust=TRUST, now=READ)
+    assert ("V2", None) == (found.level, found.failure)
+
+
 # -- disputes --------------------------------------------------------------------------------------------------
 
 

@@ -43,7 +43,7 @@ NOUNS: dict[str, str] = {
     "claims": "what a model card claims, what its claims lack, and what bundles say of them",
     "export": "write a label in other tools' formats",
     "suites": "list, show, pull and lint suites",
-    "detectors": "list detectors with their measured errors; measure one against people",
+    "detectors": "list detectors with their measured errors; measure and audit them",
     "rubric": "list, lint, show, explain and compare rubrics",
     "frameworks": "catalogues of published frameworks, and crosswalks between them",
     "keys": "make and show signing keys",

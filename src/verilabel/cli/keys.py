@@ -8,12 +8,21 @@ examples:
   verilabel keys list
   verilabel keys export labels.example.org
   verilabel keys export labels.example.org --trust > trust.yaml
+  verilabel keys vouch gpt.bundle --payload statement.json
+  verilabel keys vouch gpt.bundle --sigstore statement.json.sigstore.json --identity lab@example.org --issuer https://accounts.example.org
+  verilabel keys timestamp gpt.bundle --tsa https://tsa.example.org
+  verilabel keys weights model-folder --signature model.sig --public-key signer.pem
+
+vouch: a Sigstore identity signs the label's statement beside the key. Write the statement's bytes with --payload, sign
+the file with `cosign sign-blob` or `sigstore sign`, and put the Sigstore bundle in with --sigstore, which checks it.
+timestamp: asks an RFC 3161 authority (the one command here that opens a connection). weights: OpenSSF model signing.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from verilabel.cli.console import add_json_flag, print_json, print_table
 from verilabel.errors import ExitStatus
@@ -38,14 +47,44 @@ def configure(parser: argparse.ArgumentParser) -> None:
     export.add_argument(
         "--trust", action="store_true", help="print a trust policy that accepts this key, and the local log's"
     )
-    for action in (new, show, listing, export):
+    for action in (*_configure_others(actions), new, show, listing, export):
         add_json_flag(action)
 
 
 def run(args: argparse.Namespace) -> ExitStatus:
     """Carry out one action on keys."""
+    if args.action in ("vouch", "timestamp", "weights"):
+        from verilabel.cli import vouching
+
+        vouching.run(args)
+        return ExitStatus.OK
     {"new": _make, "show": _show, "list": _list, "export": _export}[args.action](args)
     return ExitStatus.OK
+
+
+def _configure_others(actions: Any) -> tuple[argparse.ArgumentParser, ...]:
+    vouch = actions.add_parser(
+        "vouch", help="put a Sigstore identity's signature beside the key's", allow_abbrev=False
+    )
+    vouch.add_argument("bundle", type=Path)
+    vouch.add_argument("--payload", type=Path, metavar="FILE", help="write the bytes to be signed here")
+    vouch.add_argument("--sigstore", type=Path, metavar="FILE", help="the Sigstore bundle over these bytes")
+    vouch.add_argument("--identity", help="who signed: an e-mail address or a workflow's URI")
+    vouch.add_argument("--issuer", metavar="URL", help="the OpenID provider that knows the identity")
+    vouch.add_argument(
+        "--trusted-root", type=Path, metavar="FILE", help="trusted_root.json of an instance of your own"
+    )
+    stamp = actions.add_parser("timestamp", help="ask a time-stamp authority", allow_abbrev=False)
+    stamp.add_argument("bundle", type=Path)
+    stamp.add_argument("--tsa", required=True, metavar="URL", help="the RFC 3161 authority")
+    weights = actions.add_parser(
+        "weights", help="the model-signing root of a folder, and its signature", allow_abbrev=False
+    )
+    weights.add_argument("folder", type=Path)
+    weights.add_argument("--signature", type=Path, metavar="FILE", help="a model.sig to check")
+    weights.add_argument("--public-key", type=Path, metavar="PEM", help="the key that made it")
+    weights.add_argument("--bundle", type=Path, help="is this bundle's label for these weights?")
+    return vouch, stamp, weights
 
 
 def _make(args: argparse.Namespace) -> None:

@@ -19,7 +19,7 @@ from verilabel.evidence.counting import encode_index, matches
 from verilabel.evidence.journal import Store
 from verilabel.evidence.layout import PLAN, RUBRIC, SYSTEM, SYSTEM_PROMPT, suite_files
 from verilabel.evidence.lines import Line
-from verilabel.evidence.log import LocalLog
+from verilabel.evidence.log import Log
 from verilabel.evidence.plan_checks import check_against_rubric, suite_is_meant
 from verilabel.evidence.sealing import log_plan
 from verilabel.interchange.importing.judging import Judgement
@@ -50,7 +50,7 @@ class StoreRequest:
     now: datetime
     suite: Suite | None = None
     """A suite that the prompts are of; None: one is made from the records."""
-    log: LocalLog | None = None
+    log: Log | None = None
     model: str | None = None
     """The model, where the log does not name it."""
     use_case: str = "general-chat"
