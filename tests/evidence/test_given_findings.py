@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,11 +11,13 @@ import pytest
 
 from bundle_factory import ISSUED, ISSUER, LOG, READ, RUBRIC, Recipe, begin_store, fixed_key, run_recipe
 from bundle_forgery import Forger, forge
-from party_factory import STRANGER, another_digest, policy, sign_about
+from party_factory import STRANGER, another_digest, policy, sign_about, withdrawal_of
 from verilabel.errors import CheckFailed, MalformedInput, SealError, UsageError
 from verilabel.evaluation.labelling import count_answers, keep_given
 from verilabel.evidence import layout
+from verilabel.evidence.attaching import attach_statements
 from verilabel.evidence.attestation import Dispute, Finding, signed_by
+from verilabel.evidence.container import Folder
 from verilabel.evidence.given import objection_to_finding, path_of, read_given
 from verilabel.evidence.keys import PrivateKey
 from verilabel.evidence.sealing import Sealing, seal_bundle
@@ -138,6 +141,24 @@ def test_a_finding_about_another_system_is_refused(tmp_path: Path) -> None:
         make_with(tmp_path, finding_about(another_digest("another system")))
 
 
+def test_a_finding_that_its_signer_withdrew_ends_the_label(leaning: Path, tmp_path: Path) -> None:
+    finding = read_given(Folder(leaning))["review"]
+    taken = withdrawal_of(finding.attestation.digest, PERSON, issued=ISSUED)
+    copy = shutil.copytree(leaning, tmp_path / "copy")
+    attach_statements(copy, [taken])
+    for found in (
+        verify_bundle(copy, trust=TRUST, now=MOMENT),
+        verify_bundle(leaning, trust=TRUST, now=MOMENT, statements=[taken]),
+    ):
+        assert "V0" == found.level
+        assert found.failure is not None
+        assert "the finding 'review' that it leans on was withdrawn by its signer" in found.failure.message
+        assert [True] == [statement.counts for statement in found.statements]
+    for other in (ISSUER, STRANGER):
+        foreign = withdrawal_of(finding.attestation.digest, other, issued=ISSUED)
+        assert verify_bundle(leaning, trust=TRUST, now=MOMENT, statements=[foreign]).failure is None
+
+
 # -- what an issuer could forge --------------------------------------------------------------------------------
 
 
@@ -204,8 +225,6 @@ def test_a_removed_finding_is_missed(leaning: Path, tmp_path: Path) -> None:
 
 
 def test_a_changed_finding_is_seen(leaning: Path, tmp_path: Path) -> None:
-    import shutil
-
     copy = shutil.copytree(leaning, tmp_path / "copy")
     path = copy / layout.GIVEN / "review.json"
     path.write_bytes(path.read_bytes()[:-2] + b" }\n"[:2])
@@ -215,8 +234,6 @@ def test_a_changed_finding_is_seen(leaning: Path, tmp_path: Path) -> None:
 
 
 def test_findings_are_read_by_name(leaning: Path) -> None:
-    from verilabel.evidence.container import Folder
-
     given = read_given(Folder(leaning))
     assert ["review"] == list(given)
     rubric = load_rubric(ATTESTED_RUBRIC.encode(), "r")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -123,8 +124,10 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
         file.truncate(MAX_SIGNED_BYTES * 50)
     with pytest.raises(LimitExceeded):
         load_signed(tmp_path / "huge.json")
-    with pytest.raises(UsageError, match="no such statement"):
-        load_signed(tmp_path / "nothing.json")
+    os.mkfifo(tmp_path / "pipe.json")
+    for name in ("nothing.json", "pipe.json", "."):
+        with pytest.raises(UsageError, match="no such statement"):
+            load_signed(tmp_path / name)
 
 
 # -- attaching -------------------------------------------------------------------------------------------------

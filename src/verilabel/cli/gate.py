@@ -3,6 +3,7 @@
 examples:
   verilabel gate gpt.bundle --min L2 --verification V2 --max-age 180d --trust trust.yaml
   verilabel gate gpt.bundle --ruled-out C3 --system system.json
+  verilabel gate gpt.bundle --min L2 --verification V3 --forbid-flag disputed --trust trust.yaml
   verilabel gate gpt.bundle --min L2 --forbid-flag suite_unknown --forbid-flag errors_stated --trust trust.yaml
 
 --min asks that the level is granted (assurance scales); --ruled-out that the level is ruled out (hazard scales).
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from verilabel.cli import options
 from verilabel.cli.console import add_json_flag, plain, print_json
+from verilabel.cli.statements import add_statements_option, load_statements
 from verilabel.errors import ExitStatus, SealError, UsageError
 from verilabel.evidence.trust import TrustPolicy
 from verilabel.evidence.verification import Verification
@@ -35,7 +37,10 @@ def configure(parser: ArgumentParser) -> None:
     wanted.add_argument("--min", metavar="LEVEL", help="the level that must be granted")
     wanted.add_argument("--ruled-out", metavar="LEVEL", help="the level that must be ruled out")
     parser.add_argument(
-        "--verification", choices=("V1", "V2"), default="V2", help="verification level at least (default V2)"
+        "--verification",
+        choices=("V1", "V2s", "V2", "V3"),
+        default="V2",
+        help="verification level at least (default V2)",
     )
     parser.add_argument("--max-age", metavar="DAYSd", help="age of the label's plan at most, such as 180d")
     parser.add_argument(
@@ -54,6 +59,7 @@ def configure(parser: ArgumentParser) -> None:
         metavar="FLAG",
         help="a flag that the verification may not raise, such as suite_unknown or unwitnessed (repeatable)",
     )
+    add_statements_option(parser)
     options.add_trust_option(parser)
     add_json_flag(parser)
 
@@ -68,7 +74,14 @@ def run(args: Namespace) -> ExitStatus:
     now = datetime.now(UTC)
     max_age = _days(args.max_age)
     trust = options.open_trust(args) or _own_keys()
-    found = verify_bundle(args.bundle, trust=trust, now=now, find_card=find_card, find_suite=find_suite)
+    found = verify_bundle(
+        args.bundle,
+        trust=trust,
+        now=now,
+        find_card=find_card,
+        find_suite=find_suite,
+        statements=load_statements(args.statements),
+    )
     objections = [] if found.failure is None else [str(found.failure)]
     if args.trust is None and isinstance(found.failure, SealError) and found.failure.step == 3:
         objections.append(

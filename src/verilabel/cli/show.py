@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from verilabel.cli import options
 from verilabel.cli.console import add_json_flag, plain_error, print_json, print_table
+from verilabel.cli.statements import document_of_finding, print_statements
 from verilabel.errors import ExitStatus
 
 if TYPE_CHECKING:
@@ -76,9 +77,13 @@ def run(args: Namespace) -> ExitStatus:
     if args.html is not None:
         write_report(args.html, view, overwrite=args.force)
     if args.json:
-        print_json(view.document())
+        statements = [document_of_finding(statement) for statement in found.statements]
+        print_json(view.document() | {"statements": statements})
     else:
         print_view(view)
+        if found.statements:
+            print("\nwhat others signed about it")
+            print_statements(found.statements)
         if args.html is not None:
             print(f"\nreport: {args.html}")
     if found.failure is None:

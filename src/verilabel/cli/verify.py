@@ -1,7 +1,11 @@
 """Check a bundle offline, step by step, and derive its label again from its evidence.
 
-Needs no network and none of the packages for asking models. The level (V0 claimed, V1 signed, V2 recomputed) is
-what this check finds, whatever the bundle says of itself.
+Needs no network and none of the packages for asking models. The level (V0 claimed, V1 signed, V2 recomputed, V3
+replicated) is what this check finds, whatever the bundle says of itself.
+
+Statements that others signed about the label (replications, disputes, withdrawals) lie in the bundle, or are given with
+--statements; each is listed with whether it counts. --replica verifies the other party's bundle and derives its
+replication again, which must give what was signed, byte for byte.
 
 --rescore goes one link further back: every request must ask the suite's own sample, every answer must stand in its
 response, and every score must be what its detector says of the answer again. It needs the suites' data; what cannot
@@ -11,9 +15,11 @@ examples:
   verilabel verify gpt.bundle
   verilabel verify gpt.zip --trust trust.yaml --json
   verilabel verify gpt.bundle --rescore --mirror data
+  verilabel verify gpt.bundle --statements from-others --trust trust.yaml
+  verilabel verify gpt.bundle --replica theirs.bundle --trust trust.yaml
 
 exit status: 0 the steps hold; 1 the label does not follow or is not in force, or a score does not follow from its
-answer; 3 or 4 the bundle was changed, or its signature, digests or log do not hold.
+answer, or a replication from its bundles; 3 or 4 the bundle was changed, or its signature, digests or log do not hold.
 """
 
 from __future__ import annotations
@@ -27,13 +33,21 @@ from typing import TYPE_CHECKING
 
 from verilabel.cli import options
 from verilabel.cli.console import add_json_flag, plain, plain_error, print_json
-from verilabel.errors import CheckFailed, ExitStatus, UsageError
-from verilabel.evidence.verification import Verification
+from verilabel.cli.statements import (
+    add_statements_option,
+    document_of_finding,
+    load_statements,
+    print_statements,
+)
+from verilabel.errors import CheckFailed, ExitStatus, UsageError, VerilabelError
+from verilabel.evidence.verification import Level, Verification
 
 if TYPE_CHECKING:
     from verilabel.evaluation.rescoring import Rescoring
+    from verilabel.evidence.attestation import Replication
 
 SUMMARY = "check a bundle offline and recompute its label"
+RECOMPUTED = "replication_recomputed"
 MARKS = {"passed": "ok  ", "failed": "FAIL", "skipped": "-   ", "not_reached": "    "}
 
 
@@ -64,6 +78,15 @@ def configure(parser: ArgumentParser) -> None:
         metavar="DIR",
         help="with --rescore: folder in which suites' data is looked for first",
     )
+    parser.add_argument(
+        "--replica",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="BUNDLE",
+        help="the bundle that a replication speaks of: derive the comparison again (repeatable)",
+    )
+    add_statements_option(parser)
     options.add_trust_option(parser)
     add_json_flag(parser)
 
@@ -86,8 +109,17 @@ def run(args: Namespace) -> ExitStatus:
     if failed := next((v.failure for v in verified if v.failure is not None), None):
         raise failed
     found = verify_bundle(
-        args.bundle, trust=trust, now=now, references=verified, find_card=find_card, find_suite=find_suite
+        args.bundle,
+        trust=trust,
+        now=now,
+        references=verified,
+        find_card=find_card,
+        find_suite=find_suite,
+        statements=load_statements(args.statements),
     )
+    if found.failure is None:
+        for path in args.replica:
+            found = _with_replica(args, found, path)
     rescoring = None
     if args.rescore and _is_as_signed(found):
         rescoring = _rescore(args)
@@ -102,6 +134,40 @@ def run(args: Namespace) -> ExitStatus:
         elif args.rescore:
             print("not scored again: the bundle is not what was sealed")
     return found.failure.status if found.failure else ExitStatus.OK
+
+
+def _with_replica(args: Namespace, found: Verification, path: Path) -> Verification:
+    """The finding with a replication derived again from both bundles: where it does not follow, V3 is not reached."""
+    import msgspec
+
+    from verilabel.cli.signing import verify_for
+    from verilabel.comparison.pairing import open_party
+    from verilabel.comparison.replication import check_recomputed
+
+    # whose key signed the replica is not asked of the policy: the replication names it, and that one is asked about
+    other = verify_for(args, path, trusted=False)
+    speaking = [r for r in _replications(args) if r.replica.statement_sha256 == other.statement_sha256]
+    if not speaking and other.failure is None:
+        raise UsageError("no replication that is enclosed or given speaks of this bundle", where=str(path))
+    try:
+        original, replica = open_party(args.bundle, found), open_party(path, other)
+        for replication in speaking:
+            check_recomputed(replication, original, replica)
+    except VerilabelError as error:
+        error.message = f"the replication was not derived again from {path.name}: {error.message}"
+        return msgspec.structs.replace(
+            found, level=min(found.level, Level.V2), reason=error.message, failure=found.failure or error
+        )
+    return msgspec.structs.replace(found, flags=tuple(dict.fromkeys((*found.flags, RECOMPUTED))))
+
+
+def _replications(args: Namespace) -> list[Replication]:
+    from verilabel.evidence.attaching import read_enclosed
+    from verilabel.evidence.attestation import Replication
+
+    signed = (*read_enclosed(args.bundle).values(), *load_statements(args.statements))
+    predicates = (item.attestation.predicate for item in signed)
+    return [predicate for predicate in predicates if isinstance(predicate, Replication)]
 
 
 def _is_as_signed(found: Verification) -> bool:
@@ -173,6 +239,7 @@ def document_of(found: Verification) -> dict[str, object]:
         "valid_until": found.valid_until,
         "evidence_root": found.root,
         "records": found.leaves,
+        "statements": [document_of_finding(statement) for statement in found.statements],
         "error": None
         if failure is None
         else {
@@ -190,6 +257,9 @@ def print_verification(found: Verification) -> None:
         print(plain(found.sentence))
     for step in found.steps:
         print(f"  {MARKS[step.outcome]} {step.number:>2} {step.name:<10} {plain(step.detail)}".rstrip())
+    print_statements(found.statements)
+    if RECOMPUTED in found.flags:
+        print("replication recomputed: both bundles give what was signed, byte for byte")
     print(f"level: {found.level_name} ({plain(found.reason)})")
     if found.flags:
         print(f"flags: {plain(', '.join(found.flags))}")

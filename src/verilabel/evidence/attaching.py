@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,10 +16,11 @@ from verilabel.errors import CheckFailed, LimitExceeded, SealError, UsageError
 from verilabel.evidence.atomic import flush_folder, write_file
 from verilabel.evidence.container import Container, open_container, write_zip
 from verilabel.evidence.envelope import open_envelope
+from verilabel.evidence.given import read_given
 from verilabel.evidence.keys import PublicKey, parse_public_file
 from verilabel.evidence.layout import ATTESTATION, MAX_STATEMENTS, SIGNER_KEY, STATEMENTS
 from verilabel.evidence.reading import read_document
-from verilabel.evidence.signed import Signed, parse_signed
+from verilabel.evidence.signed import Signed, parse_signed, replica_labels
 from verilabel.evidence.statement import Statement, parse_statement
 
 
@@ -52,10 +53,10 @@ def read_signed_label(path: Path) -> SignedLabel:
 def read_enclosed(path: Path) -> dict[str, Signed]:
     """The statements that lie in a bundle, by path. Raises as `parse_signed`."""
     with open_container(path) as container:
-        return _enclosed(container)
+        return _read_statements(container)
 
 
-def _enclosed(container: Container) -> dict[str, Signed]:
+def _read_statements(container: Container) -> dict[str, Signed]:
     paths = [path for path in container.sizes if path.startswith(STATEMENTS)]
     if len(paths) > MAX_STATEMENTS:
         raise LimitExceeded(f"more than {MAX_STATEMENTS} statements", where=STATEMENTS)
@@ -70,8 +71,10 @@ def attach_statements(path: Path, statements: Sequence[Signed]) -> Attached:
     (which belongs into a label when it is made), LimitExceeded beyond 64; nothing is changed then.
     """
     label = read_signed_label(path)
-    enclosed = read_enclosed(path)
-    _check_subjects(label.statement.digest, enclosed.values(), statements)
+    with open_container(path) as container:
+        enclosed = _read_statements(container)
+        findings = [signed.attestation.digest for signed in read_given(container).values()]
+    _check_subjects([label.statement.digest, *findings], [*enclosed.values()], statements)
     added, already_there = [], []
     for signed in statements:
         there = enclosed.get(STATEMENTS + signed.file_name)
@@ -87,8 +90,10 @@ def attach_statements(path: Path, statements: Sequence[Signed]) -> Attached:
     return Attached(tuple(added), tuple(already_there))
 
 
-def _check_subjects(label: str, enclosed: Iterable[Signed], statements: Sequence[Signed]) -> None:
-    known = {label, *(signed.attestation.digest for signed in (*enclosed, *statements))}
+def _check_subjects(own: Sequence[str], enclosed: Sequence[Signed], statements: Sequence[Signed]) -> None:
+    """Check that each statement is about the label, what it leans on, or a statement that is here."""
+    together = (*enclosed, *statements)
+    known = {*own, *(signed.attestation.digest for signed in together), *replica_labels(together)}
     for signed in statements:
         kind = signed.attestation.kind
         if kind == "finding":

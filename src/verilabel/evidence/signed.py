@@ -7,6 +7,7 @@ whose key made it; whether that key counts is for a trust policy.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,7 +15,12 @@ from typing import Literal
 import msgspec
 
 from verilabel.errors import MalformedInput, SealError, UsageError
-from verilabel.evidence.attestation import MAX_ATTESTATION_BYTES, Attestation, parse_attestation
+from verilabel.evidence.attestation import (
+    MAX_ATTESTATION_BYTES,
+    Attestation,
+    Replication,
+    parse_attestation,
+)
 from verilabel.evidence.envelope import open_envelope, sign
 from verilabel.evidence.keys import KeyType, PrivateKey, PublicKey, parse_public, parse_public_file
 from verilabel.evidence.log import Entry
@@ -66,6 +72,13 @@ def with_proof(signed: Signed, log_key: PublicKey, proof: bytes) -> Signed:
     return parse_signed(_write(signed.envelope, signed.signer, log_key, proof))
 
 
+def replica_labels(statements: Iterable[Signed]) -> dict[str, str]:
+    """Digests of the label statements that replications speak of as replicas, to the keys that signed them."""
+    predicates = (signed.attestation.predicate for signed in statements)
+    replicas = (found.replica for found in predicates if isinstance(found, Replication))
+    return {replica.statement_sha256: replica.keyid for replica in replicas}
+
+
 def entry_of(attestation: Attestation) -> Entry:
     """What is logged for an attestation."""
     return Entry(LOGGED_AS, attestation.digest)
@@ -84,11 +97,10 @@ def _write(envelope: bytes, signer: PublicKey, log_key: PublicKey | None, proof:
 
 def load_signed(path: Path) -> Signed:
     """Read a signed statement from its file. Raises UsageError where there is none, and as `parse_signed`."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_SIGNED_BYTES + 1)
-    except FileNotFoundError:
-        raise UsageError("there is no such statement", where=str(path)) from None
+    if not path.is_file():  # opening a pipe would wait for ever
+        raise UsageError("there is no such statement", where=str(path))
+    with path.open("rb") as file:
+        data = file.read(MAX_SIGNED_BYTES + 1)
     return parse_signed(data, where=str(path))
 
 

@@ -16,7 +16,7 @@ from verilabel.errors import CheckFailed, LimitExceeded, MalformedInput, SealErr
 from verilabel.evidence import layout
 from verilabel.evidence.attestation import Dispute, Replication, Withdrawal
 from verilabel.evidence.reading import read_document
-from verilabel.evidence.signed import Signed, open_statement_proof, parse_signed
+from verilabel.evidence.signed import Signed, open_statement_proof, parse_signed, replica_labels
 from verilabel.evidence.statement import Statement, parse_time
 from verilabel.evidence.steps.state import Skipped, State
 from verilabel.evidence.trust import Role
@@ -36,7 +36,8 @@ def check_statements(state: State) -> str:
     for item in (*enclosed, *state.beside):
         if item.attestation.digest not in signed or item.proof is not None:
             signed[item.attestation.digest] = item
-    known = {state.statement.digest, *signed}
+    leaned_on = {finding.attestation.digest: finding.signer.keyid for finding in state.given.values()}
+    known = {state.statement.digest, *signed, *leaned_on, *replica_labels(signed.values())}
     for item in enclosed:
         if item.attestation.about not in known:
             raise SealError("a statement about another label", where=layout.STATEMENTS + item.file_name)
@@ -45,8 +46,8 @@ def check_statements(state: State) -> str:
     state.flags.extend(flag for flag in ("superseded", "revoked", "disputed") if flag in judge.flags)
     if not judge.replicated:
         state.short_of.setdefault("V3", judge.short_of_replicated)
-    if judge.withdrawn is not None:
-        state.short_of["V1"] = f"its issuer withdrew it: {judge.withdrawn}"
+    if (why := judge.withdrawn or judge.find_withdrawn_finding()) is not None:
+        state.short_of["V1"] = why
         state.flags = [flag for flag in state.flags if flag != "current"]
         raise CheckFailed(f"the label is not in force: {state.short_of['V1']}", where=layout.STATEMENTS)
     if not signed:
@@ -73,7 +74,9 @@ class _Judge:
     def __init__(self, state: State, label: Statement, signed: Mapping[str, Signed]) -> None:
         self._state = state
         self._label = label
-        self._taken_back = _taken_back(signed, state.now)
+        owners = replica_labels(signed.values())
+        owners |= {found.attestation.digest: found.signer.keyid for found in state.given.values()}
+        self._taken_back = _taken_back(signed, owners, state.now)
         self.flags: set[str] = set()
         self.replicated = False
         self.short_of_replicated = NOT_REPLICATED
@@ -113,6 +116,13 @@ class _Judge:
             why=objection or "",
             logged=self._is_logged(signed),
         )
+
+    def find_withdrawn_finding(self) -> str | None:
+        """Why the label is not in force where a finding that it leans on was withdrawn; None where none was."""
+        for name, signed in self._state.given.items():
+            if signed.attestation.digest in self._taken_back:
+                return f"the finding {name!r} that it leans on was withdrawn by its signer"
+        return None
 
     def _is_logged(self, signed: Signed) -> bool:
         """True if the statement stands in a log that counts, with the witnesses that the policy asks for."""
@@ -160,15 +170,23 @@ class _Judge:
             return "it names other evidence than the label's"
         if signed.signer.keyid == label.issuer.keyid:
             return "the label's own issuer signed it"
-        if found.replica.keyid != signed.signer.keyid:
-            return "it speaks of a bundle that its signer did not sign"
         if signed.attestation.issued < parse_time(label.issued, where=layout.ATTESTATION):
             return "it is older than the label"
-        if found.replica.evidence_root == label.evidence.root:
-            return "its records are the label's own, byte for byte: nothing shows that anybody asked again"
+        if (why := self._objection_to_replica(found, signed.signer.keyid)) is not None:
+            return why
         if self._state.trust is None:
             return "no trust policy says whose key that is"
         return self._objection_to_coverage(found) or _objection_to_comparison(found)
+
+    def _objection_to_replica(self, found: Replication, signer: str) -> str | None:
+        """Why the other bundle is not one of the signer's own."""
+        if found.replica.keyid != signer:
+            return "it speaks of a bundle that its signer did not sign"
+        if found.replica.statement_sha256 in self._taken_back:
+            return "its signer withdrew the label of the replica"
+        if found.replica.evidence_root == self._label.predicate.evidence.root:
+            return "its records are the label's own, byte for byte: nothing shows that anybody asked again"
+        return None
 
     def _objection_to_coverage(self, found: Replication) -> str | None:
         """Why a comparison is not one of this label: other keys of the scope, or other measures."""
@@ -187,7 +205,7 @@ class _Judge:
             case Dispute():
                 self.flags.add("disputed")
             case Withdrawal() as withdrawal if signed.attestation.about == self._label.digest:
-                self.withdrawn = f"{withdrawal.reason[:200]} ({name})"
+                self.withdrawn = f"its issuer withdrew it: {withdrawal.reason[:200]} ({name})"
                 self.flags.add("revoked" if withdrawal.superseded_by is None else "superseded")
 
 
@@ -202,16 +220,20 @@ def _objection_to_comparison(found: Replication) -> str | None:
     return None
 
 
-def _taken_back(signed: Mapping[str, Signed], now: datetime) -> dict[str, str]:
-    """Digests of the statements that their own signers withdrew by now, and whose; a withdrawal cannot be withdrawn."""
-    taken = {}
-    for item in signed.values():
-        other = signed.get(item.attestation.about)
-        if other is None or item.attestation.kind != "withdrawal" or other.attestation.kind == "withdrawal":
-            continue
-        if other.signer.keyid == item.signer.keyid and item.attestation.issued <= now:
-            taken[other.attestation.digest] = other.signer.keyid
-    return taken
+def _taken_back(signed: Mapping[str, Signed], others: Mapping[str, str], now: datetime) -> dict[str, str]:
+    """Digests of the statements that their own signers withdrew by now, and whose; a withdrawal cannot be withdrawn.
+
+    `others` are statements that do not lie here themselves: labels of replicas, findings that the label leans on.
+    """
+    owners = {key: s.signer.keyid for key, s in signed.items() if s.attestation.kind != "withdrawal"}
+    owners = {**others, **owners}
+    return {
+        item.attestation.about: item.signer.keyid
+        for item in signed.values()
+        if item.attestation.kind == "withdrawal"
+        and owners.get(item.attestation.about) == item.signer.keyid
+        and item.attestation.issued <= now
+    }
 
 
 def _words(signed: Signed) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from verilabel.errors import MalformedInput, UsageError
-from verilabel.interchange.importing.printed import print_number, score_of
+from verilabel.interchange.importing.printed import print_claim, score_of
 from verilabel.interchange.importing.run import (
     ClaimedCount,
     ClaimedMetric,
@@ -125,13 +125,12 @@ def _read_claims(
             counts.append(ClaimedCount("items", size, f"instances of split {split}", split))
     for stat in stats:
         name = as_dict(stat.get("name"))
-        value = stat.get("mean")
-        printed = print_number(value)
-        if _is_plain_count(name) or (printed is None and not isinstance(value, float)):
+        printed = print_claim(stat.get("mean"))
+        if _is_plain_count(name) or printed is None:
             continue
         size = sizes.get(as_text(name.get("split")))
         of = None if size is None else size * trials
-        metrics.append(_claim(name, printed or repr(value), is_perturbed, of))
+        metrics.append(_claim(name, printed, is_perturbed, of))
     return tuple(metrics), tuple(counts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from verilabel.interchange.importing.printed import print_number
+from verilabel.interchange.importing.printed import print_claim
 from verilabel.interchange.importing.run import (
     ClaimedCount,
     ClaimedMetric,
@@ -86,11 +86,13 @@ def _claim(
     total: int | None,
     records: Sequence[ImportedRecord],
 ) -> ClaimedMetric | None:
-    value = metric.get("value")
-    printed = print_number(value)
-    if printed is None and not isinstance(value, float):
+    printed = print_claim(metric.get("value"))
+    if printed is None:
         return None
     base = (as_text(metric.get("name")) or name).rpartition("/")[2]
+    shown = name.rpartition("/")[2]
+    if base not in KINDS and shown in KINDS:
+        base = shown  # it is shown under this name, whatever else it is called
     params = as_dict(metric.get("params")) or as_dict(metric.get("options"))
     reducer = as_text(score.get("reducer")) or (reducers[0] if len(reducers) == 1 else "mean")
     scorer, column = as_text(score.get("scorer")), as_text(score.get("name"))
@@ -103,7 +105,7 @@ def _claim(
         derivation = Derivation(KINDS[base], reducer)
     return ClaimedMetric(
         name=name,
-        printed=printed if printed is not None else repr(value),
+        printed=printed,
         key=_key_of(scorer, column, records),
         detail=column if reducer == "mean" else f"{column} {reducer}",
         derivation=derivation,

@@ -7,13 +7,14 @@ has one line each; together they are one record.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from verilabel.errors import MalformedInput, UsageError
-from verilabel.interchange.importing.printed import print_number, score_of
+from verilabel.interchange.importing.printed import print_claim, score_of
 from verilabel.interchange.importing.run import (
     ClaimedCount,
     ClaimedMetric,
@@ -174,15 +175,15 @@ def _claims(
     of = as_count(as_dict(as_dict(document.get("n-samples")).get(task)).get("effective"))
     claims = []
     for key, value in values.items():
-        printed = print_number(value)
-        if key.partition(",")[0] == SIZE or (printed is None and not isinstance(value, float)):
+        printed = print_claim(value)
+        if key.partition(",")[0] == SIZE or printed is None:
             continue
         name, _, filter_name = key.partition(",")
         derivation, obstacle = _derivation(name, config, subtasks, is_old)
         claims.append(
             ClaimedMetric(
                 name=name,
-                printed=printed if printed is not None else repr(value),
+                printed=printed,
                 key=f"{name.replace('_stderr', '')},{filter_name}",
                 group=task,
                 detail=filter_name if filter_name != "none" else "",
@@ -208,8 +209,9 @@ def _derivation(
     aggregation = as_text(declared.get("aggregation")) if declared else ""
     if aggregation not in ("", "mean", "nanmean"):
         return None, f"aggregated by {aggregation!r}, which is not a mean"
-    # tasks of Python code do not say how they aggregate
-    return Derivation("stderr" if name.endswith("_stderr") else "mean", "mean", assumed=not aggregation), ""
+    # tasks of Python code do not say how they aggregate; the harness itself aggregates these by their mean
+    assumed = not aggregation and metric not in EXACT_METRICS
+    return Derivation("stderr" if name.endswith("_stderr") else "mean", "mean", assumed=assumed), ""
 
 
 # -- samples -----------------------------------------------------------------------------------------------------
@@ -221,22 +223,19 @@ class _Document:
 
     lines: list[bytes] = field(default_factory=list)
     records: list[ImportedRecord] = field(default_factory=list)
-    filters: set[str] = field(default_factory=set)
 
 
 def _read_samples(source: Source, task: str) -> tuple[SourceFile, list[ImportedRecord]]:
     documents: dict[tuple[str, int], _Document] = {}
+    times: Counter[tuple[str, str]] = Counter()
     for where, line in split_lines(source):
         sample = parse_object(line, where)
         if "doc_id" not in sample:
             raise MalformedInput("a samples line has no 'doc_id'", where=where)
-        name, repeat = as_text(sample["doc_id"]), 1
-        filter_name = as_text(sample.get("filter")) or "none"
+        name, filter_name = as_text(sample["doc_id"]), as_text(sample.get("filter")) or "none"
         # the same document under the same filter again is a second record, which the judgement will see
-        while filter_name in documents.setdefault((name, repeat), _Document()).filters:
-            repeat += 1
-        document = documents[name, repeat]
-        document.filters.add(filter_name)
+        times[name, filter_name] += 1
+        document = documents.setdefault((name, times[name, filter_name]), _Document())
         document.lines.append(line)
         document.records.append(_record(name, task, sample, filter_name))
     records = []

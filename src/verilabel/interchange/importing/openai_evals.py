@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from verilabel.errors import MalformedInput
-from verilabel.interchange.importing.printed import print_number, score_of
+from verilabel.interchange.importing.printed import print_claim, score_of
 from verilabel.interchange.importing.promptfoo import read_messages
 from verilabel.interchange.importing.run import (
     ClaimedMetric,
@@ -132,8 +132,8 @@ def _claims(report: Mapping[str, Any], records: tuple[ImportedRecord, ...]) -> l
     held = {key for record in records for key in record.scores}
     claims = []
     for name, value in report.items():
-        printed = print_number(value)
-        if printed is None and not isinstance(value, float):
+        printed = print_claim(value)
+        if printed is None:
             continue
         key = "correct" if name in ("accuracy", *RANDOM) and "correct" in held else name
         obstacle, derivation = "", None
@@ -145,6 +145,6 @@ def _claims(report: Mapping[str, Any], records: tuple[ImportedRecord, ...]) -> l
         else:
             derivation = Derivation("mean", "none", assumed=True)
         claims.append(
-            ClaimedMetric(name, printed or repr(value), key, derivation=derivation, obstacle=obstacle)
+            ClaimedMetric(name, printed, key, derivation=derivation, obstacle=obstacle)
         )
     return claims

@@ -45,6 +45,17 @@ def print_number(value: Any) -> str | None:
     return None
 
 
+def print_claim(value: Any) -> str | None:
+    """The text of a claimed number: that of a number, of `NaN` and infinities, and of a text that is a number.
+
+    None for what claims no number. Other readers take `"0.9"` for 0.9, so it must not be passed over here.
+    """
+    if isinstance(value, str):
+        return value.strip() if exact_number(value) is not None else None
+    printed = print_number(value)
+    return repr(value) if printed is None and isinstance(value, float) else printed
+
+
 def exact_number(text: str) -> Fraction | None:
     """The exact value of a printed decimal; None where it is none, or beyond the limits."""
     if len(text) > MAX_DIGITS:
@@ -88,7 +99,8 @@ def _score_of_scalar(
     if value is None and kind != "float":
         return RecordedScore("null", None, "the score is empty")
     number = exact_number(shown)
-    return RecordedScore(shown, number, "" if number is not None else f"the score is {shown}")
+    reason = "" if number is not None else f"the score is {shown[:MAX_DIGITS]}"
+    return RecordedScore(shown[:MAX_DIGITS], number, reason)
 
 
 def _score_of_text(text: str, words: tuple[tuple[str, Fraction], ...]) -> RecordedScore:

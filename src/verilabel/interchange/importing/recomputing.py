@@ -27,6 +27,8 @@ ALPHA = Decimal("0.025")
 """One-sided error of each of the two bounds."""
 _RATES = ("mean", "mean_of_trials", "ones", "zeros")
 _DOUBLE = Fraction(1, 2**53)
+_MOST_SLACK = Fraction(1, 10**9)
+"""Scores that are huge and cancel out must not make every claim agree."""
 _PRECISION = 40
 _MISSING = RecordedScore("", None, "the record has no such score")
 
@@ -103,12 +105,20 @@ def _recompute(
         return find("not_recomputable", made)
     shown = show_number(made, metric.printed)
     if agrees_as_printed(metric.printed, made, _slack(made, scores)):
-        return find("agrees", "", shown)
+        return find("agrees", _say_left_out(metric, holding), shown)
     if metric.derivation is not None and metric.derivation.assumed:
         return find(
             "not_recomputable", f"a plain mean would be {shown}; the log does not say how it is made", shown
         )
     return find("contradicts", f"claimed {metric.printed}, the records give {shown}", shown)
+
+
+def _say_left_out(metric: ClaimedMetric, holding: Sequence[ImportedRecord]) -> str:
+    """How many answers a mean leaves out because they have no number; empty where it leaves out none."""
+    if metric.derivation is None or metric.derivation.kind not in ("mean", "mean_of_trials"):
+        return ""
+    left = sum(record.scores[metric.key].number is None for record in holding)
+    return f"leaves out {left:,} of {len(holding):,} answers, which have no number" if left else ""
 
 
 def _find_obstacle(
@@ -284,12 +294,15 @@ def agrees_as_printed(printed: str, exact: Fraction, slack: Fraction = Fraction(
 
 
 def _slack(exact: Fraction, scores: Sequence[RecordedScore]) -> Fraction:
-    """How far a double may lie from the exact value: a rounding error for each addition, and a few more."""
+    """How far a double may lie from the exact value: a rounding error for each addition, and a few more.
+
+    Never more than a billionth of the value, or of 1 where it is smaller.
+    """
     size = max(
         [abs(exact), *(abs(score.number) for score in scores if score.number is not None)],
         default=Fraction(1),
     )
-    return _DOUBLE * (len(scores) + 16) * size
+    return min(_DOUBLE * (len(scores) + 16) * size, _MOST_SLACK * max(abs(exact), Fraction(1)))
 
 
 def show_number(value: Fraction, like: str) -> str:
