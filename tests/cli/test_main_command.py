@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from small_runs import Place, open_place
 from verilabel import __version__
-from verilabel.cli import NOUNS, parser_for
+from verilabel.cli import NOUNS, module_of, parser_for
 from verilabel.errors import VerilabelError
 
 PROGRAM = [sys.executable, "-c", "from verilabel.cli import main; raise SystemExit(main())"]
@@ -78,7 +78,7 @@ def test_every_option_of_every_command_says_what_it_is(noun: str) -> None:
 
 @pytest.mark.parametrize("noun", NOUNS)
 def test_the_overview_says_of_a_command_what_the_command_says_of_itself(noun: str) -> None:
-    assert NOUNS[noun] == importlib.import_module(f"verilabel.cli.{noun}").SUMMARY
+    assert NOUNS[noun] == importlib.import_module(module_of(noun)).SUMMARY
 
 
 # -- mistakes --------------------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ def test_only_commands_are_commands(place: Place, name: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        ["verify"],
+        ["show"],
         ["verify", "b", "--no-such-option"],
         ["verify", "b", "--tru", "t.yaml"],
         ["label", "--rubric", "core", "--design", "sometimes"],

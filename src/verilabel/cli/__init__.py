@@ -84,8 +84,12 @@ def _noun(name: str) -> ModuleType:
             f"no command {name!r}",
             hint=f"did you mean {near[0]!r}?" if near else "verilabel --help lists them",
         )
-    module = f"{name}_" if keyword.iskeyword(name) else name
-    return importlib.import_module(f"verilabel.cli.{module}")
+    return importlib.import_module(module_of(name))
+
+
+def module_of(noun: str) -> str:
+    """The name of the module of a command; one that is a keyword of Python has an underscore behind it."""
+    return f"verilabel.cli.{noun}_" if keyword.iskeyword(noun) else f"verilabel.cli.{noun}"
 
 
 def parser_for(name: str) -> argparse.ArgumentParser:

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from verilabel.detectors.interface import AskingDetector, Detector
     from verilabel.records.score import ErrorCounts
 
-SUMMARY = "list detectors with their measured errors; measure one against people; audit one for drift"
+SUMMARY = "list detectors with their measured errors; measure and audit them"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -17,6 +17,7 @@ examples:
   verilabel verify gpt.bundle --rescore --mirror data
   verilabel verify gpt.bundle --statements from-others --trust trust.yaml
   verilabel verify gpt.bundle --replica theirs.bundle --trust trust.yaml
+  verilabel verify gpt.bundle --trust trust.yaml --page --open
 
 exit status: 0 the steps hold; 1 the label does not follow or is not in force, or a score does not follow from its
 answer, or a replication from its bundles; 3 or 4 the bundle was changed, or its signature, digests or log do not hold.
@@ -46,14 +47,18 @@ if TYPE_CHECKING:
     from verilabel.evaluation.rescoring import Rescoring
     from verilabel.evidence.attestation import Replication
 
-SUMMARY = "check a bundle offline and recompute its label"
+SUMMARY = "check a bundle offline and recompute its label; --page does it in the browser"
 RECOMPUTED = "replication_recomputed"
 MARKS = {"passed": "ok  ", "failed": "FAIL", "skipped": "-   ", "not_reached": "    "}
 
 
 def configure(parser: ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("bundle", type=Path, help="the bundle: a folder or a .zip")
+    parser.add_argument("bundle", type=Path, nargs="?", help="the bundle: a folder or a .zip")
+    parser.add_argument(
+        "--page", action="store_true", help="serve the verifier's page on this machine, and check there"
+    )
+    parser.add_argument("--open", action="store_true", help="with --page: open it in the browser")
     parser.add_argument(
         "--reference",
         action="append",
@@ -92,13 +97,22 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> ExitStatus:
-    """Verify the bundle."""
+    """Verify the bundle, here or in the browser."""
+    if args.page or args.open:
+        return _serve(args)
+    if args.bundle is None:
+        raise UsageError(
+            "the following arguments are required: bundle", hint="verilabel verify BUNDLE, or --page"
+        )
+    if (args.suite or args.mirror) and not args.rescore:
+        raise UsageError("suites are read only to score again", hint="add --rescore")
+    return _verify(args)
+
+
+def _verify(args: Namespace) -> ExitStatus:
     from verilabel.detectors.catalogue import find_card
     from verilabel.evidence.verifier import verify_bundle
     from verilabel.suites.loading import find_suite
-
-    if (args.suite or args.mirror) and not args.rescore:
-        raise UsageError("suites are read only to score again", hint="add --rescore")
 
     gc.disable()  # a short process whose objects have no cycles: collecting only costs time
     trust, now = options.open_trust(args), datetime.now(UTC)
@@ -134,6 +148,25 @@ def run(args: Namespace) -> ExitStatus:
         elif args.rescore:
             print("not scored again: the bundle is not what was sealed")
     return found.failure.status if found.failure else ExitStatus.OK
+
+
+def _serve(args: Namespace) -> ExitStatus:
+    """Show the page until it is interrupted."""
+    from verilabel.browser.serving import serve_page
+
+    if not args.page or args.json or args.rescore or args.replica or args.reference:
+        raise UsageError(
+            "the page does what the page can",
+            hint="--page goes with a bundle, --trust, --statements and --open",
+        )
+
+    def announce(url: str) -> None:
+        print(f"the verifier's page: {url}\nit ends with Ctrl-C", flush=True)
+
+    serve_page(
+        args.bundle, trust=args.trust, statements=args.statements, opens_browser=args.open, announce=announce
+    )
+    return ExitStatus.OK
 
 
 def _with_replica(args: Namespace, found: Verification, path: Path) -> Verification:
