@@ -41,6 +41,8 @@ items:
         ("cais-risk-index", "test", 6),
         ("openai-preparedness", "threshold", 6),
         ("deepmind-frontier-safety", "domain", 5),
+        ("deepmind-frontier-safety", "level", 7),
+        ("eu-gpai-cop-safety-security", "appendix", 5),
         ("eu-ai-act", "article", 14),
     ],
 )
