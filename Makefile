@@ -16,7 +16,7 @@ CREATE := $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --di
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: help demo test test-live check bench bench-peers setup format clean
+.PHONY: help demo test test-live check bench bench-peers setup page format clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -60,6 +60,11 @@ check: $(VENV)/.test  ## lint, format, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+page: $(VENV)/.test  ## build the verifier's page and the second implementation again (needs npm)
+	npm ci --prefix browser
+	$(BIN)/python browser/words.py
+	npm run build --prefix browser
 
 bench: $(VENV)/.bench  ## measure side by side; BENCH_ARGS="--peers --write" measures others too, writes RESULTS.md
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)

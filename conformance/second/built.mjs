@@ -1,5 +1,5 @@
 // <define:BUNDLED_RUBRICS>
-var define_BUNDLED_RUBRICS_default = { "verilabel/ailuminate-hazards@0.1.0": "sha256:332b8664bad2a8ffd6ac0f750c4f819d8e6b3d477d176b5935f41b6e0930d37d", "verilabel/cais-risk-index@0.1.0": "sha256:18fdbbc0f221b5e15a5bccdc4196a8e9e1daa93680850e54b0f073f37ca5559e", "verilabel/capability-factors@0.1.0": "sha256:cf910bb6689cd81c0e605362151620a452ba5ec376a31dc4ef3de04af43ab3ec", "verilabel/capability-ladder@0.1.0": "sha256:8ea3a1740900b746606a48160121f0b9caf1f2c1f52501bdded2cb8d0f9e9d5b", "verilabel/coding-agent@0.1.0": "sha256:a4d3dc3eb0522e1b9161c4919792cd8a019bfff0160170e1cd874c0765d34387", "verilabel/compl-ai@0.1.0": "sha256:7bf4942246a9e52a2b659ec516cce543920f76ff8b7835b5e657eaeb2f941cb7", "verilabel/core@0.1.0": "sha256:961184611b91427da898fc527bf7d81e7e5334c8be9e0d6e8f85064f99aa9083", "verilabel/creative-writing@0.1.0": "sha256:a0021040648fa804226734a12b759cc22530ad629240cfdc295119977c6ea197", "verilabel/customer-support@0.1.0": "sha256:a96c3bcef1bc3c30389551544535b0d07ddbbede5d18b317427b288ffc5b44f5", "verilabel/financial-services@0.1.0": "sha256:91141f8d3ae4efbfd99d78defd74ca59e6d55c31cf1932ae9310646d02958857", "verilabel/frontier-safety-3@0.1.0": "sha256:3c36f6f3211052f029c2469a260ecf78f72607e920ad355978d98fca10f92575", "verilabel/gpai-systemic-risk@0.1.0": "sha256:0d70f58b80216bd6f0d836400780699c3a95fe817cfa43bc8e70046d48296d4e", "verilabel/grade-vs-reference@0.1.0": "sha256:e3fd5473863b67cd349a775c44535ed697e0074a7ecdab4e42e7a1bd3dad8f71", "verilabel/helm-safety@0.1.0": "sha256:01d3051f5fd2b99440eaa51fa41f2f2bfe1aa936d2ba653e0929183d301040f8", "verilabel/medical-information@0.1.0": "sha256:b16078c61acb7a3ce92d717e0e5baf2f082712a70b8fd7672add2ca9075fe75b", "verilabel/meta-frontier@0.1.0": "sha256:985ecedb44d6ce9c22dd4db08420590e48b179f86ebf951c35d0be7dd8ee78a2", "verilabel/open-label@0.1.0": "sha256:aecd049ab6032b491357203011745535cba4475c77672d4ef8713291d1597161", "verilabel/preparedness-v2@0.1.0": "sha256:91be5990c725046bf8456c7d7f420baa14d600d471c6dfd2e7c78faaf024787c", "verilabel/rsp-2.2@0.1.0": "sha256:c61eda6ca909689c40ebabb55bbc69cd51633b25859a1e00096cd41a859065a2", "verilabel/rsp-3@0.1.0": "sha256:634e7bc1cbb6334c67876ff3b78c91e4393a03df4b4df8240b554deaca60aef3", "verilabel/xstest-refusal@0.1.0": "sha256:a8af91513c59e6b37ab9729dd949d0ef9ea9ef6dc2cdca1274a35ff5019040d9" };
+var define_BUNDLED_RUBRICS_default = { "verilabel/ailuminate-hazards@0.1.0": "sha256:a9b5a5868e458daa1a732dd7ed452fa289ac15f73bdc65770abd0b26299a4c1a", "verilabel/cais-risk-index@0.1.0": "sha256:7205d8355b6acfa2e038cfb96b049c75395bc00d1c121ce9ee6baa551d251ff9", "verilabel/capability-factors@0.1.0": "sha256:cf910bb6689cd81c0e605362151620a452ba5ec376a31dc4ef3de04af43ab3ec", "verilabel/capability-ladder@0.1.0": "sha256:8ea3a1740900b746606a48160121f0b9caf1f2c1f52501bdded2cb8d0f9e9d5b", "verilabel/coding-agent@0.1.0": "sha256:ebf1177847bc3192386f8ebebfeed66fd25d3a8ccd93f9626976a6b6ce5c98a6", "verilabel/compl-ai@0.1.0": "sha256:fd69e2033a4168e11c2843ed2d5a30ab19603f2274f82a79d709794be9c20e38", "verilabel/core@0.1.0": "sha256:961184611b91427da898fc527bf7d81e7e5334c8be9e0d6e8f85064f99aa9083", "verilabel/creative-writing@0.1.0": "sha256:497c44d7ba3bff0ee58b332c16d5d91a6eca713ad6537a782c77331cdb7fefb1", "verilabel/customer-support@0.1.0": "sha256:b7d921123c7f78c8074f93549dd3c624b171e90dfe376f3f94a824ba21e6d781", "verilabel/financial-services@0.1.0": "sha256:a18efd249284dd7e785fbad6efea2fdaa2ea5532d09df50786c4b86b613ad309", "verilabel/frontier-safety-3@0.1.0": "sha256:27996f128fecb34b9c703869b22814ebf62db3733e5e4aeef30d8a3a4b1299d9", "verilabel/gpai-systemic-risk@0.1.0": "sha256:946583f55e0dd46fce5ead5fdad9055a42948f296e81275908c135d6c6907e0b", "verilabel/grade-vs-reference@0.1.0": "sha256:e3fd5473863b67cd349a775c44535ed697e0074a7ecdab4e42e7a1bd3dad8f71", "verilabel/helm-safety@0.1.0": "sha256:14d15b5bb0eed4551a35180129bf9b59d32c3d5c8e418ff1c5ab43360fcf5c9c", "verilabel/medical-information@0.1.0": "sha256:cacbbc193304593d24613e4cf1ce99989c082df0f49fee0496bdf7a91afe1c65", "verilabel/meta-frontier@0.1.0": "sha256:d53c15fc558a226ea4efd52d8ad43edb43f38715079d985f2696e96901dfb65a", "verilabel/open-label@0.1.0": "sha256:aecd049ab6032b491357203011745535cba4475c77672d4ef8713291d1597161", "verilabel/preparedness-v2@0.1.0": "sha256:76cee770848c48c490884285a1dbdb82b263844f62fbbd12b45fd9ece80f1905", "verilabel/rsp-2.2@0.1.0": "sha256:d946fe05891934c4c2c75205e9f761a783ba26d1ea89424aa28ce2b10d3e9d8e", "verilabel/rsp-3@0.1.0": "sha256:477d542c2eb71ef42efe19b639c4b928bf18b889eada359c161e9b426f944552", "verilabel/xstest-refusal@0.1.0": "sha256:a8af91513c59e6b37ab9729dd949d0ef9ea9ef6dc2cdca1274a35ff5019040d9" };
 
 // src/decision/exact.ts
 var MICRO = 1000000n;
@@ -1769,26 +1769,7 @@ function canonicalText(value) {
 var canonicalBytes = (value) => encodeText(canonicalText(value));
 var digestOf = (text2) => digestOfBytes(encodeText(text2));
 
-// src/records/yaml.ts
-var LARGEST_INTEGER = 2n ** 53n - 1n;
-var LONGEST_NUMBER = 40;
-var LARGEST_EXPONENT = 30;
-var NULLS = /* @__PURE__ */ new Set(["", "~", "null", "Null", "NULL"]);
-var BOOLEANS = /* @__PURE__ */ new Map([
-  ["true", true],
-  ["True", true],
-  ["TRUE", true],
-  ["false", false],
-  ["False", false],
-  ["FALSE", false]
-]);
-var INTEGER = /^[-+]?(?:0|[1-9][0-9]*)$/;
-var DECIMAL = /^[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$/;
-var NOT_FINITE = /^[-+]?\.(?:inf|nan)$/i;
-var AMBIGUOUS_NUMBER = /^[-+]?(?:0[xob][0-9a-f_]+|[0-9][0-9_]*(?:\.[0-9_]*)?(?:e[-+]?[0-9_]*)?|\.[0-9][0-9_]*(?:e[-+]?[0-9]+)?|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?)$/i;
-var AMBIGUOUS_WORD = /^(?:yes|no|on|off|y|n)$/i;
-var FORBIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u2028\u2029\ufffe\uffff]|\r(?!\n)/;
-var INDICATOR = /^(?:[&*!|>%@`,[\]{}#"']|[?:-](?: |$))/;
+// src/records/folding.ts
 var ESCAPES2 = {
   "0": "\0",
   a: "\x07",
@@ -1809,6 +1790,32 @@ var ESCAPES2 = {
   L: "\u2028",
   P: "\u2029"
 };
+function joinBlock(lines, isFolded, chomping) {
+  const last = lines.findLastIndex((line) => line !== "");
+  const content = lines.slice(0, last + 1);
+  let text2 = "";
+  let breaks = 0;
+  let before;
+  for (const line of content) {
+    if (line === "") {
+      breaks += 1;
+      continue;
+    }
+    if (before === void 0) text2 += "\n".repeat(breaks);
+    else {
+      const folds = isFolded && !/^[ \t]/.test(before) && !/^[ \t]/.test(line);
+      text2 += folds ? breaks === 0 ? " " : "\n".repeat(breaks) : "\n".repeat(breaks + 1);
+    }
+    text2 += line;
+    [before, breaks] = [line, 0];
+  }
+  if (chomping === "-") return text2;
+  const end = before === void 0 ? "" : "\n";
+  return chomping === "+" ? text2 + end + "\n".repeat(lines.length - last - 1) : text2 + end;
+}
+
+// src/records/numeral.ts
+var INTEGER = /^[-+]?(?:0|[1-9][0-9]*)$/;
 var Numeral = class {
   text;
   fraction;
@@ -1837,6 +1844,26 @@ var Numeral = class {
     return `${sign}${mantissa}E${adjusted < 0 ? "-" : "+"}${Math.abs(adjusted)}`;
   }
 };
+
+// src/records/yaml.ts
+var LARGEST_INTEGER = 2n ** 53n - 1n;
+var LONGEST_NUMBER = 40;
+var LARGEST_EXPONENT = 30;
+var NULLS = /* @__PURE__ */ new Set(["", "~", "null", "Null", "NULL"]);
+var BOOLEANS = /* @__PURE__ */ new Map([
+  ["true", true],
+  ["True", true],
+  ["TRUE", true],
+  ["false", false],
+  ["False", false],
+  ["FALSE", false]
+]);
+var DECIMAL = /^[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$/;
+var NOT_FINITE = /^[-+]?\.(?:inf|nan)$/i;
+var AMBIGUOUS_NUMBER = /^[-+]?(?:0[xob][0-9a-f_]+|[0-9][0-9_]*(?:\.[0-9_]*)?(?:e[-+]?[0-9_]*)?|\.[0-9][0-9_]*(?:e[-+]?[0-9]+)?|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?)$/i;
+var AMBIGUOUS_WORD = /^(?:yes|no|on|off|y|n)$/i;
+var FORBIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u2028\u2029\ufffe\uffff]|\r(?!\n)/;
+var INDICATOR = /^(?:[&*!|>%@`,[\]{}#"']|[?:-](?: |$))/;
 var isMap = (value) => value instanceof Map;
 var Reader2 = class {
   constructor(text2, name, maxDepth) {
@@ -2229,29 +2256,6 @@ var Reader2 = class {
 };
 var hex = (character) => character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
 var word = (text2) => /^\S+/.exec(text2)[0].slice(0, 60);
-function joinBlock(lines, isFolded, chomping) {
-  const last = lines.findLastIndex((line) => line !== "");
-  const content = lines.slice(0, last + 1);
-  let text2 = "";
-  let breaks = 0;
-  let before;
-  for (const line of content) {
-    if (line === "") {
-      breaks += 1;
-      continue;
-    }
-    if (before === void 0) text2 += "\n".repeat(breaks);
-    else {
-      const folds = isFolded && !/^[ \t]/.test(before) && !/^[ \t]/.test(line);
-      text2 += folds ? breaks === 0 ? " " : "\n".repeat(breaks) : "\n".repeat(breaks + 1);
-    }
-    text2 += line;
-    [before, breaks] = [line, 0];
-  }
-  if (chomping === "-") return text2;
-  const end = before === void 0 ? "" : "\n";
-  return chomping === "+" ? text2 + end + "\n".repeat(lines.length - last - 1) : text2 + end;
-}
 function readYaml(text2, name, maxDepth = 32) {
   return new Reader2(text2, name, maxDepth).readDocument();
 }
@@ -3817,7 +3821,13 @@ var ANCHORS = ["sigstore_trusted_root", "timestamp_authorities"];
 var RULES2 = "any, all, key, sigstore, within or unsafe_accept_any_key";
 var ROLES = ["labels", "log", "witness", "replications", "disputes", "attestations"];
 var SCOPED = /* @__PURE__ */ new Set(["labels", "replications", "disputes", "attestations"]);
-var accepted = (name) => ({ isAccepted: true, name });
+var spelled = (name) => name.toUpperCase().toLowerCase().split(/\s+/u).filter(Boolean).join(" ");
+var accepted = (name, isNamed = true, holders = [spelled(name)]) => ({
+  isAccepted: true,
+  name,
+  isNamed,
+  holders: new Set(holders)
+});
 var refused = (reason) => ({ isAccepted: false, reason });
 function classOf(inner) {
   const isNegated = inner.startsWith("!");
@@ -3855,28 +3865,30 @@ function refusalOf(scope, question) {
   return void 0;
 }
 function decideAny(rules, question) {
-  const refusals = [];
-  for (const rule of rules) {
-    const decision = decideRule(rule, question);
-    if (decision.isAccepted) return decision;
-    refusals.push(decision);
-  }
+  const decisions = rules.map((rule) => decideRule(rule, question));
+  const taken = decisions.filter((decision) => decision.isAccepted);
+  const first = taken.find(({ isNamed }) => isNamed) ?? taken[0];
+  if (first !== void 0) return first;
+  const refusals = decisions;
   const telling = refusals.find((decision) => !decision.isAccepted && decision.reason.includes("counts, but"));
   return telling ?? refusals[0] ?? refused("no rule");
 }
 function decideAll(rules, question) {
-  const names = [];
+  const every = [];
   for (const rule of rules) {
     const decision = decideRule(rule, question);
     if (!decision.isAccepted) return decision;
-    names.push(decision.name);
+    every.push(decision);
   }
-  return names.length > 0 ? accepted([...new Set(names)].join(", ")) : refused("no rule");
+  if (every.length === 0) return refused("no rule");
+  const named = every.filter(({ isNamed }) => isNamed);
+  const holders = (named.length > 0 ? named : every).flatMap((decision) => [...decision.holders]);
+  return accepted([...new Set(every.map(({ name }) => name))].join(", "), named.length > 0, holders);
 }
 function decideRule(rule, question) {
   switch (rule.kind) {
     case "anyone":
-      return accepted(`anyone (unsafe): ${question.key.name}`);
+      return accepted(`anyone (unsafe): ${question.key.name}`, false);
     case "any":
       return decideAny(rule.rules, question);
     case "all":
@@ -4624,6 +4636,55 @@ function interleave(queues, strata) {
   }
 }
 
+// src/evidence/sealed.ts
+var KEPT = ["judge", "answered", "said", "status", "finish", "served_model", "fingerprint", "usage", "failure"];
+var bytesOfHex = (text2) => Uint8Array.from(text2.match(/../g) ?? [], (pair2) => Number.parseInt(pair2, 16));
+function commitmentOf(line, salt) {
+  return DIGEST_PREFIX + hexOf(sha256(joinBytes(Uint8Array.of(0), bytesOfHex(salt), encodeText(line))));
+}
+function withholdAttempt(record, commitment) {
+  const { suite, sample, epoch, attempt, failure } = record;
+  const failed = failure;
+  const hasResponse = Boolean(record.response) || Boolean(record.response_base64);
+  const open = {
+    ...record,
+    answered: record.output === void 0 ? void 0 : true,
+    said: failed && hasResponse ? true : void 0,
+    failure: failed && { kind: failed.kind, retryable: failed.retryable, fatal: failed.fatal }
+  };
+  const kept = Object.fromEntries(KEPT.map((name) => [name, open[name]]));
+  return JSON.stringify({ kind: "sealed", suite, sample, epoch, attempt, commitment, ...kept });
+}
+function contradictionOf(line) {
+  if (line.isAnswered && line.failure !== void 0) return "it is answered and it failed";
+  if (!line.isAnswered && line.failure === void 0) return "it is neither answered nor failed";
+  return line.isAnswered && line.hasResponse ? "an answered attempt is said to have a failed one's response" : void 0;
+}
+function bigEndian(number) {
+  const data = new Uint8Array(8);
+  new DataView(data.buffer).setBigUint64(0, BigInt(number));
+  return data;
+}
+function nonceBytes(nonce) {
+  if (nonce.get("kind") === "text") return encodeText(nonce.get("text"));
+  const note = nonce.get("checkpoint");
+  return encodeText(note.slice(0, note.lastIndexOf("\n\n") + 1));
+}
+function chooseAnswers(challenge, withheld) {
+  const document = parseJson(encodeText(challenge), "challenge");
+  const nonce = isObject(document) ? document.get("nonce") : void 0;
+  if (!isObject(document) || !isObject(nonce)) throw malformed("not a challenge", "challenge");
+  const digest = sha256(nonceBytes(nonce));
+  const root = bytesOfHex(document.get("root").slice(DIGEST_PREFIX.length));
+  const ranked = Array.from({ length: withheld }, (_, number) => ({
+    number,
+    rank: hexOf(sha256(joinBytes(digest, root, bigEndian(number))))
+  }));
+  ranked.sort((a, b) => a.rank < b.rank ? -1 : 1);
+  const chosen = ranked.slice(0, document.get("k")).map(({ number }) => number);
+  return { nonce: hexOf(digest), chosen: chosen.sort((a, b) => a - b) };
+}
+
 // src/evidence/counting.ts
 var FINAL_KINDS = /* @__PURE__ */ new Set(["filtered", "missing", "empty", "too_large"]);
 var increase = (counts, key) => {
@@ -4843,12 +4904,7 @@ var Recount = class {
   noteCommitment() {
     const line = this.line;
     if (line?.kind !== "sealed") return;
-    let contradiction;
-    if (line.isAnswered && line.failure !== void 0) contradiction = "it is answered and it failed";
-    else if (!line.isAnswered && line.failure === void 0) contradiction = "it is neither answered nor failed";
-    else if (line.isAnswered && line.hasResponse) {
-      contradiction = "an answered attempt is said to have a failed one's response";
-    }
+    const contradiction = contradictionOf(line);
     if (contradiction !== void 0) throw sealError(`a commitment contradicts itself: ${contradiction}`, this.where);
     this.commitments.push(line.commitment);
   }
@@ -4949,105 +5005,6 @@ var Recount = class {
   }
 };
 var isSameAnswer = (a, b) => a.suite === b.suite && a.sample === b.sample && a.epoch === b.epoch;
-function parseIndex(data, where) {
-  const text2 = decodeText(data);
-  if (text2 === void 0) throw malformed("not a suite index: not UTF-8", where);
-  const lines = text2.split("\n");
-  if (lines.length < 2 || lines.pop() !== "") {
-    throw malformed("the index is empty, cut short, or not in canonical form", where);
-  }
-  const entries = lines.map((line) => readEntry(line, where));
-  const seen = /* @__PURE__ */ new Set();
-  for (const { id } of entries) {
-    if (seen.has(id)) throw malformed(`sample id ${quote(id)} stands twice`, where);
-    seen.add(id);
-  }
-  return entries;
-}
-var isWord = (value) => typeof value === "string" && value !== "" && value.isWellFormed();
-function readEntryFast(line) {
-  let record;
-  try {
-    record = JSON.parse(line);
-  } catch {
-    return void 0;
-  }
-  if (JSON.stringify(record) !== line) return void 0;
-  const { id, sha256: sha2562, family, stratum, tags, ...rest } = record;
-  const kept = { id, sha256: sha2562, family, stratum, tags };
-  const isOrdered = JSON.stringify(kept) === line && Object.keys(rest).length === 0;
-  const given = [id, sha2562, family, stratum].filter((value, i) => i < 2 || value !== void 0);
-  const isTable = typeof tags === "object" && tags !== null && !Array.isArray(tags);
-  const tagged = isTable ? Object.entries(tags) : [];
-  const hasTags = tagged.length > 0 && tagged.every(([key, value]) => isWord(key) && isWord(value));
-  if (!isOrdered || !given.every(isWord) || tags !== void 0 && !hasTags) return void 0;
-  return {
-    id,
-    sha256: sha2562,
-    family: family ?? "",
-    stratum: stratum ?? "",
-    tags: new Map(tagged)
-  };
-}
-function readEntry(line, where) {
-  const fast = readEntryFast(line);
-  if (fast !== void 0) return fast;
-  let document;
-  try {
-    document = parseJson(encodeText(line), where);
-  } catch (error) {
-    throw error instanceof Failure ? malformed(`not a suite index: ${error.message}`, where) : error;
-  }
-  const { value, isCanonical } = convert(ENTRY_FORM, document, where, "not a suite index: ");
-  if (!isCanonical || writeEntry(document) !== line) {
-    throw malformed("the index is empty, cut short, or not in canonical form", where);
-  }
-  return value;
-}
-function writeEntry(document) {
-  if (!isObject(document)) return "";
-  const keys = [...document.keys()];
-  if (keys.some((key, i) => i > 0 && ENTRY_ORDER.indexOf(key) < ENTRY_ORDER.indexOf(keys[i - 1]))) return "";
-  const write = (value) => isObject(value) ? `{${[...value].map(([key, item]) => `${write(key)}:${write(item)}`).join(",")}}` : value.isWellFormed() ? JSON.stringify(value) : "";
-  return write(document);
-}
-function tallyDocument(tally) {
-  const { measure, n, events, errors } = tally;
-  const kept = (value, otherwise) => value === otherwise ? void 0 : value;
-  return {
-    measure,
-    n,
-    events,
-    missing: kept(tally.missing, 0),
-    unit: kept(tally.unit, "item"),
-    population: kept(tally.population, "items_sampled"),
-    clusters: tally.clusters.length > 0 ? tally.clusters : void 0,
-    pool: kept(tally.pool, null),
-    exact: kept(tally.exact, false),
-    errors: errors === null ? void 0 : errorsDocument(errors),
-    complement: kept(tally.complement, false),
-    n_planned: kept(tally.n_planned, 0)
-  };
-}
-function errorsDocument(errors) {
-  return { ...errors, method: errors.method === "" ? void 0 : errors.method };
-}
-function measuresBytes(recount) {
-  const served = [...recount.served.values()].sort((a, b) => compareByCodePoints(a.model, b.model) || compareByCodePoints(a.fingerprint, b.fingerprint)).map(({ model, fingerprint, answers }) => ({ served_model: model, fingerprint, answers }));
-  return canonicalBytes({
-    format: "verilabel/measures/v1",
-    measures: new Map([...recount.tallies()].map(([name, tally]) => [name, tallyDocument(tally)])),
-    streams: recount.streams.map((s) => ({ suite: s.stream.suite, answers: s.consumed, planned: s.length })),
-    totals: {
-      requests: recount.requests,
-      judge_requests: recount.judgeRequests,
-      input_tokens: recount.inputTokens,
-      output_tokens: recount.outputTokens
-    },
-    failures: recount.failures,
-    served
-  });
-}
 
 // src/evidence/lines.ts
 var BLOCK_BYTES = 4 * 2 ** 20;
@@ -5284,6 +5241,109 @@ async function walkLines(container, path, listener = {}) {
   return walk.finish(held, source.size);
 }
 
+// src/evidence/results.ts
+function tallyDocument(tally) {
+  const { measure, n, events, errors } = tally;
+  const kept = (value, otherwise) => value === otherwise ? void 0 : value;
+  return {
+    measure,
+    n,
+    events,
+    missing: kept(tally.missing, 0),
+    unit: kept(tally.unit, "item"),
+    population: kept(tally.population, "items_sampled"),
+    clusters: tally.clusters.length > 0 ? tally.clusters : void 0,
+    pool: kept(tally.pool, null),
+    exact: kept(tally.exact, false),
+    errors: errors === null ? void 0 : errorsDocument(errors),
+    complement: kept(tally.complement, false),
+    n_planned: kept(tally.n_planned, 0)
+  };
+}
+function errorsDocument(errors) {
+  return { ...errors, method: errors.method === "" ? void 0 : errors.method };
+}
+function measuresBytes(recount) {
+  const served = [...recount.served.values()].sort((a, b) => compareByCodePoints(a.model, b.model) || compareByCodePoints(a.fingerprint, b.fingerprint)).map(({ model, fingerprint, answers }) => ({ served_model: model, fingerprint, answers }));
+  return canonicalBytes({
+    format: "verilabel/measures/v1",
+    measures: new Map([...recount.tallies()].map(([name, tally]) => [name, tallyDocument(tally)])),
+    streams: recount.streams.map((s) => ({ suite: s.stream.suite, answers: s.consumed, planned: s.length })),
+    totals: {
+      requests: recount.requests,
+      judge_requests: recount.judgeRequests,
+      input_tokens: recount.inputTokens,
+      output_tokens: recount.outputTokens
+    },
+    failures: recount.failures,
+    served
+  });
+}
+
+// src/evidence/suite_index.ts
+function parseIndex(data, where) {
+  const text2 = decodeText(data);
+  if (text2 === void 0) throw malformed("not a suite index: not UTF-8", where);
+  const lines = text2.split("\n");
+  if (lines.length < 2 || lines.pop() !== "") {
+    throw malformed("the index is empty, cut short, or not in canonical form", where);
+  }
+  const entries = lines.map((line) => readEntry(line, where));
+  const seen = /* @__PURE__ */ new Set();
+  for (const { id } of entries) {
+    if (seen.has(id)) throw malformed(`sample id ${quote(id)} stands twice`, where);
+    seen.add(id);
+  }
+  return entries;
+}
+var isWord = (value) => typeof value === "string" && value !== "" && value.isWellFormed();
+function readEntryFast(line) {
+  let record;
+  try {
+    record = JSON.parse(line);
+  } catch {
+    return void 0;
+  }
+  if (JSON.stringify(record) !== line) return void 0;
+  const { id, sha256: sha2562, family, stratum, tags, ...rest } = record;
+  const kept = { id, sha256: sha2562, family, stratum, tags };
+  const isOrdered = JSON.stringify(kept) === line && Object.keys(rest).length === 0;
+  const given = [id, sha2562, family, stratum].filter((value, i) => i < 2 || value !== void 0);
+  const isTable = typeof tags === "object" && tags !== null && !Array.isArray(tags);
+  const tagged = isTable ? Object.entries(tags) : [];
+  const hasTags = tagged.length > 0 && tagged.every(([key, value]) => isWord(key) && isWord(value));
+  if (!isOrdered || !given.every(isWord) || tags !== void 0 && !hasTags) return void 0;
+  return {
+    id,
+    sha256: sha2562,
+    family: family ?? "",
+    stratum: stratum ?? "",
+    tags: new Map(tagged)
+  };
+}
+function readEntry(line, where) {
+  const fast = readEntryFast(line);
+  if (fast !== void 0) return fast;
+  let document;
+  try {
+    document = parseJson(encodeText(line), where);
+  } catch (error) {
+    throw error instanceof Failure ? malformed(`not a suite index: ${error.message}`, where) : error;
+  }
+  const { value, isCanonical } = convert(ENTRY_FORM, document, where, "not a suite index: ");
+  if (!isCanonical || writeEntry(document) !== line) {
+    throw malformed("the index is empty, cut short, or not in canonical form", where);
+  }
+  return value;
+}
+function writeEntry(document) {
+  if (!isObject(document)) return "";
+  const keys = [...document.keys()];
+  if (keys.some((key, i) => i > 0 && ENTRY_ORDER.indexOf(key) < ENTRY_ORDER.indexOf(keys[i - 1]))) return "";
+  const write = (value) => isObject(value) ? `{${[...value].map(([key, item]) => `${write(key)}:${write(item)}`).join(",")}}` : value.isWellFormed() ? JSON.stringify(value) : "";
+  return write(document);
+}
+
 // src/verifier/state.ts
 function established(value) {
   if (value === void 0) throw new Error("a step ran before the one that it needs");
@@ -5512,12 +5572,12 @@ function findDisagreement(planned, plan, found) {
   if (found.systemDigest !== planned.system_sha256 || found.root !== planned.evidence_root) {
     return `the reference bundle for ${measure} is of another system or of other evidence`;
   }
-  const spelled = (value) => canonicalText(plainOf(value));
-  if (spelled(howCounted(found.plan, measure)) !== spelled(howCounted(plan, measure))) {
+  const spelled2 = (value) => canonicalText(plainOf(value));
+  if (spelled2(howCounted(found.plan, measure)) !== spelled2(howCounted(plan, measure))) {
     return `the reference bundle counts ${measure} otherwise (suite, filter, detector or unit)`;
   }
   const theirs = found.tallies.get(measure);
-  if (theirs === void 0 || spelled(theirs) !== spelled(planned.tally)) {
+  if (theirs === void 0 || spelled2(theirs) !== spelled2(planned.tally)) {
     return `the reference bundle gives other counts for ${measure}`;
   }
   return void 0;
@@ -5705,7 +5765,9 @@ async function checkSignature(state) {
     return `signed by ${state.signer}; no trust policy says whose key that is`;
   }
   if (trust.acceptsAnyKey) state.flags.push("trust_accepts_any_key");
-  state.signer = acceptSigner(state, trust, key);
+  const accepted2 = acceptSigner(state, trust, key);
+  state.signer = accepted2.name;
+  state.signerHolders = accepted2.holders;
   return `signed by ${state.signer}`;
 }
 function acceptSigner(state, trust, key) {
@@ -5721,7 +5783,7 @@ function acceptSigner(state, trust, key) {
     );
   }
   if (isKeyless) state.flags.push("keyless_unchecked");
-  if (verdict2.isAccepted) return verdict2.name;
+  if (verdict2.isAccepted) return verdict2;
   throw sealError(
     `the signer's key ${key.keyid.slice(0, 19)}... is not one the trust policy accepts: ${verdict2.reason}`,
     ATTESTATION,
@@ -5854,8 +5916,11 @@ async function checkStatements(state) {
   for (const item of [...enclosed, ...state.beside]) {
     if (!signed.has(item.attestation.digest) || item.proof !== void 0) signed.set(item.attestation.digest, item);
   }
+  const leanedOn = [...state.given.values()].map(({ attestation }) => attestation.digest);
+  const replicas = replicaLabels(signed.values()).map(([digest]) => digest);
+  const known = /* @__PURE__ */ new Set([state.statement.digest, ...signed.keys(), ...leanedOn, ...replicas]);
   for (const { attestation, fileName } of enclosed) {
-    if (attestation.about !== state.statement.digest && !signed.has(attestation.about)) {
+    if (!known.has(attestation.about)) {
       throw sealError("a statement about another label", STATEMENTS + fileName);
     }
   }
@@ -5868,9 +5933,10 @@ async function judgeAll(state, label, signed) {
   state.statements = findings;
   state.flags.push(...["superseded", "revoked", "disputed"].filter((flag) => judge.flags.has(flag)));
   if (!judge.isReplicated && !state.shortOf.has("V3")) state.shortOf.set("V3", judge.shortOfReplicated);
-  if (judge.withdrawn !== void 0) {
-    const why = `its issuer withdrew it: ${judge.withdrawn}`;
+  const why = judge.withdrawn ?? judge.findWithdrawnFinding();
+  if (why !== void 0) {
     state.shortOf.set("V1", why);
+    state.flags = state.flags.filter((flag) => flag !== "current");
     throw checkFailed(`the label is not in force: ${why}`, STATEMENTS);
   }
   if (signed.size === 0) throw new Skipped("nothing that others signed is enclosed");
@@ -5894,17 +5960,24 @@ async function readEnclosed(state) {
   }
   return enclosed;
 }
-function takenBack(signed, now) {
-  const taken = /* @__PURE__ */ new Map();
-  for (const { attestation, signer } of signed.values()) {
-    const other = signed.get(attestation.about);
-    if (other === void 0 || attestation.predicate.kind !== "withdrawal") continue;
-    if (other.attestation.predicate.kind === "withdrawal") continue;
-    if (other.signer.keyid === signer.keyid && attestation.issued <= now) {
-      taken.set(other.attestation.digest, signer.keyid);
-    }
+function replicaLabels(statements) {
+  const labels = [];
+  for (const { attestation, signer } of statements) {
+    const { predicate } = attestation;
+    if (predicate.kind !== "replication" || predicate.value.replica.keyid !== signer.keyid) continue;
+    labels.push([predicate.value.replica.statement_sha256, signer.keyid]);
   }
-  return taken;
+  return labels;
+}
+var pair = (digest, keyid) => `${digest} ${keyid}`;
+function takenBack(signed, given, now) {
+  const isWithdrawal = ({ attestation }) => attestation.predicate.kind === "withdrawal";
+  const owned = /* @__PURE__ */ new Set([
+    ...[...signed.values(), ...given].filter((item) => !isWithdrawal(item)).map(({ attestation, signer }) => pair(attestation.digest, signer.keyid)),
+    ...replicaLabels(signed.values()).map(([digest, keyid]) => pair(digest, keyid))
+  ]);
+  const wanted = [...signed.values()].filter((item) => isWithdrawal(item) && item.attestation.issued <= now).map(({ attestation, signer }) => pair(attestation.about, signer.keyid));
+  return new Set(wanted.filter((item) => owned.has(item)));
 }
 function wordsOf({ attestation: { predicate } }) {
   switch (predicate.kind) {
@@ -5929,7 +6002,7 @@ var Judge = class {
   constructor(state, label, signed) {
     this.state = state;
     this.label = label;
-    this.taken = takenBack(signed, state.now);
+    this.taken = takenBack(signed, state.given.values(), state.now);
   }
   state;
   label;
@@ -5968,9 +6041,24 @@ var Judge = class {
     const asked = { rubric: this.label.predicate.rubric.id, system: this.label.subject.name };
     const decision = this.state.trust.accepts({ key: signer, role, ...asked });
     if (!decision.isAccepted) return { name: own, objection: objection2 ?? `the trust policy: ${decision.reason}` };
-    const isOwnName = kind === "replication" && decision.name === this.state.signer;
-    const sameName = "the trust policy calls its signer and the label's by one name";
-    return { name: decision.name, objection: objection2 ?? (isOwnName ? sameName : void 0) };
+    const other = kind === "replication" ? this.objectionToHolder(decision) : void 0;
+    return { name: decision.name, objection: objection2 ?? other };
+  }
+  // Whom the policy accepts as a replicator must be shown to be another party than the label's signer.
+  objectionToHolder({ isNamed, holders }) {
+    if (!isNamed) return "the trust policy takes any key and does not say whose this one is";
+    const own = this.state.signerHolders ?? /* @__PURE__ */ new Set();
+    const isShared = [...holders].some((holder) => own.has(holder));
+    return isShared ? "the trust policy calls its signer and the label's by one name" : void 0;
+  }
+  /** Why the label is not in force where a finding that it leans on was withdrawn. */
+  findWithdrawnFinding() {
+    for (const [name, { attestation, signer }] of this.state.given) {
+      if (this.taken.has(pair(attestation.digest, signer.keyid))) {
+        return `the finding ${quote(name)} that it leans on was withdrawn by its signer`;
+      }
+    }
+    return void 0;
   }
   /** True if the statement stands in a log that counts, with the witnesses that the policy asks for. */
   async isLogged(signed) {
@@ -5986,32 +6074,40 @@ var Judge = class {
   objectionTo(signed) {
     const { attestation } = signed;
     if (attestation.issued > this.state.now) return "it is dated in the future";
-    if (this.taken.has(attestation.digest)) return "its signer withdrew it";
     const { predicate } = attestation;
     if (predicate.kind === "withdrawal") return this.objectionToWithdrawal(signed);
+    if (this.taken.has(pair(attestation.digest, signed.signer.keyid))) return "its signer withdrew it";
     if (predicate.kind === "replication") return this.objectionToReplication(signed, predicate.value);
     return attestation.about === this.label.digest ? void 0 : "it is about another label";
   }
   objectionToWithdrawal({ attestation, signer }) {
-    if (this.taken.get(attestation.about) === signer.keyid) return void 0;
-    if (attestation.about !== this.label.digest) return "it is about another statement, or of another signer";
-    if (signer.keyid !== this.label.predicate.issuer.keyid) return "it is not signed with the key of the label";
-    return void 0;
+    if (attestation.about === this.label.digest) {
+      const isOwn = signer.keyid === this.label.predicate.issuer.keyid;
+      return isOwn ? void 0 : "it is not signed with the key of the label";
+    }
+    const isTaken = this.taken.has(pair(attestation.about, signer.keyid));
+    return isTaken ? void 0 : "it is about another statement, or of another signer";
   }
   objectionToReplication({ attestation, signer }, found) {
     const label = this.label.predicate;
     if (attestation.about !== this.label.digest) return "it is about another label";
-    const { original, replica } = found;
+    const { original } = found;
     const isOriginal = original.manifest_sha256 === label.manifest_sha256 && original.evidence_root === label.evidence.root && original.keyid === label.issuer.keyid;
     if (!isOriginal) return "it names other evidence than the label's";
     if (signer.keyid === label.issuer.keyid) return "the label's own issuer signed it";
-    if (replica.keyid !== signer.keyid) return "it speaks of a bundle that its signer did not sign";
     if (attestation.issued < parseTime(label.issued, ATTESTATION)) return "it is older than the label";
-    if (replica.evidence_root === label.evidence.root) {
-      return "its records are the label's own, byte for byte: nothing shows that anybody asked again";
-    }
+    const why = this.objectionToReplica(found, signer.keyid);
+    if (why !== void 0) return why;
     if (this.state.trust === void 0) return "no trust policy says whose key that is";
     return this.objectionToCoverage(found) ?? objectionToComparison(found);
+  }
+  objectionToReplica({ replica }, keyid) {
+    if (replica.keyid !== keyid) return "it speaks of a bundle that its signer did not sign";
+    if (this.taken.has(pair(replica.statement_sha256, keyid))) return "its signer withdrew the label of the replica";
+    if (replica.evidence_root === this.label.predicate.evidence.root) {
+      return "its records are the label's own, byte for byte: nothing shows that anybody asked again";
+    }
+    return void 0;
   }
   objectionToCoverage({ comparison }) {
     if (!areSame(comparison.scope, established(this.state.rubric).scope)) {
@@ -6026,7 +6122,7 @@ var Judge = class {
     if (predicate.kind === "replication") this.isReplicated = true;
     if (predicate.kind === "dispute") this.flags.add("disputed");
     if (predicate.kind === "withdrawal" && attestation.about === this.label.digest) {
-      this.withdrawn = `${[...predicate.value.reason].slice(0, 200).join("")} (${name})`;
+      this.withdrawn = `its issuer withdrew it: ${[...predicate.value.reason].slice(0, 200).join("")} (${name})`;
       this.flags.add(predicate.value.superseded_by === null ? "revoked" : "superseded");
     }
   }
@@ -6125,17 +6221,19 @@ async function runSteps(state, run) {
         continue;
       }
       run.fail(number, error);
-      if (number === 8 || number === 9) await noteStanding(state);
+      await noteStanding(state, number);
       return;
     }
   }
 }
-async function noteStanding(state) {
-  try {
-    await checkValidity(state);
-    await checkStatements(state);
-  } catch (error) {
-    if (!(error instanceof Failure || error instanceof Skipped)) throw error;
+async function noteStanding(state, failed) {
+  const checks = failed < 8 ? [] : failed < 10 ? [checkValidity, checkStatements] : failed === 10 ? [checkStatements] : [];
+  for (const check of checks) {
+    try {
+      await check(state);
+    } catch (error) {
+      if (!(error instanceof Failure || error instanceof Skipped)) throw error;
+    }
   }
 }
 function newState(container, options) {
@@ -6199,17 +6297,25 @@ async function verifyBundle(opening, options) {
 }
 export {
   Failure,
+  Frontier,
   Numeral,
   Refusal,
   arithmetic,
+  attemptOf,
   canonicalText,
+  chooseAnswers,
+  commitmentOf,
+  contradictionOf,
   decideCase,
   digestOf,
+  hexOf,
+  leafHash,
   parseIndex,
   parseJson,
   parseSigned,
   parseTrust,
   readRecord,
   readYaml,
-  verifyBundle
+  verifyBundle,
+  withholdAttempt
 };

@@ -1,0 +1,102 @@
+// What the page and its worker say to each other. Everything here is copied between them, never shared.
+import type { FolderEntry } from "../evidence/container.ts";
+import type { Test } from "../decision/claims.ts";
+import type { FoundFailure, StatementFinding, Step } from "../verifier/verification.ts";
+import type { LabelRow } from "../records/documents.ts";
+
+/** A bundle as the reader chose it. */
+export type ChosenBundle =
+  | { name: string; file: Blob }
+  | { name: string; entries: { path: string; file: Blob | undefined; oddity?: FolderEntry["oddity"] }[] };
+
+export interface ChosenFile {
+  name: string;
+  file: Blob;
+}
+
+export type ToWorker =
+  | {
+      kind: "verify";
+      bundle: ChosenBundle;
+      trust: ChosenFile | undefined;
+      statements: ChosenFile[];
+      references: ChosenBundle[];
+      now: number;
+    }
+  | { kind: "records"; id: number; measure: string; filter: RecordFilter; from: number; count: number }
+  | { kind: "exchange"; id: number; suite: string; position: number };
+
+export type FromWorker =
+  | { kind: "progress"; step: number; share: number | undefined }
+  | { kind: "step"; step: Step }
+  | { kind: "done"; report: Report }
+  | { kind: "stopped"; message: string }
+  | { kind: "records"; id: number; total: number; items: RecordItem[] }
+  | { kind: "exchange"; id: number; records: ExchangeRecord[] };
+
+export type RecordFilter = "all" | "event" | "no_event" | "missing";
+
+/** One counted answer in a row's list. `position` is its place in the committed order of its suite. */
+export interface RecordItem {
+  suite: string;
+  position: number;
+  sample: string;
+  epoch: number;
+  finding: "event" | "no_event" | "missing";
+  isWithheld: boolean;
+}
+
+/** A line of the evidence as it stands, for people. */
+export interface ExchangeRecord {
+  line: number;
+  kind: string;
+  facts: [string, string][];
+  texts: [string, string][];
+}
+
+export interface ReportRow extends LabelRow {
+  title: string;
+  event: string;
+  isNegated: boolean;
+  /** True where the answers behind the row can be looked at. */
+  hasRecords: boolean;
+}
+
+export interface ReportLevel {
+  level: string;
+  name: string;
+  meaning: string | undefined;
+  test: Test;
+  status: LabelRow["status"];
+  rows: ReportRow[];
+}
+
+/** A finding as the page draws it. */
+export interface Report {
+  bundle: string;
+  readAt: number;
+  seconds: number;
+  level: string;
+  levelName: string;
+  reason: string;
+  sentence: string;
+  failure: FoundFailure | undefined;
+  steps: Step[];
+  flags: string[];
+  statements: readonly StatementFinding[];
+  signer: string | undefined;
+  keyid: string | undefined;
+  issued: string | undefined;
+  validUntil: string | undefined;
+  root: string | undefined;
+  records: number;
+  statementDigest: string | undefined;
+  system: { name: string; model: string; identity: string; digest: string } | undefined;
+  rubric: { name: string; title: string } | undefined;
+  design: string | undefined;
+  kind: "assurance" | "hazard" | undefined;
+  scale: { id: string; name: string; place: "held" | "open" | "beyond" }[];
+  low: { id: string; name: string; meaning: string | undefined } | undefined;
+  high: { id: string; name: string; meaning: string | undefined } | undefined;
+  levels: ReportLevel[];
+}

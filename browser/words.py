@@ -1,0 +1,37 @@
+"""Writes the words of the HTML report for the page (`src/page/words.json`), so that both say the same.
+
+python browser/words.py [--check]     --check writes nothing and ends with 1 where the file is another
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from verilabel.report import wording
+
+TARGET = Path(__file__).parent / "src" / "page" / "words.json"
+
+
+def words() -> str:
+    """The file's text."""
+    said = {
+        "statuses": wording.STATUS_WORDS,
+        "signs": wording.STATUS_SIGNS,
+        "levels": wording.LEVEL_SAYS,
+        "limits": wording.LEVEL_LIMITS,
+        "flags": wording.FLAG_SAYS,
+        "events": wording.EVENT_SAYS,
+        "tests": wording.TEST_SAYS,
+        "pairs": wording.PAIR_SAYS,
+        "places": wording.PLACE_SAYS,
+    }
+    return json.dumps(said, indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    if "--check" not in sys.argv:
+        TARGET.write_text(words(), encoding="utf-8")
+    elif TARGET.read_text(encoding="utf-8") != words():
+        sys.exit(f"{TARGET.name} does not hold the report's words: python browser/words.py")
