@@ -223,6 +223,17 @@ def test_an_evidenced_log_becomes_a_label_that_says_it_was_imported(place: Place
     assert verification.label.sentence.startswith("L1 Level 1 granted")
 
 
+def test_scoring_an_imported_label_again_counts_what_cannot_be_checked(place: Place) -> None:
+    write_rubric(place)
+    import_store(place, good_log(place))
+    place.succeed("decide", "kept/store", "--key", "default", "--out", "toy.bundle")
+    found = place.succeed("verify", "toy.bundle", "--rescore", "--suite", "./kept/suite", "--json").json
+    assert "V2" == found["level"]
+    assert "rescored_in_part" in found["flags"]
+    unchecked = {item["reason"]: item["count"] for item in found["rescoring"]["unchecked"]}
+    assert 40 == unchecked["imported: another tool wrote down what it asked and got"]
+
+
 def test_the_imported_questions_can_be_asked_again(place: Place) -> None:
     write_rubric(place)
     import_store(place, good_log(place))
@@ -304,7 +315,7 @@ def _no_answers(place: Place) -> str:
     [
         (_claimed_only, "claimed, not evidenced"),
         (_partial_credit, "scores of 0 and 1"),
-        (_uneven_epochs, "answered 1 to 2 times"),
+        (_uneven_epochs, "1 samples lack some of their 2 epochs"),
         (_conversation, "conversation of 3 turns"),
         (_tools, "not text alone"),
         (_no_answers, "its answer is not in the log"),

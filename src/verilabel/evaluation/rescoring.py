@@ -121,6 +121,9 @@ def rescore_bundle(
     return work.result()
 
 
+IMPORTED = "imported: another tool wrote down what it asked and got"
+
+
 class Rescorer:
     """One walk over a bundle's evidence; `rescore_bundle` takes all of it."""
 
@@ -218,12 +221,18 @@ class Rescorer:
         if not isinstance(record, Attempt):
             self._check_score(number, record)
         elif record.judge is None:
-            self._check_response(number, record, self._check_request(number, record))
+            self._check_exchange(number, record)
             self._answer.output = record.output
         else:
             self._answer.judged.setdefault(record.judge, []).append((number, record))
 
     # -- 2 and 3 -----------------------------------------------------------------------------------------------
+
+    def _check_exchange(self, number: int, attempt: Attempt) -> None:
+        if self._plan.imported is None:
+            self._check_response(number, attempt, self._check_request(number, attempt))
+        else:  # another tool's words for what it asked and got; the bytes of the exchange were never here
+            self._unchecked["answers", IMPORTED] += 1
 
     def _check_request(self, number: int, attempt: Attempt) -> tuple[Wire, ...]:
         """Step 2; returns the wires by which the response may be read."""
