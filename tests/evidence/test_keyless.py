@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,16 @@ def test_a_promise_that_the_log_did_not_sign_does_not_count(instance: Instance) 
 def test_what_is_no_sigstore_bundle_is_malformed(instance: Instance, data: bytes) -> None:
     with pytest.raises(MalformedInput):
         verify_keyless(data, PAYLOAD, [LAB], trusted_root=instance.trusted_root())
+
+
+@pytest.mark.parametrize("part", ["tlogs", "certificateAuthorities"])
+def test_a_trusted_root_that_lacks_a_part_is_malformed(instance: Instance, part: str) -> None:
+    root = json.loads(instance.trusted_root())
+    root[part] = []
+    with pytest.raises(MalformedInput, match="not a Sigstore trusted root"):
+        verify_keyless(
+            instance.sign(PAYLOAD, WHO, ISSUER), PAYLOAD, [LAB], trusted_root=json.dumps(root).encode()
+        )
 
 
 def test_what_is_no_trusted_root_is_malformed(instance: Instance) -> None:

@@ -181,3 +181,14 @@ def test_a_stamp_of_something_else_fails_at_the_log(
     )
     found = verify_bundle(bundle, trust=load_trust(tmp_path / "trust.yaml"), now=READ)
     assert isinstance(found.failure, SealError) and found.failure.step == 5
+
+
+def test_a_stamp_of_something_else_is_not_put_into_a_bundle(tmp_path: Path, authority: Authority) -> None:
+    from transparency.small_logs import answering
+    from verilabel.cli import main
+
+    bundle = make_bundle(tmp_path / "made").path
+    stale = authority.stamp(timestamp_query(PAYLOAD))
+    with answering({"": (200, {}, stale), "/": (200, {}, stale)}) as url:
+        assert 4 == main(["keys", "timestamp", str(bundle), "--tsa", url])
+    assert not (bundle / TIMESTAMP).exists()

@@ -118,6 +118,36 @@ def test_within_narrows_and_never_widens() -> None:
     assert not policy.accepts(OTHER, role="labels", rubric="core").accepted
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        WithinScope(Scope(frozenset({"labels"})), AcceptKey(WITNESS, "w", Scope(frozenset({"witness"})))),
+        AllOf(
+            (
+                AcceptKey(WITNESS, "w", Scope(frozenset({"witness"}))),
+                AcceptKey(OTHER, "o", Scope(frozenset({"witness"}))),
+            )
+        ),
+    ],
+    ids=["within", "all"],
+)
+def test_a_witness_that_the_whole_policy_refuses_is_no_witness(rule: WithinScope | AllOf) -> None:
+    assert () == TrustPolicy(rule).keys("witness")
+
+
+def test_a_quorum_of_witnesses_that_the_policy_itself_refuses_is_refused() -> None:
+    text = f"""\
+format: verilabel/trust/v1
+witness_quorum: 1
+accept:
+  within:
+    roles: [labels]
+    accept: {{key: "{WITNESS.line}", name: W, roles: [witness]}}
+"""
+    with pytest.raises(MalformedInput, match="1 witnesses are asked for, 0 are named"):
+        parse_trust(text.encode())
+
+
 def test_all_needs_every_rule() -> None:
     rule = f"{{key: {LAB.line}, name: A, roles: [labels]}}"
     other = f"{{key: {LAB.line}, name: B, roles: [labels], rubrics: [core]}}"

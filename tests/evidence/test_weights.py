@@ -62,6 +62,35 @@ def test_a_file_more_is_not_the_signed_model(model: Path, signed: tuple[Path, Pa
         check_signature(model, *signed)
 
 
+def test_a_signature_that_leaves_files_out_is_not_about_the_whole_folder(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (model / "adapter.safetensors").write_bytes(b"harmless")
+    key = ec.generate_private_key(ec.SECP256R1())
+    private, public, signature = tmp_path / "key2", tmp_path / "key2.pub", tmp_path / "part.sig"
+    private.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    public.write_bytes(
+        key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+    hashing = model_signing.hashing.Config().set_ignored_paths(
+        paths=[model / "adapter.safetensors"], ignore_git_paths=True
+    )
+    config = model_signing.signing.Config().set_hashing_config(hashing)
+    config.use_elliptic_key_signer(private_key=private).sign(model, signature)
+    (model / "adapter.safetensors").write_bytes(b"another behaviour")  # which the package itself lets pass
+    with pytest.raises(SealError, match="leaves out some"):
+        check_signature(model, signature, public)
+    arguments = ["keys", "weights", str(model), "--signature", str(signature), "--public-key", str(public)]
+    assert 4 == main(arguments)
+    assert "the signature holds;" not in capsys.readouterr().out
+
+
 def test_files_of_git_do_not_belong_to_the_weights(model: Path) -> None:
     before = weights_root(model)
     (model / ".git").mkdir()

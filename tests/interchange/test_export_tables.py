@@ -205,6 +205,11 @@ def test_no_cell_begins_like_a_formula_and_none_loses_text(text: str) -> None:
     assert cell.endswith(text) and len(cell) - len(text) in (0, 1)
 
 
+@pytest.mark.parametrize("text", ["=1+1", "\n=1+1", "\uff1d1+1", "@A1", "\t=1"])
+def test_every_beginning_that_some_spreadsheet_runs_is_text(text: str) -> None:
+    assert f"'{text}" == fit_cell(text)
+
+
 @given(st.text())
 def test_text_for_xml_can_be_parsed_back(text: str) -> None:
     from xml.etree import ElementTree

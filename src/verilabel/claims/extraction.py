@@ -43,9 +43,13 @@ def extract_claims(source: str, documents: Sequence[Document], *, subject: str =
     unread: list[Unread] = []
     for document in documents:
         _read_document(document, about, claims, unread)
-        if len(claims) > MAX_CLAIMS:
-            raise LimitExceeded(f"more than {MAX_CLAIMS} claims", where=document.name)
+        _check_count(claims, document)
     return Extraction(source, tuple(documents), tuple(mark_ambiguous(claims)), tuple(unread))
+
+
+def _check_count(claims: Sequence[Claim], document: Document) -> None:
+    if len(claims) > MAX_CLAIMS:
+        raise LimitExceeded(f"more than {MAX_CLAIMS} claims", where=document.name)
 
 
 def _read_document(document: Document, subject: str, claims: list[Claim], unread: list[Unread]) -> None:
@@ -79,6 +83,7 @@ def _read_card(document: Document, subject: str, claims: list[Claim], unread: li
     reader = _CardReader(document.name, card, subject, unread)
     for block in card.blocks:
         claims += reader.read_block(block)
+        _check_count(claims, document)
     code = sum(block.kind == "code" for block in card.blocks)
     if code:
         unread.append(Unread(Place(document.name), f"{code} blocks of code: not read for claims"))

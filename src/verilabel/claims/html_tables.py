@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
+
+from verilabel.errors import LimitExceeded
 
 MAX_SPAN = 100
 """A cell is repeated at most so often, whatever its span says."""
+_TAG_OR_MARK = re.compile(r"<(?:(/?[a-zA-Z][a-zA-Z0-9]*+)([^<>]*+)>)?")
+_SPAN = re.compile(r"\b((?:col|row)span)\s{0,9}=\s{0,9}[\"']?(\d{1,6})(?!\d)", re.IGNORECASE)
 TableRows = list[tuple[int, list[str]]]
 """(line from 1, cells) for each row."""
 Carried = dict[int, tuple[int, str]]
 """Column to how many more rows its cell spans, and its text."""
 
 
-def read_html_tables(text: str) -> list[TableRows]:
-    """The tables of a piece of HTML, in the order of their ends; rows without cells are left out."""
-    reader = _TableReader()
-    reader.feed(text)
+def read_html_tables(text: str, *, max_cells: int) -> list[TableRows]:
+    """The tables of a piece of HTML, in the order of their ends; rows without cells are left out.
+
+    Raises LimitExceeded for more than `max_cells` cells, repeated ones among them.
+    """
+    reader = _TableReader(max_cells)
+    reader.feed(_TAG_OR_MARK.sub(_simplify_tag, text))
     reader.close()
     reader.close_all()
     return [table for table in reader.tables if table]
+
+
+def _simplify_tag(found: re.Match[str]) -> str:
+    """A whole tag with its spans alone, any other mark as text.
+
+    The library's parser looks for the end of each tag that has none in all that follows, again and again.
+    """
+    name, attributes = found[1], found[2]
+    if name is None:
+        return "&lt;"
+    spans = "".join(f' {span}="{count}"' for span, count in _SPAN.findall(attributes))
+    return f"<{name}{spans}>"
 
 
 class _Open:
@@ -37,8 +57,9 @@ class _Open:
 class _TableReader(HTMLParser):
     """Collects tables; one inside another is a table of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_cells: int) -> None:
         super().__init__(convert_charrefs=True)
+        self._left = self._max_cells = max_cells
         self.tables: list[TableRows] = []
         self._stack: list[_Open] = []
 
@@ -100,6 +121,9 @@ class _TableReader(HTMLParser):
                     table.carried[len(row)] = (rows - 1, text)
                 row.append(text)
         _carry_down(carried, table.carried, row)
+        self._left -= len(row)
+        if self._left < 0:
+            raise LimitExceeded(f"an HTML table of more than {self._max_cells} cells")
         table.rows.append((table.line, row))
         table.cells = None
 

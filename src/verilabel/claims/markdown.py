@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Literal, NamedTuple
 
 from verilabel.claims.html_tables import read_html_tables
@@ -14,15 +16,15 @@ MAX_LINES = 200_000
 MAX_CELLS = 200_000
 LONGEST_ABBREVIATION = 12
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_HEADING = re.compile(r" {0,3}(#{1,6})\s+(.*?)\s*#*\s*$")
+_HEADING = re.compile(r" {0,3}(#{1,6})\s+(.*)")
 _HTML_HEADING = re.compile(r"\s*<h([1-6])(?:\s[^<>]*)?>(.*?)</h\1>\s*$", re.IGNORECASE)
-_RULER = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*")
+_RULER = re.compile(r"(?:\|\s*)?:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?")
 _ITEM = re.compile(r"\s*(?:[-*+]|\d{1,3}[.)])\s+")
 _QUOTE = re.compile(r"\s*(?:>\s?)+")
 _TABLE_START = re.compile(r"<table[\s>]", re.IGNORECASE)
 _TABLE_END = re.compile(r"</table\s*>", re.IGNORECASE)
 _LINK = re.compile(r"!?\[([^\]\[]*)\]\((?:[^()\s]|\([^()\s]*\))*(?:\s+\"[^\"]*\")?\)")
-_IMAGE = re.compile(r"!\[[^\]\[]*\]\([^)]*\)")
+_IMAGE = re.compile(r"!\[[^\]\[]*\]\([^()]*(?:\([^()]*\)[^()]*)*\)")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[*_\")\]]*\s+(?=[\"“(*_\[]*[A-Z0-9])")
 _ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|vs|et al|cf|approx|Fig|Tab|Sec|No|Eq|resp)\.|\b[A-Z]\.)$")
@@ -96,7 +98,10 @@ def read_card(text: str, *, where: str) -> Card:
         raise LimitExceeded(f"{len(lines)} lines, at most {MAX_LINES} are read", where=where)
     front, start = _front_matter(lines)
     cutter = _Cutter(lines, start)
-    cutter.cut()
+    try:
+        cutter.cut()
+    except LimitExceeded as error:
+        raise LimitExceeded(error.message, where=where) from None
     cells = sum(len(row.cells) for block in cutter.blocks for row in block.rows)
     if cells > MAX_CELLS:
         raise LimitExceeded(f"{cells} table cells, at most {MAX_CELLS} are read", where=where)
@@ -118,7 +123,7 @@ def sentences_of(block: Block) -> Iterator[Sentence]:
         sentence = text[begin:end]
         lead = len(sentence) - len(sentence.lstrip())
         if sentence.strip():
-            offset, number = next(pair for pair in reversed(starts) if pair[0] <= begin + lead)
+            offset, number = starts[bisect_right(starts, begin + lead, key=itemgetter(0)) - 1]
             yield Sentence(sentence.strip(), number, begin + lead - offset + 1)
         begin = end if match is None else match.end()
 
@@ -170,7 +175,8 @@ class _Cutter:
             if fence:
                 self._take_code(fence[1])
             elif heading:
-                self._take_heading(len(heading[1]), heading[2])
+                # what closes a heading is taken off by hand: a pattern would try every length of it
+                self._take_heading(len(heading[1]), heading[2].rstrip().rstrip("#").rstrip())
             elif in_html:
                 self._take_heading(int(in_html[1]), in_html[2])
             elif _TABLE_START.search(line):
@@ -222,14 +228,14 @@ class _Cutter:
             self._at += 1
         self._at += 1
         source = "\n".join(self._lines[first : self._at])
-        for table in read_html_tables(source):
+        for table in read_html_tables(source, max_cells=MAX_CELLS):
             rows = tuple(Row(first + line, tuple(map(strip_marks, cells))) for line, cells in table)
             self._add(Block("table", rows[0].line, len(self.sections) - 1, rows=rows))
 
     def _pipe_table_starts(self) -> bool:
         if "|" not in self._lines[self._at] or self._at + 1 >= len(self._lines):
             return False
-        ruler = self._lines[self._at + 1]
+        ruler = self._lines[self._at + 1].strip()
         return "|" in ruler and "-" in ruler and _RULER.fullmatch(ruler) is not None
 
     def _take_pipe_table(self) -> None:

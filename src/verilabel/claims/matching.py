@@ -14,7 +14,7 @@ A claim is matched to a bundle by its system, its benchmark and its metric, by n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Literal, NamedTuple
@@ -173,7 +173,7 @@ def _match_value(
         upper=f"{bounds.upper:.6f}",
         level=bundle.found.level,
     )
-    notes = _notes(claim, measure)
+    notes = _notes(claim, measure, bundle.found.flags)
     read = readings(value)
     if not read:
         unit = "a scale of its own" if value.unit == "points" else "no rate between 0 and 1"
@@ -253,14 +253,24 @@ def _system_name(found: Verification) -> str:
 
 
 def _is_system(subject: str, found: Verification, names: Mapping[str, str]) -> bool:
-    """True if a claim's model is a bundle's system: its name or its provider's name for it, spelling aside."""
+    """True if a claim's model is a bundle's system: its name or its provider's name for it, spelling aside.
+
+    `org/model` is not `other/model`; `model` is either.
+    """
     if not subject or found.system is None:
         return False
-    meant = same_name(names.get(same_name(subject), subject))
-    system = found.system
-    model = system.provider_model
-    known = {same_name(name) for name in (system.name, model, model.rpartition("/")[2])} - {""}
-    return meant in known or same_name(subject.rpartition("/")[2]) in known
+    meant = names.get(same_name(subject), subject)
+    known = [name for name in (found.system.name, found.system.provider_model) if same_name(name)]
+    if same_name(meant) in map(same_name, known):
+        return True
+    owner, _, bare = map(same_name, meant.rpartition("/"))
+    owners = [
+        same_name(name.rpartition("/")[0]) for name in known if same_name(name.rpartition("/")[2]) == bare
+    ]
+    if not bare or not owners:
+        return False
+    # one name of two owners is two models; where only one side names an owner, the name alone is compared
+    return not owner or not any(owners) or owner in owners
 
 
 def _is_suite(benchmark: str, suite: str, names: Mapping[str, str]) -> bool:
@@ -272,8 +282,12 @@ def _is_suite(benchmark: str, suite: str, names: Mapping[str, str]) -> bool:
     return meant in {same_name(name) for name in (identity, identity.rpartition("/")[2], suite)}
 
 
-def _notes(claim: Claim, measure: MeasurePlan) -> tuple[str, ...]:
+def _notes(claim: Claim, measure: MeasurePlan, flags: Collection[str]) -> tuple[str, ...]:
     notes = []
+    if "suite_unknown" in flags:
+        notes.append(f"that {measure.suite} asks what the name says is the issuer's word (suite_unknown)")
+    if withdrawn := [word for word in ("revoked", "superseded", "disputed") if word in flags]:
+        notes.append(f"the bundle's label is {', '.join(withdrawn)}")
     if claim.configuration:
         notes.append(f"the claim's setting ({claim.configuration}) is not compared with the suite's")
     if measure.where:

@@ -20,7 +20,7 @@ MAX_SENTENCE = 2_000
 NEAR = 60
 """A bare figure belongs to a metric that ends at most so many characters before it."""
 
-_PERCENT = re.compile(r"(?<![\w.])(\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?|\.\d+)\s?(?:%|percent\b)")
+_PERCENT = re.compile(r"(?<![\w.])(?<!\d,)(\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?|\.\d+)\s?(?:%|percent\b)")
 _BARE = re.compile(r"(?<![\w.$#@/-])(\d{1,3}\.\d+|0?\.\d+|\d{1,3})(?![\w%]|\.\d|\s?(?:%|percent)|[-–]\w|,\d)")
 _OF_DATA = re.compile(
     r"\s*(?:\([^)]*\)\s*)?of\s+(?:(?:this|the|our|all|total|its|these|training|pre-?training)\s+){0,3}"
@@ -151,7 +151,7 @@ def _is_score(text: str, match: re.Match[str]) -> bool:
     if _OF_DATA.match(after) or _INTERVAL.match(after):
         return False
     if match.re is _BARE:
-        return not _COUNTED.match(after) and not _NOT_A_SCORE.search(before)
+        return not _COUNTED.match(after) and not _NOT_A_SCORE.search(before[-NEAR:])
     return True
 
 
@@ -184,7 +184,8 @@ def _in_brackets(text: str, match: re.Match[str]) -> bool:
 
 
 def _sign(text: str, start: int) -> Comparator:
-    return next((sign for pattern, sign in _SIGNS if pattern.search(text[:start])), "=")
+    before = text[max(0, start - NEAR) : start]
+    return next((sign for pattern, sign in _SIGNS if pattern.search(before)), "=")
 
 
 def _figure_claim(

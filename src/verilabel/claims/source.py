@@ -21,6 +21,7 @@ MAX_FILES = 200
 HUB = "https://huggingface.co"
 CARD_SUFFIXES = (".md", ".markdown", ".txt", ".text", "")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+_RESULT_PATH = re.compile(r"\.eval_results/(?!\.)[^/\x00-\x1f\\]{1,200}\.ya?ml")
 _HUB_PAGE = re.compile(r"https://(?:www\.)?huggingface\.co/([^/?#]+/[^/?#]+?)/?", re.ASCII)
 _CODE_PAGE = re.compile(r"https://github\.com/([^/]+/[^/]+)/blob/(.+)", re.ASCII)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -103,7 +104,7 @@ def _list_results(hub: str, name: str) -> list[str]:
         paths = [entry["path"] for entry in entries if entry.get("type") == "file"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise MalformedInput("the hub's list of files is not one", where=url) from error
-    wanted = [path for path in paths if isinstance(path, str) and path.endswith((".yaml", ".yml"))]
+    wanted = [path for path in paths if isinstance(path, str) and _RESULT_PATH.fullmatch(path)]
     if len(wanted) > MAX_FILES:
         raise LimitExceeded(f"{len(wanted)} files of results, at most {MAX_FILES} are read", where=url)
     return wanted

@@ -24,20 +24,25 @@ _OTHERS = re.compile(
     r"(?:the\s+|an?\s+)?(?:\w+\s+){0,3}$",
     re.IGNORECASE,
 )
+_BEATEN = re.compile(r"\b(?:above|below|behind|ahead of)\s*(?:the\s+|an?\s+)?(?:\w+\s+){0,3}$", re.IGNORECASE)
+_NAMED_BEFORE = re.compile(rf"({_NAME})\s*\(\s*$")
 _LESS_THAN = re.compile(r"\b(?:less|more|fewer|greater|lower|higher|better) than\s*$", re.IGNORECASE)
 
 
 def subject_of_figure(text: str, start: int, end: int, subject: str, benchmarks: Sequence[Spot]) -> str:
     """The model that the figure at `start` to `end` speaks of; an empty text where the sentence leaves it open.
 
-    `X% for NAME` is NAME's. Else it is that of the one model that is named before the figure, or in the whole sentence,
-    not counting what something is compared to; of the document's own where none is named. A figure that something is
-    compared to is left open, and so is one after several names.
+    `X% for NAME` is NAME's, and so is `NAME (X%)`. Else it is that of the one model that is named before the figure, or
+    in the whole sentence, not counting what something is compared to or better than; of the document's own where none
+    is named. A figure that something is compared to is left open, and so is one after several names.
     """
     after = _NAMED_AFTER.match(text, end)
     if after:
         return after[1].rstrip(".")
     before = text[:start]
+    bracketed = _NAMED_BEFORE.search(before)
+    if bracketed:
+        return bracketed[1]
     if _OTHERS.search(before) and not _LESS_THAN.search(before):
         return ""
     named = [match for match in _NAMES.finditer(text) if _is_own_name(text, match, benchmarks)]
@@ -53,4 +58,5 @@ def _is_own_name(text: str, match: re.Match[str], benchmarks: Sequence[Spot]) ->
     """True unless the name is a benchmark's, or one that something is compared to."""
     if any(spot.start < match.end() and match.start() < spot.end for spot in benchmarks):
         return False
-    return _OTHERS.search(text[: match.start()]) is None
+    before = text[: match.start()]
+    return _OTHERS.search(before) is None and _BEATEN.search(before) is None

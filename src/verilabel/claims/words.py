@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import cache
 from importlib import resources
 from typing import NamedTuple
@@ -19,6 +20,8 @@ SAFETY_WORDS = re.compile(
 )
 """Words that make a claim one about safety."""
 _ATTACKS = re.compile(r"attack|jailbreak|adversarial|harm|injection|red[- ]?team", re.IGNORECASE)
+_BETWEEN_DIGITS = re.compile(r"(?<=\d)[\W_]+(?=\d)")
+_NO_PART_OF_A_NAME = re.compile(r"(?!(?<=\d)\.(?=\d)|(?<=[^\W_])\+(?![^\W_]))[\W_]")
 _EDGE_BEFORE, _EDGE_AFTER = r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])"
 
 
@@ -97,8 +100,13 @@ def topic_of(*texts: str) -> Topic:
 
 
 def same_name(text: str) -> str:
-    """A name reduced to what two spellings of it share: letters and digits in lower case."""
-    return re.sub(r"[^a-z0-9]+", "", text.casefold())
+    """A name reduced to what two spellings of it share: letters and digits in lower case.
+
+    What stands between two digits stays as one mark, and a plus at the end of a word stays: 3.5 is not 35, and
+    `HumanEval+` is not `HumanEval`.
+    """
+    folded = _BETWEEN_DIGITS.sub(".", unicodedata.normalize("NFKC", text).casefold())
+    return _NO_PART_OF_A_NAME.sub("", folded)
 
 
 def _pattern(words: list[str], flags: int) -> re.Pattern[str]:

@@ -4,7 +4,8 @@ Plans are logged before their run and labels after it. A proof shows anyone, off
 `check` recomputes your own log whole. `audit` does so for any log, behind an address or in a folder, and remembers what
 it saw: a log that shows fewer entries than before (shrunk), changed an entry (rewritten), showed two parties two
 histories (forked), or signed another tree than it serves (another_tree) is named, the signed checkpoints that show it
-are kept, and the exit status is 4. Your own log is in `$VERILABEL_HOME/log` (`~/.verilabel/log` where that is not set).
+are kept, and the exit status is 4. Where nothing was found and a --peer could not be compared with, it is 8. Your own
+log is in `$VERILABEL_HOME/log` (`~/.verilabel/log` where that is not set).
 
 A served log takes entries at `POST /add`. It listens on loopback; elsewhere writers need a token, and TLS is the work
 of a reverse proxy. Everything else is static: `log tiles` writes the same bytes for any web host.
@@ -249,12 +250,15 @@ def _prove(args: argparse.Namespace) -> None:
 
     with _open_for_reading(args) as log:
         proof = log.prove(args.number)
+    text = proof.bytes().decode("utf-8")
+    if args.out is None and not args.json and any(plain(line) != line for line in text.split("\n")):
+        raise UsageError("the proof holds characters that a terminal may obey", hint="--out FILE, or --json")
     if args.out is not None:
         write_file(args.out, proof.bytes(), overwrite=args.force)
     if args.json:
-        print_json({"number": args.number, "out": args.out, "proof": proof.bytes().decode("utf-8")})
+        print_json({"number": args.number, "out": args.out, "proof": text})
     elif args.out is None:
-        sys.stdout.write(proof.bytes().decode("utf-8"))
+        sys.stdout.write(text)
     else:
         print(f"wrote the proof of entry {args.number} to {args.out}")
 
@@ -280,7 +284,7 @@ def _check(args: argparse.Namespace) -> None:
             }
         )
         return
-    print(f"{audit.origin}: all {audit.size} entries and {audit.checkpoints} signed checkpoints hold")
+    print(f"{plain(audit.origin)}: all {audit.size} entries and {audit.checkpoints} signed checkpoints hold")
     print(f"  root  {audit.root}")
     print(f"  key   {audit.keyid}")
     if args.from_checkpoint is None:
@@ -298,7 +302,7 @@ def _tiles(args: argparse.Namespace) -> None:
     if args.json:
         print_json({"origin": origin, "size": size, "written": written, "out": args.out})
     else:
-        print(f"{origin}: {size} entries as files in {args.out}, {written} of them new")
+        print(f"{plain(origin)}: {size} entries as files in {args.out}, {written} of them new")
 
 
 # -- serving
@@ -460,7 +464,9 @@ def _audit(args: argparse.Namespace) -> ExitStatus:
         print_json(msgspec.to_builtins(audited, enc_hook=str))
     else:
         _print_audit(audited)
-    return ExitStatus.SEAL if audited.findings else ExitStatus.OK
+    if audited.findings:
+        return ExitStatus.SEAL
+    return ExitStatus.OK if all(peer.was_compared for peer in audited.peers) else ExitStatus.UNDETERMINED
 
 
 def _print_audit(audited: Audited) -> None:
@@ -479,4 +485,7 @@ def _print_audit(audited: Audited) -> None:
         print(f"  {finding.kind.upper()}: {plain(finding.message)}")
         print(f"    kept in {finding.evidence}")
     if not audited.findings:
-        print("  all of it holds" if audited.peers else "  all of it holds; nobody else was asked (--peer)")
+        silent = sum(not peer.was_compared for peer in audited.peers)
+        asked = f"{silent} of {len(audited.peers)} peers could not be compared with"
+        others = "; nobody else was asked (--peer)" if not audited.peers else f"; {asked}" if silent else ""
+        print(f"  all of it holds{others}")

@@ -49,16 +49,17 @@ def _vouch(args: argparse.Namespace) -> None:
 
 
 def _stamp(args: argparse.Namespace) -> None:
-    from verilabel.evidence.timestamps import check_form, timestamp_query
+    from verilabel.evidence.timestamps import check_meant, timestamp_query
     from verilabel.transparency.fetching import check_url, send_request
 
     _require_folder(args.bundle)
-    query = timestamp_query(_statement_bytes(args.bundle))
+    payload = _statement_bytes(args.bundle)
+    query = timestamp_query(payload)
     url = check_url(args.tsa, may_be_plain=True, what="time-stamp authority")
     answer = send_request(url, body=query, headers={"Content-Type": "application/timestamp-query"})
     if answer.status != HTTPStatus.OK:
         raise ModelError(f"the authority answers with status {answer.status}: {answer.text}", where=url)
-    check_form(answer.body, where=url)
+    check_meant(answer.body, payload, where=url)
     _put(args.bundle, layout.TIMESTAMP, answer.body)
     _say(
         args, {"tsa": args.tsa}, f"{args.tsa} stamped {args.bundle}; name it in your trust policy to check it"

@@ -46,7 +46,13 @@ def verify_keyless(
         parsed = Bundle.from_json(bundle)
     except (InvalidBundle, ValueError) as error:
         raise MalformedInput(f"not a Sigstore bundle: {_first_line(error)}", where=where) from None
-    verifier = Verifier(trusted_root=_open_root(trusted_root))
+    root = _open_root(trusted_root)
+    try:
+        verifier = Verifier(trusted_root=root)
+    except (VerificationError, Error, ValueError) as error:
+        raise MalformedInput(
+            f"not a Sigstore trusted root: {_first_line(error)}", where="trusted root"
+        ) from None
     reasons = []
     for identity in identities:
         policy = Identity(identity=identity.identity, issuer=identity.issuer)

@@ -7,6 +7,7 @@ the package `rfc3161-client`. A log's witnesses say the same without certificate
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -52,6 +53,16 @@ def check_form(response: bytes, *, where: str = "timestamp") -> Any:
     except ValueError as error:
         raise MalformedInput(f"not a time-stamp response: {error}", where=where) from None
     return decoded
+
+
+def check_meant(response: bytes, payload: bytes, *, where: str = "timestamp") -> None:
+    """Check that a response grants a stamp of exactly `payload`; whose it is, is not verified.
+
+    Raises MissingExtra, MalformedInput, and SealError where it is of something else.
+    """
+    imprint = check_form(response, where=where).tst_info.message_imprint
+    if imprint.message != hashlib.sha256(payload).digest():
+        raise SealError("the time stamp is of something else", where=where)
 
 
 def check_timestamp(

@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
 
 from verilabel.errors import MalformedInput, UsageError
+from verilabel.evidence.acceptance import Accepted, Decision, Refused
 from verilabel.evidence.anchors import FIELDS, NONE, Anchors, read_anchors
 from verilabel.evidence.keys import KeyType, PublicKey, parse_public
 from verilabel.records.strict_yaml import load_strict_yaml
@@ -49,25 +50,6 @@ SCOPED_ROLES: frozenset[Role] = frozenset({"labels", "replications", "disputes",
 """Roles that rubrics and systems limit: what is signed in them is about a label, or about a system."""
 MAX_IDENTITY = 2048
 _RULES = "any, all, key, sigstore, within or unsafe_accept_any_key"
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """The key counts; `name` is what the policy calls its holder."""
-
-    name: str
-    accepted: Literal[True] = True
-
-
-@dataclass(frozen=True)
-class Refused:
-    """The key does not count, and why."""
-
-    reason: str
-    accepted: Literal[False] = False
-
-
-Decision = Accepted | Refused
 
 
 @dataclass(frozen=True)
@@ -214,13 +196,18 @@ class AnyOf:
     rules: tuple[Rule, ...]
 
     def decide(self, question: Question) -> Decision:
-        """The first acceptance, or the most telling refusal."""
-        refusals = []
+        """The first acceptance, one that names the holder before others, or the most telling refusal."""
+        refusals, accepted = [], []
         for rule in self.rules:
             decision = rule.decide(question)
-            if decision.accepted:
+            if not decision.accepted:
+                refusals.append(decision)
+            elif decision.is_named:
                 return decision
-            refusals.append(decision)
+            else:
+                accepted.append(decision)
+        if accepted:
+            return accepted[0]
         return max(refusals, key=lambda refused: "counts, but" in refused.reason, default=Refused("no rule"))
 
     def parts(self) -> Iterator[Rule]:
@@ -238,13 +225,20 @@ class AllOf:
 
     def decide(self, question: Question) -> Decision:
         """The first refusal, or an acceptance. No rules at all accept nothing."""
-        names = []
+        every = []
         for rule in self.rules:
             decision = rule.decide(question)
             if not decision.accepted:
                 return decision
-            names.append(decision.name)
-        return Accepted(", ".join(dict.fromkeys(names))) if names else Refused("no rule")
+            every.append(decision)
+        if not every:
+            return Refused("no rule")
+        named = [decision for decision in every if decision.is_named] or every
+        return Accepted(
+            ", ".join(dict.fromkeys(decision.name for decision in every)),
+            is_named=any(decision.is_named for decision in every),
+            holders=frozenset().union(*(decision.holders for decision in named)),
+        )
 
     def parts(self) -> Iterator[Rule]:
         """This rule and all rules inside it."""
@@ -259,7 +253,7 @@ class UnsafeAcceptAnyKey:
 
     def decide(self, question: Question) -> Decision:
         """Always accepted, under a name that warns."""
-        return Accepted(f"anyone (unsafe): {question.signer}")
+        return Accepted(f"anyone (unsafe): {question.signer}", is_named=False)
 
     def parts(self) -> Iterator[Rule]:
         """This rule alone."""
@@ -273,6 +267,8 @@ class TrustPolicy:
     accept: Rule
     witness_quorum: int = 0
     anchors: Anchors = NONE
+    is_open_to_disputes: bool = False
+    """True where everybody's dispute counts, as it does without a policy."""
 
     def accepts(
         self, key: PublicKey, *, role: Role, rubric: str | None = None, system: str | None = None
@@ -293,11 +289,17 @@ class TrustPolicy:
         return tuple(dict.fromkeys(named))
 
     def keys(self, role: Role) -> tuple[PublicKey, ...]:
-        """The keys that the policy names for a role, of the type in which that role signs notes."""
+        """The keys that the policy names for a role, of the type in which that role signs notes.
+
+        In roles that no rubric and no system limit, those alone that the whole policy accepts: what `within` or `all`
+        around a rule forbids is not named by it.
+        """
         key_type = KeyType.COSIGNATURE if role == "witness" else KeyType.ED25519
         named = {}
         for rule in self.accept.parts():
             if isinstance(rule, AcceptKey) and (rule.scope.roles is None or role in rule.scope.roles):
+                if role not in SCOPED_ROLES and not self.accepts(rule.key, role=role).accepted:
+                    continue
                 key = rule.key.of_type(key_type)
                 named[(key.name, key.raw)] = key
         return tuple(named.values())

@@ -41,8 +41,9 @@ def weights_root(folder: Path) -> str:
 def check_signature(folder: Path, signature: Path, public_key: Path) -> str:
     """Verify a model signature made with an elliptic-curve key, offline; return the root that it signed.
 
-    Raises MissingExtra without the package, MalformedInput for what is no signature file, SealError where the signature
-    does not hold or the folder is not the signed one.
+    A signature may say itself which files it leaves out; it must be about all of the folder. Raises MissingExtra
+    without the package, MalformedInput for what is no signature file, SealError where the signature does not hold or
+    the folder is not the signed one.
     """
     verifying = _package().verifying
     root = _signed_root(signature)
@@ -51,6 +52,12 @@ def check_signature(folder: Path, signature: Path, public_key: Path) -> str:
         config.verify(folder, signature)
     except Exception as error:  # the package raises ValueError, sigstore's and cryptography's errors
         raise SealError(f"the model signature does not hold: {error}", where=str(signature)) from None
+    if root != weights_root(folder):
+        raise SealError(
+            "the signature holds, but it leaves out some of the folder's files, or hashes them in another way",
+            where=str(signature),
+            hint="files that a signature leaves out can be anybody's",
+        )
     return root
 
 
@@ -75,6 +82,8 @@ def _signed_root(signature: Path) -> str:
 def _package() -> Any:
     try:
         import model_signing
-    except ImportError:
-        raise MissingExtra("model-signing", "model-signing") from None
+    except ImportError as error:
+        # version 1.1.1 imports pyOpenSSL and does not ask for it
+        lacking = "pyOpenSSL" if (error.name or "").partition(".")[0] == "OpenSSL" else "model-signing"
+        raise MissingExtra(lacking, "model-signing") from None
     return model_signing

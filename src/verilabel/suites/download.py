@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import ipaddress
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
 
 from verilabel.errors import LimitExceeded, MissingExtra, UsageError
 from verilabel.suites.format import DataSource, HubFile
 from verilabel.suites.readers import MAX_DATA_BYTES
 
+if TYPE_CHECKING:
+    import aiohttp
+
 TIMEOUT_SECONDS = 300
 CHUNK_BYTES = 2**16
+MAX_REDIRECTS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
 
 
 class NotServed(UsageError):
@@ -40,35 +48,81 @@ def fetch_bytes(url: str, *, limit: int) -> bytes:
 
 
 async def fetch_url(url: str, *, limit: int) -> bytes:
-    """The body of one GET. Redirects are followed; the digest, not the host, is what is trusted.
+    """The body of one GET. Redirects are followed by `follow_redirect`; what is trusted is a digest, not the host.
 
     Raises NotServed for a status other than 200, UsageError where nothing answers, LimitExceeded beyond `limit` bytes,
     MissingExtra without aiohttp.
     """
+    import asyncio
+
     try:
         import aiohttp
     except ImportError:
         raise MissingExtra("aiohttp", "eval") from None
-    parts: list[bytes] = []
-    size = 0
     try:
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
         async with (
-            aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
-            session.get(url) as response,
+            asyncio.timeout(TIMEOUT_SECONDS),
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None), trust_env=True) as session,
         ):
-            if response.status != 200:
-                raise NotServed(url, response.status)
-            async for chunk in response.content.iter_chunked(CHUNK_BYTES):
-                size += len(chunk)
-                if size > limit:
-                    raise LimitExceeded(f"more than {limit} bytes", where=url)
-                parts.append(chunk)
+            place = url
+            for _ in range(MAX_REDIRECTS + 1):
+                async with session.get(place, allow_redirects=False) as response:
+                    if response.status in _REDIRECTS and "Location" in response.headers:
+                        place = follow_redirect(place, response.headers["Location"])
+                        continue
+                    if response.status != 200:
+                        raise NotServed(url, response.status)
+                    return await _read_bounded(response, limit, url)
+            raise UsageError(f"more than {MAX_REDIRECTS} redirects", where=url)
     except (aiohttp.ClientError, TimeoutError) as error:
         raise UsageError(
             f"cannot be fetched: {error or type(error).__name__}", where=url, hint="is the network reachable?"
         ) from error
+
+
+async def _read_bounded(response: aiohttp.ClientResponse, limit: int, url: str) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+        size += len(chunk)
+        if size > limit:
+            raise LimitExceeded(f"more than {limit} bytes", where=url)
+        parts.append(chunk)
     return b"".join(parts)
+
+
+def follow_redirect(place: str, location: str) -> str:
+    """The address that a redirect leads to. Raises UsageError where it must not be followed.
+
+    It leads to https, or stays with the same server; and a server elsewhere does not send anybody to an address of
+    this machine or of the network around it, by number or as `localhost`. Names are not resolved here.
+    """
+    target = location
+    try:
+        target = urljoin(place, location)
+        old, new = urlsplit(place), urlsplit(target)
+        same = (old.scheme, old.netloc) == (new.scheme, new.netloc)
+        outward = new.scheme == "https" and (_is_near(old.hostname) or not _is_near(new.hostname))
+        allowed = new.username is None and (same or outward)
+    except ValueError:
+        allowed = False
+    if not allowed:
+        raise UsageError(
+            "the server redirects to an address that is not followed",
+            where=place,
+            hint=f"fetch it yourself if it is meant: {target[:200]}",
+        )
+    return target
+
+
+def _is_near(host: str | None) -> bool:
+    """True for this machine, and for addresses that the internet does not route."""
+    if not host or host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return False
 
 
 def _fetch_hub_file(file: HubFile, limit: int) -> bytes:

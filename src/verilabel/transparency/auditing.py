@@ -44,6 +44,7 @@ from verilabel.transparency.witness_protocol import seen_path
 
 MAX_ENTRIES = 2**24
 """What an audit keeps in memory grows with the log: 32 bytes and more for each entry."""
+NOT_COMPARED = "not compared"
 Signed = tuple[Checkpoint, bytes]
 """A verified checkpoint and its note."""
 
@@ -57,6 +58,11 @@ class PeerReport:
     """Entries under the checkpoint it shows; None where it shows none."""
     outcome: str
     """`agrees`, the kind of the finding, or why nothing could be compared."""
+
+    @property
+    def was_compared(self) -> bool:
+        """True if what the peer shows was held against the log."""
+        return not self.outcome.startswith(NOT_COMPARED)
 
 
 @dataclass(frozen=True)
@@ -135,7 +141,7 @@ def audit_log(
         _compare_earlier(audit, tree, leaves)  # step 4
     reports = [_compare_peer(audit, tree, peer) for peer in peers]  # step 5
     if leaves is not None and not audit.findings:
-        memory.keep(note, leaves)  # step 6
+        memory.keep(note, leaves, seen=None if before is None else before[1])  # step 6
     return Audited(
         source=source.name,
         origin=key.name,
@@ -291,15 +297,15 @@ def _compare_peer(audit: _Audit, tree: Tree | None, peer: str) -> PeerReport:
     try:
         note = _fetch_seen(peer, audit.memory.key.name)
         seen = open_checkpoint(note, [audit.memory.key], where=peer).checkpoint
-        if seen.size > now.size:
-            return PeerReport(peer, seen.size, _compare_ahead(audit, (seen, note), peer))
     except (UsageError, MalformedInput, SealError) as error:
-        return PeerReport(peer, None, f"not compared: {error.message}")
+        return PeerReport(peer, None, f"{NOT_COMPARED}: {error.message}")
+    if seen.size > now.size:
+        return PeerReport(peer, seen.size, _compare_ahead(audit, (seen, note), peer))
     if seen.size == now.size:
         agrees = seen.root == now.root
         outcome = "agrees" if agrees else audit.find(split_view(audit.memory, now.size, note_now, note))
     elif tree is None:
-        outcome = "not compared: the log's entries do not give its signed root"
+        outcome = f"{NOT_COMPARED}: the log's entries do not give its signed root"
     elif root_at(tree, seen.size) == seen.root:
         outcome = "agrees"
     else:
@@ -308,13 +314,22 @@ def _compare_peer(audit: _Audit, tree: Tree | None, peer: str) -> PeerReport:
 
 
 def _compare_ahead(audit: _Audit, seen: Signed, peer: str) -> str:
-    """A peer has seen more than the audit: the log has grown meanwhile, or hides what it signed."""
-    note = audit.source.checkpoint()
-    now = open_checkpoint(note, [audit.memory.key], where=audit.source.name).checkpoint
-    if now.size < seen[0].size:
-        return audit.find(shrunken(audit.memory, seen, (now, note), peer))
-    nodes = TileNodes(audit.source, now.size)
-    finding = compare_growth(audit.memory, nodes, seen, (now, note), kind="forked")
+    """A peer has seen more than the audit: the log has grown meanwhile, or hides what it signed.
+
+    A log that does not answer now is not let off: it signed what the peer shows, and does not serve it.
+    """
+    signed = {"seen.checkpoint": seen[1]}
+    try:
+        note = audit.source.checkpoint()
+        now = open_checkpoint(note, [audit.memory.key], where=audit.source.name).checkpoint
+        if now.size < seen[0].size:
+            return audit.find(shrunken(audit.memory, seen, (now, note), peer))
+        signed["now.checkpoint"] = note
+        nodes = TileNodes(audit.source, now.size)
+        finding = compare_growth(audit.memory, nodes, seen, (now, note), kind="forked")
+    except (UsageError, MalformedInput, SealError) as error:
+        message = f"{peer} has its signature over {seen[0].size} entries, and it shows them no more: {error.message}"
+        finding = audit.memory.accuse("unreadable", message, signed)
     return "agrees" if finding is None else audit.find(finding)
 
 

@@ -7,13 +7,16 @@ Redirects are refused, so that a token goes only where it was meant to go.
 from __future__ import annotations
 
 import http.client
-import time
+import socket
+import threading
 import urllib.error
 import urllib.request
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from verilabel.errors import LimitExceeded, PolicyError, SealError, UsageError
@@ -85,33 +88,110 @@ def send_request(
 
     `url` was checked by `check_url`. Raises UsageError where nobody answers in time, LimitExceeded beyond `limit`.
     """
-    deadline = time.monotonic() + timeout_s
     sent = {"User-Agent": _USER_AGENT, "Accept-Encoding": "identity", **(headers or {})}
     # `check_url` lets http and https pass alone
     request = urllib.request.Request(url, data=body, headers=sent)  # noqa: S310
-    handlers: list[urllib.request.BaseHandler] = [_NoRedirects()]
+    deadline = _Deadline(timeout_s)
+    handlers: list[urllib.request.BaseHandler] = [_NoRedirects(), *deadline.handlers()]
     if is_loopback(urlsplit(url).hostname or ""):
         handlers.append(urllib.request.ProxyHandler({}))
     opener = urllib.request.build_opener(*handlers)
     try:
-        try:
-            response = opener.open(request, timeout=timeout_s)
-        except urllib.error.HTTPError as error:
-            response = error
-        with response:
-            data = _read_bounded(response, limit, deadline, url)
+        with deadline:
+            try:
+                response = opener.open(request, timeout=timeout_s)
+            except urllib.error.HTTPError as error:
+                response = error
+            with response:
+                data = _read_bounded(response, limit, url)
+            deadline.check()
             if (response.headers.get("Content-Encoding") or "").lower() == "gzip":
                 data = _unpack(data, limit, url)
             kind = (response.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
             return Answer(response.status, kind, data)
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or str(error) or type(error).__name__
+        reason = _TOO_SLOW if deadline.has_passed else reason
         raise UsageError(
             f"no answer: {reason}", where=url, hint="is the server running, and reachable?"
         ) from None
 
 
-def _read_bounded(response: Any, limit: int, deadline: float, url: str) -> bytes:
+_TOO_SLOW = "the answer takes too long"
+
+
+class _Deadline:
+    """One deadline for a whole exchange: connection, handshake, headers and body.
+
+    A socket's own timeout begins anew with each byte that comes. At the deadline the connection is shut down, wherever
+    the reader is then.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+        self._sockets: list[socket.socket] = []
+        self._lock = threading.Lock()
+        self.has_passed = False
+
+    def handlers(self) -> tuple[urllib.request.BaseHandler, ...]:
+        """Handlers whose connections it ends."""
+        watch = self._watch
+
+        class Plain(http.client.HTTPConnection):
+            def connect(self) -> None:
+                self._create_connection = watch
+                super().connect()
+
+        class Protected(http.client.HTTPSConnection):
+            def connect(self) -> None:
+                self._create_connection = watch
+                super().connect()
+
+        class PlainHandler(urllib.request.HTTPHandler):
+            def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+                return self.do_open(Plain, request)
+
+        class ProtectedHandler(urllib.request.HTTPSHandler):
+            def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+                return self.do_open(Protected, request)
+
+        return PlainHandler(), ProtectedHandler()
+
+    def check(self) -> None:
+        """Raises TimeoutError where it has passed: what was read may be cut short."""
+        if self.has_passed:
+            raise TimeoutError(_TOO_SLOW)
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        with self._lock:
+            for watched in self._sockets:
+                watched.close()
+            self._sockets.clear()
+
+    def _watch(self, *arguments: Any, **named: Any) -> socket.socket:
+        connected = socket.create_connection(*arguments, **named)
+        with self._lock:
+            self._sockets.append(connected.dup())  # TLS takes the socket itself away
+        self.check()
+        return connected
+
+    def _end(self) -> None:
+        with self._lock:
+            self.has_passed = True
+            for watched in self._sockets:
+                with suppress(OSError):
+                    watched.shutdown(socket.SHUT_RDWR)
+
+
+def _read_bounded(response: Any, limit: int, url: str) -> bytes:
     parts: list[bytes] = []
     size = 0
     while chunk := response.read1(_CHUNK_BYTES):
@@ -119,8 +199,6 @@ def _read_bounded(response: Any, limit: int, deadline: float, url: str) -> bytes
         size += len(chunk)
         if size > limit:
             raise LimitExceeded(f"the answer has more than {limit} bytes", where=url)
-        if time.monotonic() > deadline:
-            raise TimeoutError("the answer takes too long")
     return b"".join(parts)
 
 

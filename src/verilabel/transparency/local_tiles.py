@@ -6,6 +6,7 @@ from pathlib import Path
 
 from verilabel.errors import SealError, UsageError
 from verilabel.evidence.atomic import write_file
+from verilabel.evidence.keys import PublicKey, load_public
 from verilabel.evidence.log import LocalLog
 from verilabel.evidence.merkle import root_at
 from verilabel.evidence.note import MAX_NOTE_BYTES, parse_checkpoint_text, parse_note
@@ -68,6 +69,10 @@ class FolderTiles:
             raise UsageError("there is no log here", where=self.name, hint="`verilabel log tiles` writes one")
         return _read(path, MAX_NOTE_BYTES)
 
+    def key(self) -> PublicKey:
+        """The key line that lies beside the tiles: for a first meeting only."""
+        return load_public(self._folder / KEY_PATH)
+
     def tile(self, tile: TilePath) -> bytes:
         """The bytes of a tile, or of the full tile in its place. Raises SealError where there is neither."""
         for candidate in (tile, tile.full):
@@ -114,6 +119,12 @@ def _check_folder(log: LocalLog, folder: Path, size: int) -> None:
                 f"the folder holds {there.size} entries of {there.origin}; the log {log.origin} has {size}",
                 where=str(folder),
                 hint="has the log been put back to an older state? `verilabel log audit` compares the two",
+            )
+        if root_at(TileNodes(LocalTiles(log), size), there.size) != there.root:
+            raise SealError(
+                f"the log does not begin with the {there.size} entries that the folder shows",
+                where=str(folder),
+                hint="who has read the folder has another history; `verilabel log audit` names the entry",
             )
 
 

@@ -11,8 +11,10 @@ histories are held against each other.
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -27,6 +29,7 @@ from verilabel.records.canonical import sha256_hex
 FindingKind = Literal["forked", "shrunk", "rewritten", "another_tree", "wrong_tile", "unreadable"]
 CHECKPOINT = "checkpoint"
 LEAVES = "leaves"
+LOCK = "lock"
 EVIDENCE = "evidence"
 MAX_LEAVES_KEPT = 2**24
 
@@ -57,6 +60,14 @@ class Finding:
 def memory_folder() -> Path:
     """Where a user's memory of logs lives: `logs` in the folder of keys and the local log."""
     return home_folder() / "logs"
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One program at a time; the lock goes with the process that has it."""
+    with path.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 class Pins:
@@ -104,12 +115,20 @@ class Memory:
         data = path.read_bytes()
         return [data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES)]
 
-    def keep(self, note: bytes, leaves: list[bytes] | None = None) -> None:
-        """Remember a checkpoint that was found consistent with what was seen before, and its leaves after an audit."""
+    def keep(self, note: bytes, leaves: list[bytes] | None = None, *, seen: bytes | None = None) -> None:
+        """Remember a checkpoint that was found consistent with what was seen before, and its leaves after an audit.
+
+        `seen` is the note that it was compared with, None where there was none. Where another program has kept another
+        one meanwhile, that one stays, for nobody has compared the two: what was seen never goes back or forks.
+        """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if leaves is not None and len(leaves) <= MAX_LEAVES_KEPT:
-            write_file(self.folder / LEAVES, b"".join(leaves), overwrite=True)
-        write_file(self.folder / CHECKPOINT, note, overwrite=True)
+        with _locked(self.folder / LOCK):
+            kept = self.checkpoint()
+            if (None if kept is None else kept[1]) != seen:
+                return
+            if leaves is not None and len(leaves) <= MAX_LEAVES_KEPT:
+                write_file(self.folder / LEAVES, b"".join(leaves), overwrite=True)
+            write_file(self.folder / CHECKPOINT, note, overwrite=True)
 
     def accuse(
         self, kind: FindingKind, message: str, files: Mapping[str, bytes], *, entry: int | None = None

@@ -12,7 +12,6 @@ from verilabel.evidence.keys import (
     home_folder,
     key_path,
     load_key,
-    load_public,
     new_key,
     save_key,
 )
@@ -122,8 +121,8 @@ def audit_place(
         )
     folder = local_folder(place)
     if (folder / KEY_PATH).is_file():
-        settled = load_public(folder / KEY_PATH) if key is None else key
         source = FolderTiles(folder)
+        settled = settle_key(folder.resolve().as_uri(), key, Pins(memory), tell=tell, source=source)
         return audit_log(source, settled, Memory(memory, settled), peers=peers, incremental=incremental)
     with LocalLog.open(folder) as log:
         if key is not None and key != log.public_key:

@@ -20,6 +20,7 @@ from verilabel.evidence.merkle import consistency_proof, inclusion_proof, root_a
 from verilabel.evidence.note import Checkpoint, Proof, open_checkpoint, open_proof, parse_proof
 from verilabel.transparency.comparing import compare_growth, shrunken
 from verilabel.transparency.fetching import TIMEOUT_S, HttpTiles, check_url, send_request
+from verilabel.transparency.local_tiles import FolderTiles
 from verilabel.transparency.memory import Memory, Pins, memory_folder
 from verilabel.transparency.tiles import TILE_WIDTH, TileNodes, bundles_of, read_entries
 
@@ -49,10 +50,18 @@ def read_log_key(text: str) -> PublicKey:
     return key
 
 
-def settle_key(url: str, given: PublicKey | None, pins: Pins, *, tell: Callable[[str], None]) -> PublicKey:
+def settle_key(
+    url: str,
+    given: PublicKey | None,
+    pins: Pins,
+    *,
+    tell: Callable[[str], None],
+    source: HttpTiles | FolderTiles | None = None,
+) -> PublicKey:
     """The key that the log at a URL is held to: the one given, the one pinned, or the one of a first meeting.
 
-    At the first meeting it is pinned, and `tell` is told. Raises SealError where the given key is not the pinned one.
+    At the first meeting it is pinned, and `tell` is told. `source` is what lies there, by default a server. Raises
+    SealError where the given key is not the pinned one.
     """
     pinned = pins.find(url)
     if pinned is not None:
@@ -63,7 +72,7 @@ def settle_key(url: str, given: PublicKey | None, pins: Pins, *, tell: Callable[
                 hint=f"ask its keeper; if it has a new key by right, remove {pins.path(url)}",
             )
         return pinned
-    source = HttpTiles(url)
+    source = HttpTiles(url) if source is None else source
     key = given if given is not None else source.key()
     open_checkpoint(source.checkpoint(), [key], where=f"{url}/checkpoint")
     pins.pin(url, key)
@@ -240,7 +249,7 @@ class RemoteLog:
         seen = self._memory.checkpoint()
         self._roots[checkpoint.size] = checkpoint.root
         if seen is None:
-            self._memory.keep(note)
+            self._memory.keep(note, seen=None)
             return
         if checkpoint.size < seen[0].size:  # an older proof, or a log that shrank and grew again
             self._check_not_shrunken(seen)
@@ -249,4 +258,4 @@ class RemoteLog:
         if finding is not None:
             raise finding.error(self.url)
         if checkpoint.size >= seen[0].size:
-            self._memory.keep(note)
+            self._memory.keep(note, seen=seen[1])

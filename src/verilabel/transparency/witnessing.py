@@ -22,6 +22,7 @@ from verilabel.evidence.log_store import LOCK_TIMEOUT_S, database_errors
 from verilabel.evidence.merkle import EMPTY_ROOT, verify_consistency
 from verilabel.evidence.note import (
     Checkpoint,
+    Note,
     cosignature_line,
     open_checkpoint,
     parse_checkpoint_text,
@@ -110,13 +111,16 @@ class Witness:
             connection.execute(  # step 8
                 "INSERT INTO logs VALUES (?, ?, ?) ON CONFLICT (origin)"
                 " DO UPDATE SET size = excluded.size, note = excluded.note",
-                (checkpoint.origin, checkpoint.size, request.note),
+                (checkpoint.origin, checkpoint.size, self._signed_by_log(request.note)),
             )
         line = cosignature_line(request.note, self._key, time=int(self._clock()))  # step 9
         return Reply(HTTPStatus.OK, line.encode("utf-8"))
 
     def seen(self, origin_digest: str) -> bytes | None:
-        """The last checkpoint that was cosigned of the log whose origin has this SHA-256, as it was sent, or None."""
+        """The last checkpoint that was cosigned of the log whose origin has this SHA-256, or None.
+
+        It has the log's own signatures alone.
+        """
         origin = next(
             (name for name in self._known if sha256_hex(name.encode("utf-8")) == origin_digest), None
         )
@@ -155,9 +159,19 @@ class Witness:
         """Signed by the log's key and not consistent as it was shown: it may be proof that the log forked."""
         folder = self._folder / REFUSED
         folder.mkdir(mode=0o700, exist_ok=True)
+        # anybody can hang lines of unknown keys on a checkpoint: they must not fill the folder with one refusal
+        refused = self._signed_by_log(refused)
         path = folder / f"{sha256_hex(earlier + refused)[:32]}.checkpoints"
         if not path.exists() and len(list(folder.iterdir())) < MAX_REFUSED_KEPT:
             write_file(path, earlier + b"\n" + refused, overwrite=True)
+
+    def _signed_by_log(self, note: bytes) -> bytes:
+        """A checkpoint with the signatures of its log's known keys alone, which were verified."""
+        parsed = parse_note(note)
+        origin = parse_checkpoint_text(parsed.text).origin
+        known = {(key.name, key.note_hash) for key in self._known[origin]}
+        own = tuple(s for s in parsed.signatures if (s.name, s.note_hash) in known)
+        return Note(parsed.text, own).bytes()
 
     def _prepare(self) -> None:
         with self._transaction() as connection:

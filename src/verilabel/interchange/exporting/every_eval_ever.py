@@ -293,7 +293,7 @@ def _instance(
             "score": 1.0 if event else 0.0,
             "is_correct": value is not None and event is not measure.lower_is_better,
         },
-        "error": _error(measure, answer, value),
+        "error": _error(measure, answer, value, texts=texts),
         "metadata": _instance_metadata(source, measure, answer),
     }
     usage = answer.last.usage
@@ -349,13 +349,14 @@ def _as_digests(attempt: Attempt) -> tuple[str, list[str]]:
     return prompt, [f"not shown: sha256:{sha256_hex(attempt.output.encode())}"]
 
 
-def _error(measure: Measured, answer: Answer, value: bool | None) -> str | None:
+def _error(measure: Measured, answer: Answer, value: bool | None, *, texts: bool) -> str | None:
     if value is not None:
         return None
     if answer.outcome == "missing":
-        return f"missing: {answer.reason}"
+        reason = answer.reason if texts else answer.reason.partition(":")[0]
+        return f"missing: {reason}"
     finding = answer.finding(measure.plan.detector)
-    if isinstance(finding, Unscored):
+    if isinstance(finding, Unscored) and texts:  # a reason may quote the answer
         return f"unscored: {finding.reason}"
     return "unscored"
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from verilabel.errors import MalformedInput, UsageError
+from verilabel.errors import LimitExceeded, MalformedInput, UsageError
 from verilabel.interchange.importing.every_eval_ever import read_every_eval_ever
 from verilabel.interchange.importing.garak import read_garak
 from verilabel.interchange.importing.helm import RUN_SPEC, read_helm
@@ -62,11 +62,14 @@ def read_run(path: Path, *, form: str | None = None, table: TableOptions | None 
         raise UsageError(
             f"columns, claims and words are for tables, not for {form}", hint="the log has its own headlines"
         )
-    if path.is_dir():
-        return _read_folder(path, form)
-    source = read_source(path)
-    chosen = form or ("table" if options.is_given else detect_format(source))
-    return _READERS[chosen](source, options)
+    try:
+        if path.is_dir():
+            return _read_folder(path, form)
+        source = read_source(path)
+        chosen = form or ("table" if options.is_given else detect_format(source))
+        return _READERS[chosen](source, options)
+    except RecursionError:
+        raise LimitExceeded("JSON nested too deep", where=str(path)) from None
 
 
 def _read_folder(path: Path, form: str | None) -> ImportedRun:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from verilabel.errors import MalformedInput, UsageError
-from verilabel.interchange.importing.printed import print_number, score_of
+from verilabel.interchange.importing.printed import print_claim, score_of
 from verilabel.interchange.importing.run import (
     ClaimedCount,
     ClaimedMetric,
@@ -41,6 +41,8 @@ MEANS = re.compile(
     r"(?:.*[^a-z])?(?:accuracy|mean|rate|pass@1|pass_rate|exact[ _-]?match|win_rate|refusal_rate)(?:[^a-z].*)?",
     re.IGNORECASE,
 )
+MAX_NAME = 500
+"""Of a metric's name or description that is searched for a mean; a longer one is an essay."""
 PARAMS = ("temperature", "top_p", "top_k", "max_tokens")
 
 
@@ -111,7 +113,7 @@ def _claims(
 ) -> list[ClaimedMetric]:
     config, details = as_dict(result.get("metric_config")), as_dict(result.get("score_details"))
     uncertainty = as_dict(details.get("uncertainty"))
-    printed = print_number(details.get("score"))
+    printed = print_claim(details.get("score"))
     if printed is None:
         return []
     names = [as_text(config.get(key)) for key in ("metric_kind", "metric_id", "metric_name")]
@@ -121,7 +123,7 @@ def _claims(
     alone = {record.group for record in records} == {group}
     of = sampled if sampled is not None else rows if alone else None
     scale = 100 if as_text(config.get("metric_unit")).lower() in ("percent", "percentage", "%") else 1
-    assumed = not any(MEANS.fullmatch(name) for name in described if name)
+    assumed = not any(MEANS.fullmatch(name) for name in described if 0 < len(name) <= MAX_NAME)
     claims = [
         ClaimedMetric(
             name=next((name for name in reversed(names) if name), "score"),
@@ -133,7 +135,7 @@ def _claims(
         )
     ]
     error = as_dict(uncertainty.get("standard_error"))
-    if (printed_error := print_number(error.get("value"))) is not None:
+    if (printed_error := print_claim(error.get("value"))) is not None:
         is_analytic = as_text(error.get("method")) in ("analytic", "")
         claims.append(
             ClaimedMetric(
@@ -172,6 +174,10 @@ def _read_instances(path: Path, detailed: Mapping[str, Any], evaluation_id: str)
             objections.append(
                 f"the instance-level file is not the one whose {algorithm} the aggregate states"
             )
+    elif stated:
+        objections.append(
+            f"the instance-level file's {algorithm[:40]} is stated, which this reader cannot check"
+        )
     records, strangers = [], 0
     for where, line in split_lines(source):
         instance = parse_object(line, where)

@@ -6,12 +6,12 @@ passed. An attempt is one prompt: its outputs are repetitions of one item.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
 from verilabel.errors import MalformedInput
-from verilabel.interchange.importing.printed import exact_number, print_number, score_of
+from verilabel.interchange.importing.printed import exact_number, print_claim, print_number, score_of
 from verilabel.interchange.importing.run import (
     ClaimedMetric,
     Derivation,
@@ -70,7 +70,8 @@ def read_garak(source: Source) -> ImportedRun:
             ended = True
         elif not isinstance(kind, str):
             raise MalformedInput("a line of a report has no 'entry_type'", where=where)
-    threshold = exact_number(print_number(setup.get("run.eval_threshold")) or "") or DEFAULT_THRESHOLD
+    stated = exact_number(print_number(setup.get("run.eval_threshold")) or "")
+    threshold = DEFAULT_THRESHOLD if stated is None else stated
     records = tuple(record for entry, sha256 in attempts for record in _records(entry, sha256, threshold))
     params: dict[str, str | int | bool] = {}
     for name in ("generations", "seed", "eval_threshold", "soft_probe_prompt_cap"):
@@ -89,8 +90,15 @@ def read_garak(source: Source) -> ImportedRun:
         metrics=tuple(claim for entry in evaluations for claim in _claims(entry)),
         records=records,
         notes=(f"{skipped} lines hold attempts before they were evaluated",) if skipped else (),
-        objections=() if ended else ("the report has no completion: the run was not finished",),
+        objections=tuple(_objections(ended, threshold)),
     )
+
+
+def _objections(ended: bool, threshold: Fraction) -> Iterator[str]:
+    if not ended:
+        yield "the report has no completion: the run was not finished"
+    if not 0 < threshold <= 1:
+        yield f"the threshold of a hit is {float(threshold):.6g}: every answer lies on one side of it"
 
 
 def _claims(entry: Mapping[str, Any]) -> list[ClaimedMetric]:
@@ -101,7 +109,7 @@ def _claims(entry: Mapping[str, Any]) -> list[ClaimedMetric]:
         of = total if total is not None else as_count(entry.get("total"))
     claims = []
     for field, (name, kind) in CLAIMS.items():
-        printed = print_number(entry.get(field))
+        printed = print_claim(entry.get(field))
         if printed is not None:
             probe = as_text(entry.get("probe")).removeprefix("probes.")
             claims.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from verilabel.interchange.importing.printed import print_claim
@@ -49,10 +49,25 @@ def read_counts(header: Mapping[str, Any], records: Sequence[ImportedRecord]) ->
         objections.append(
             f"{len(held - named):,} samples in the log are not among those that the header names"
         )
+    objections += _check_epochs(as_count(as_dict(spec.get("config")).get("epochs")), records)
     limit = as_dict(spec.get("config")).get("limit")
     if limit is not None:
         notes.append(f"the run was limited: limit {str(limit)[:40]}")
     return tuple(counts), tuple(notes), tuple(objections)
+
+
+def _check_epochs(stated: int | None, records: Sequence[ImportedRecord]) -> Iterator[str]:
+    """Each sample has one record for each epoch, as many as the header states: another stands in for none."""
+    held: dict[str, set[int]] = {}
+    for record in records:
+        held.setdefault(record.id, set()).add(record.epoch)
+    epochs = stated or max((record.epoch for record in records if record.epoch > 0), default=1)
+    beyond = sum(record.epoch > epochs for record in records)
+    if beyond:
+        yield f"{beyond:,} records are of an epoch beyond the {epochs:,} that the header states"
+    short = sum(len(numbers) < epochs for numbers in held.values())
+    if short:
+        yield f"{short:,} samples lack some of their {epochs:,} epochs"
 
 
 def read_claims(

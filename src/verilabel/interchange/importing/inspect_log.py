@@ -170,7 +170,10 @@ def _params(header: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, str
 
 def _exact_scorers(spec: Mapping[str, Any], records: Iterable[ImportedRecord]) -> frozenset[str]:
     """Scores of Inspect's own plain matches: not those of a scorer that only has the name of one."""
-    named = {as_text(as_dict(item).get("name")).rpartition("/")[2] for item in as_list(spec.get("scorers"))}
+    stated = (as_text(as_dict(item).get("name")) for item in as_list(spec.get("scorers")))
+    named = {
+        name.removeprefix("inspect_ai/") for name in stated
+    }  # another package's `match` is `package/match`
     used = {key for record in records for key in record.scores}
     return frozenset(key for key in used & EXACT_SCORERS if not named or key in named)
 

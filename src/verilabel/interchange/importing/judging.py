@@ -53,6 +53,7 @@ def judge_import(run: ImportedRun, *, part_is_meant: bool = False) -> Judgement:
     else:
         reasons += _check_counts(run, part_is_meant)
         reasons += _check_records(run.records)
+        reasons += _check_made_from(run.records, findings)
     reasons += _check_findings(findings, has_records=bool(run.records))
     return Judgement(run, findings, tuple(dict.fromkeys(reasons)), describe_records(run.records))
 
@@ -108,6 +109,35 @@ def _check_records(records: Sequence[ImportedRecord]) -> Iterator[str]:
         yield f"{bare:,} of {len(records):,} records hold neither an answer with its prompt nor a score"
 
 
+def _check_made_from(records: Sequence[ImportedRecord], findings: Sequence[MetricFinding]) -> Iterator[str]:
+    """What a headline that agrees is made from: an answer that failed has no score, and one that did not has one."""
+    failed: set[int] = set()
+    unscored: dict[str, int] = {}
+    for metric in (f.metric for f in findings if f.verdict == "agrees" and f.metric.is_headline):
+        kind = "" if metric.derivation is None else metric.derivation.kind
+        mine = [r for r in records if metric.group is None or r.group == metric.group]
+        failed |= {id(record) for record in mine if _is_scored_failure(record, metric.key)}
+        if kind in ("mean", "mean_of_trials") and metric.absent_is_missing:
+            lacking = sum(record.error is None and _lacks(record, metric.key) for record in mine)
+            if lacking:
+                unscored[f"{metric.label}: {lacking:,} of {len(mine):,}"] = lacking
+    if failed:
+        yield f"{len(failed):,} records ended with an error, and have scores that the headlines count"
+    for shown in list(unscored)[:MAX_REASONS]:
+        yield f"{shown} records have neither its score nor an error"
+
+
+def _is_scored_failure(record: ImportedRecord, key: str) -> bool:
+    score = record.scores.get(key)
+    # a reason beside a number: the tool itself counts its errors so
+    return record.error is not None and score is not None and score.number is not None and not score.reason
+
+
+def _lacks(record: ImportedRecord, key: str) -> bool:
+    score = record.scores.get(key)
+    return score is None or score.is_empty
+
+
 def _is_evidence(record: ImportedRecord) -> bool:
     if record.error is not None:
         return True  # a failure is a finding: it counts as missing
@@ -123,7 +153,8 @@ def _check_findings(findings: Sequence[MetricFinding], *, has_records: bool) -> 
         yield f"{finding.metric.label}: {finding.reason}"
     if len(wrong) > MAX_REASONS:
         yield f"{len(wrong) - MAX_REASONS} more headlines are contradicted"
-    confirmed = any(finding.verdict == "agrees" and finding.metric.is_headline for finding in findings)
+    agreed = [f for f in findings if f.verdict == "agrees" and f.metric.is_headline]
+    confirmed = bool(agreed)
     if findings and has_records and not confirmed:
         yield "no headline could be made again and agreed"
         open_ones = Counter(f.reason for f in findings if f.verdict == "not_recomputable")

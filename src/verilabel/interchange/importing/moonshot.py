@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from verilabel.errors import MalformedInput
-from verilabel.interchange.importing.printed import print_number, score_of
+from verilabel.interchange.importing.printed import print_claim, print_number, score_of
 from verilabel.interchange.importing.run import (
     ClaimedCount,
     ClaimedMetric,
@@ -177,7 +177,7 @@ def _claims(group: str, detail: Mapping[str, Any], records: Sequence[ImportedRec
     claims = []
     for metric in map(as_dict, as_list(detail.get("metrics"))):
         for name, value in as_dict(metric.get("grading_criteria")).items():
-            printed = print_number(value)
+            printed = print_claim(value)
             if printed is None:
                 continue
             by_target = f"{RELAXED} with the target" if name == RELAXED else "exact match with the target"

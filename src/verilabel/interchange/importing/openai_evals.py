@@ -46,14 +46,14 @@ class _Sample:
 def read_openai_evals(source: Source) -> ImportedRun:
     """Read a log. Raises MalformedInput for a line that is not of this form."""
     spec: dict[str, Any] = {}
-    report: dict[str, Any] | None = None
+    reports: list[dict[str, Any]] = []
     samples: dict[str, _Sample] = {}
     for where, line in split_lines(source):
         entry = parse_object(line, where)
         if "spec" in entry:
             spec = as_dict(entry["spec"])
         elif "final_report" in entry:
-            report = as_dict(entry["final_report"])
+            reports.append(as_dict(entry["final_report"]))
         elif isinstance(entry.get("type"), str) and "sample_id" in entry:
             _note_event(samples.setdefault(as_text(entry["sample_id"]), _Sample()), entry, line)
         else:
@@ -73,10 +73,10 @@ def read_openai_evals(source: Source) -> ImportedRun:
         dataset=as_text(spec.get("split")),
         created=as_text(spec.get("created_at")),
         params=params,
-        metrics=tuple(_claims(report or {}, records)),
+        metrics=tuple(claim for report in reports for claim in _claims(report, records)),
         records=records,
         notes=("the log does not state how many samples there should be",),
-        objections=() if report is not None else ("the log has no final report: the run was not finished",),
+        objections=() if reports else ("the log has no final report: the run was not finished",),
     )
 
 
@@ -144,7 +144,5 @@ def _claims(report: Mapping[str, Any], records: tuple[ImportedRecord, ...]) -> l
             derivation = Derivation("mean", "none")
         else:
             derivation = Derivation("mean", "none", assumed=True)
-        claims.append(
-            ClaimedMetric(name, printed, key, derivation=derivation, obstacle=obstacle)
-        )
+        claims.append(ClaimedMetric(name, printed, key, derivation=derivation, obstacle=obstacle))
     return claims

@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from verilabel.interchange.importing.run import RecordedScore
+from verilabel.interchange.importing.run import EMPTY, RecordedScore
 
 MAX_DIGITS = 60
 """Characters of a number; a longer one is no measurement."""
@@ -97,7 +97,7 @@ def _score_of_scalar(
     if isinstance(value, str):
         return _score_of_text(value, words)
     if value is None and kind != "float":
-        return RecordedScore("null", None, "the score is empty")
+        return RecordedScore("null", None, EMPTY)
     number = exact_number(shown)
     reason = "" if number is not None else f"the score is {shown[:MAX_DIGITS]}"
     return RecordedScore(shown[:MAX_DIGITS], number, reason)
@@ -111,7 +111,7 @@ def _score_of_text(text: str, words: tuple[tuple[str, Fraction], ...]) -> Record
     if folded in TRUE_WORDS or folded in FALSE_WORDS:
         return RecordedScore(text, _ONE if folded in TRUE_WORDS else _ZERO)
     found = exact_number(text)
-    reason = "" if found is not None else ("the score is empty" if not folded else "the score is a word")
+    reason = "" if found is not None else (EMPTY if not folded else "the score is a word")
     return RecordedScore(text[:MAX_DIGITS], found, reason)
 
 

@@ -5,11 +5,12 @@ A result without an assertion passes whatever the answer is; where all do, nothi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from verilabel.errors import MalformedInput
-from verilabel.interchange.importing.printed import print_number, score_of
+from verilabel.interchange.importing.printed import print_claim, score_of
 from verilabel.interchange.importing.run import (
     ClaimedCount,
     ClaimedMetric,
@@ -85,7 +86,7 @@ def read_promptfoo(source: Source) -> ImportedRun:
         counts=_counts(head),
         records=records,
         notes=_notes(version, models),
-        objections=_vacuous(reader, records),
+        objections=tuple(_object(reader, records)),
     )
 
 
@@ -99,6 +100,12 @@ def _notes(version: int | None, models: Sequence[str]) -> tuple[str, ...]:
 def _description(top: Mapping[str, bytes]) -> str:
     config = parse_document(top["config"], "config") if "config" in top else {}
     return as_text(as_dict(config).get("description"))
+
+
+def _object(reader: _Reader, records: Sequence[ImportedRecord]) -> Iterator[str]:
+    yield from _vacuous(reader, records)
+    if reader.passed_and_failed:
+        yield f"{reader.passed_and_failed:,} results are a success where their grading is a failure, or the reverse"
 
 
 def _vacuous(reader: _Reader, records: Sequence[ImportedRecord]) -> tuple[str, ...]:
@@ -121,7 +128,7 @@ def _claims(head: Mapping[str, Any]) -> list[ClaimedMetric]:
     claims = [
         ClaimedMetric(name, printed, "success", derivation=Derivation(kind, "none"), of=total)
         for name, kind in STATS.items()
-        if (printed := print_number(stats.get(name))) is not None
+        if (printed := print_claim(stats.get(name))) is not None
     ]
     for index, prompt in enumerate(map(as_dict, as_list(head.get("prompts")))):
         metrics = as_dict(prompt.get("metrics"))
@@ -130,7 +137,7 @@ def _claims(head: Mapping[str, Any]) -> list[ClaimedMetric]:
         named = as_dict(metrics.get("namedScores"))
         for name, value in {**{name: metrics.get(name) for name in OF_PROMPT}, **named}.items():
             key, kind = OF_PROMPT.get(name, (f"named {name}", "sum"))
-            if (printed := print_number(value)) is not None:
+            if (printed := print_claim(value)) is not None:
                 claims.append(
                     ClaimedMetric(
                         name,
@@ -153,6 +160,7 @@ class _Reader:
         self._first: dict[tuple[str, bytes], str] = {}
         self._times: dict[tuple[str, str], int] = {}
         self.without_assertion = 0
+        self.passed_and_failed = 0
 
     def read(self, raw: bytes, where: str) -> ImportedRecord:
         """One result."""
@@ -169,6 +177,8 @@ class _Reader:
         name = self._first.setdefault(same, as_text(result.get("testIdx")) or str(len(self._first)))
         epoch = self._times[group, name] = self._times.get((group, name), 0) + 1
         self.without_assertion += _is_unchecked(result)
+        graded, success = as_dict(result.get("gradingResult")).get("pass"), result.get("success")
+        self.passed_and_failed += isinstance(graded, bool) and graded is not success
         output, error = response.get("output"), as_text(result.get("error")) or as_text(response.get("error"))
         by_error = as_count(result.get("failureReason")) == FAILED_BY_ERROR or (
             output is None and bool(error)
@@ -197,7 +207,12 @@ class _Reader:
             scores["score"] = score_of(result["score"])
         for name, value in as_dict(result.get("namedScores")).items():
             scores[f"named {name}"] = score_of(value)
-        return scores
+        return {name: _failed(score) for name, score in scores.items()} if by_error else scores
+
+
+def _failed(score: RecordedScore) -> RecordedScore:
+    """The score of a failed result: its 0 is promptfoo's way to count an error as a failure."""
+    return replace(score, reason="an error is counted as a failure") if score.number == 0 else score
 
 
 def _is_unchecked(result: Mapping[str, Any]) -> bool:

@@ -105,7 +105,7 @@ def _recompute(
         return find("not_recomputable", made)
     shown = show_number(made, metric.printed)
     if agrees_as_printed(metric.printed, made, _slack(made, scores)):
-        return find("agrees", _say_left_out(metric, holding), shown)
+        return find("agrees", _say_left_out(metric, records, holding), shown)
     if metric.derivation is not None and metric.derivation.assumed:
         return find(
             "not_recomputable", f"a plain mean would be {shown}; the log does not say how it is made", shown
@@ -113,12 +113,14 @@ def _recompute(
     return find("contradicts", f"claimed {metric.printed}, the records give {shown}", shown)
 
 
-def _say_left_out(metric: ClaimedMetric, holding: Sequence[ImportedRecord]) -> str:
+def _say_left_out(
+    metric: ClaimedMetric, records: Sequence[ImportedRecord], holding: Sequence[ImportedRecord]
+) -> str:
     """How many answers a mean leaves out because they have no number; empty where it leaves out none."""
     if metric.derivation is None or metric.derivation.kind not in ("mean", "mean_of_trials"):
         return ""
-    left = sum(record.scores[metric.key].number is None for record in holding)
-    return f"leaves out {left:,} of {len(holding):,} answers, which have no number" if left else ""
+    left = len(records) - sum(record.scores[metric.key].number is not None for record in holding)
+    return f"leaves out {left:,} of {len(records):,} answers, which have no number" if left else ""
 
 
 def _find_obstacle(

@@ -9,6 +9,7 @@ from typing import Literal
 
 from verilabel.records.system import Scalar
 
+EMPTY = "the score is empty"
 Turn = tuple[str, str]
 """Role and text of one turn."""
 DerivationKind = Literal[
@@ -28,7 +29,12 @@ class RecordedScore:
     raw: str
     number: Fraction | None
     reason: str = ""
-    """Why it is no number."""
+    """Why it is no number; beside a number, why the tool counts a failure as that."""
+
+    @property
+    def is_empty(self) -> bool:
+        """True if there is nothing where the score should be."""
+        return self.number is None and self.reason == EMPTY
 
 
 @dataclass(frozen=True, slots=True)

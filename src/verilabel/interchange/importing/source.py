@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from verilabel.errors import LimitExceeded, MalformedInput, UsageError
-from verilabel.interchange.importing.printed import PrintedNumber, exact_number, print_number
+from verilabel.interchange.importing.printed import PrintedNumber, exact_number, print_claim
 from verilabel.interchange.importing.run import SourceFile
 from verilabel.records.canonical import digest
 
@@ -247,8 +247,8 @@ def as_text(value: Any) -> str:
 
 
 def as_count(value: Any) -> int | None:
-    """A whole number of a header that is not negative; None for anything else."""
-    text = print_number(value)
+    """A whole number of a header that is not negative, also where it is written as text; None for anything else."""
+    text = print_claim(value)
     number = None if text is None else exact_number(text)
     return int(number) if number is not None and number.denominator == 1 and number >= 0 else None
 

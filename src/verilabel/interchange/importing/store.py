@@ -117,7 +117,7 @@ def _choose_finders(judgement: Judgement, rubric: Rubric, request: StoreRequest)
         raise UsageError(
             "which score stands for which measure of the rubric?",
             hint=f"--measure MEASURE=SCORE; measures: {', '.join(rubric.measures)}; "
-            f"scores: {', '.join(_score_keys(judgement.run))}",
+            f"scores: {', '.join(_score_keys(judgement.run)[:20])}",
         )
     finders: dict[str, _Finder] = {}
     names: dict[str, DetectorCard] = {}
@@ -136,7 +136,7 @@ def _choose_finders(judgement: Judgement, rubric: Rubric, request: StoreRequest)
 
 
 def _score_keys(run: ImportedRun) -> list[str]:
-    return list(dict.fromkeys(key for record in run.records for key in record.scores))[:20]
+    return list(dict.fromkeys(key for record in run.records for key in record.scores))
 
 
 def _resolve_key(judgement: Judgement, name: str) -> str:
@@ -145,9 +145,10 @@ def _resolve_key(judgement: Judgement, name: str) -> str:
     keys = _score_keys(run)
     of_claims = {m.key for m in run.metrics if name in (m.name, m.label)} & set(keys)
     if name not in keys and len(of_claims) != 1:
-        raise UsageError(f"no score {name!r}", hint=f"the records have {', '.join(keys)}")
+        raise UsageError(f"no score {name!r}", hint=f"the records have {', '.join(keys[:20])}")
     key = name if name in keys else of_claims.pop()
-    if not any(f.metric.key == key and f.verdict == "agrees" for f in judgement.findings):
+    confirmed = (f.metric for f in judgement.findings if f.verdict == "agrees" and f.metric.is_headline)
+    if not any(metric.key == key for metric in confirmed):
         raise CheckFailed(f"no headline made from {key!r} was given again by the records")
     for record in run.records:
         score = record.scores.get(key)
