@@ -25,6 +25,7 @@ BENCHMARKS = {
     "engine": "samples a second with full evidence, beside the bare loop and other tools",
     "importing": "reading an Inspect log with a digest a record, beside Inspect itself",
     "verify": "verifying a large bundle, beside hashing the same bytes",
+    "browser": "the verifier's page in Chromium, beside the command",
     "lens": "one bundle under every bundled rubric, after verifying it",
     "startup": "from the shell to the first output",
     "stopping": "answers asked until a row is decided, beside a fixed plan",

@@ -23,7 +23,7 @@ METHOD = (
 
 def measure(settings: Settings) -> Section:
     """Measure verifying, and reading under every rubric after it."""
-    bundle = _bundle(settings, 2 if settings.quick else EPOCHS)
+    bundle = core_bundle(settings, 2 if settings.quick else EPOCHS)
     commands = {
         "inside": [sys.executable, str(CLIENT), str(bundle)],
         "verilabel verify": [program(), "verify", str(bundle)],
@@ -59,9 +59,12 @@ def measure(settings: Settings) -> Section:
     return Section("Lens", METHOD, (table,), (f"rounds: {settings.rounds_or(ROUNDS)}; not pinned.",))
 
 
-def _bundle(settings: Settings, epochs: int) -> Path:
+def core_bundle(settings: Settings, epochs: int) -> Path:
+    """A bundle of the four core suites, each question asked `epochs` times of a simulated model."""
     make_key(settings)
-    bundle = settings.folder / "lens.bundle"
+    bundle = settings.folder / f"core-{epochs}.bundle"
+    if bundle.exists():
+        return bundle
     asked = ("--model", "simulated:rate=0.01,refusal=0.04,accuracy=0.93,seed=1", "--rubric", "core")
     how = ("--design", "fixed", "--epochs", str(epochs), "--seed", "bench", "--connections", "100", "--quiet")
     run_command([program(), "label", *asked, *how, "--out", str(bundle)], settings, cpu=ANY_CPU)
