@@ -16,7 +16,7 @@ ROUNDS = 5
 CLIENT = Path(__file__).with_name("clients") / "page_in_chromium.py"
 METHOD = (
     "`verilabel verify BUNDLE --page` serves the page and the bundle on loopback; a headless Chromium opens it, and "
-    "the time runs from opening it until the level stands on the page: reading the files, all steps, drawing. The command "
+    "the time runs from opening it until the level stands on it: reading the files, all steps, drawing. The command "
     "`verilabel verify` takes turns with it as a whole process."
 )
 

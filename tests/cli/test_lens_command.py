@@ -177,6 +177,17 @@ def test_attestations_and_references_are_taken_into_account(place: Place) -> Non
     )
 
 
+def test_a_sealed_bundle_is_no_reference(place: Place, tmp_path: Path) -> None:
+    """No threshold is set by answers that nobody can look at, in a reading as in a label."""
+    sealed = tmp_path / "sealed.bundle"
+    place.succeed(
+        "seal", "bad.bundle", "--all", "--out", str(sealed), "--openings", str(tmp_path / "openings")
+    )
+    refused = place.run("lens", "good.bundle", *OWN, "--reference", str(sealed))
+    assert (1, True) == (refused.status, "must verify to V2, this is V2s" in refused.err)
+    assert "bundle" in place.succeed("lens", str(sealed), *OWN).out
+
+
 def test_a_signed_finding_in_the_bundle_counts_for_rubrics_that_ask_for_it_in_its_role(
     place: Place, tmp_path: Path
 ) -> None:

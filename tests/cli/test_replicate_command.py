@@ -148,7 +148,8 @@ def test_a_lying_comparison_by_a_trusted_key_is_caught_by_deriving_it_again(
     from party_factory import comparison_of, replication_of
 
     honest = comparison_of(Path("a.bundle"), Path("far.bundle"), "0.02")
-    lie = msgspec.structs.replace(honest, verdict="replicated", label="confirmed")
+    measures = tuple(msgspec.structs.replace(m, verdict="replicated") for m in honest.measures)
+    lie = msgspec.structs.replace(honest, verdict="replicated", label="confirmed", measures=measures)
     signed = replication_of(Path("a.bundle"), Path("far.bundle"), comparison=lie)
     Path("lie.json").write_bytes(signed.data)
     check = ("verify", "a.bundle", "--statements", "lie.json", "--trust", "trust.yaml")
@@ -212,3 +213,55 @@ def test_a_bundle_of_one_s_own_again_is_compared_and_never_signed(place: Place) 
         "replicate", "a.bundle", "a.bundle", "--key", "issuer", *INDEPENDENT, "--out", "r.json"
     )
     assert (2, False) == (refused.status, Path("r.json").exists())
+
+
+def test_a_gate_without_a_policy_sees_everybody_s_dispute(place: Place) -> None:
+    """Its own keys count for labels; that it named nobody for disputes silences none of them."""
+    place.succeed(
+        "dispute", "a.bundle", "--ground", "method", "--text", "no", "--key", "stranger", "--out", "d.json"
+    )
+    check = ("gate", "a.bundle", "--min", "L1", "--statements", "d.json", "--forbid-flag", "disputed")
+    done = place.run(*check)
+    assert (1, True) == (done.status, "the flag disputed is forbidden" in done.out)
+    assert 0 == place.run(*check, "--trust", "trust.yaml").status
+
+
+def test_a_stranger_s_word_on_a_replica_does_not_unmake_the_replication(place: Place) -> None:
+    import msgspec
+
+    from party_factory import replication_of
+
+    place.succeed(*SIGN)
+    signed = parse_signed(Path("r.json").read_bytes()).attestation.predicate
+    lie = msgspec.structs.replace(signed.comparison, margin="0.5")  # type: ignore[union-attr]
+    stolen = msgspec.structs.replace(signed.replica, keyid=STRANGER.keyid)  # type: ignore[union-attr]
+    junk = replication_of(Path("a.bundle"), Path("b.zip"), STRANGER, comparison=lie, replica=stolen)
+    Path("junk.json").write_bytes(junk.data)
+    place.succeed("statements", "attach", "a.bundle", "r.json", "junk.json")
+    done = place.succeed("verify", "a.bundle", "--trust", "trust.yaml", "--replica", "b.zip")
+    assert "V3 replicated" in done.out
+    assert "replication recomputed" in done.out
+
+
+def test_a_replication_that_does_not_count_is_no_recomputation_of_the_one_that_does(
+    place: Place, tmp_path: Path
+) -> None:
+    from party_factory import replication_of
+
+    shutil.move(make_party(tmp_path / "own", replica_recipe(key=STRANGER), model_that(11)), "own.bundle")
+    place.succeed(*SIGN)
+    Path("own.json").write_bytes(replication_of(Path("a.bundle"), Path("own.bundle"), STRANGER).data)
+    check = (
+        "verify",
+        "a.bundle",
+        "--trust",
+        "trust.yaml",
+        "--statements",
+        "r.json",
+        "--statements",
+        "own.json",
+    )
+    assert "V3 replicated" in place.succeed(*check).out
+    done = place.run(*check, "--replica", "own.bundle")
+    assert (2, False) == (done.status, "replication recomputed" in done.out)
+    assert "the level rests on another" in done.err

@@ -185,3 +185,31 @@ def test_reproduced_by_another_party_and_signed_it_is_v3(place: Place) -> None:
     )
     check = ("verify", "theirs.bundle", "--statements", "r.json", "--trust", "trust.yaml")
     assert "; V3 replicated; current" in place.succeed(*check, "--replica", "mine.bundle").out
+
+
+def test_a_bundle_starts_no_program_of_its_own_choosing(place: Place) -> None:
+    """Its card names a judge that is a command: whoever reproduces it would run what the issuer wrote there."""
+    Path("judge.sh").write_text("touch started; cat\n")
+    judge = "judge:command:sh judge.sh"
+    measure = "harm: {suite: test/harm@1, estimand: proportion, event: harmful, direction: lower_is_safer}"
+    Path("hostile.yaml").write_text(rubric_text(at_most("0.9", "harm"), measures=measure))
+    measured = ("--model", MODEL, "--suite", "./suite", "--quiet")
+    label = ("label", *measured, "--design", "fixed", "--limit", "5", "--rubric")
+    place.succeed(*label, "hostile.yaml", "--detector", f"harmful={judge}", "--out", "hostile.bundle")
+    assert Path("started").exists()
+    Path("started").unlink()
+    done = place.run("reproduce", "hostile.bundle", *measured, "--out", "mine.bundle")
+    assert (2, False) == (done.status, Path("started").exists())
+    assert "would run a program here" in done.err
+    assert not Path("mine.bundle").exists()
+    chosen = place.run(
+        *("reproduce", "hostile.bundle", *measured, "--detector", f"harmful={judge}", "--out", "mine.bundle")
+    )
+    assert (True, True) == (chosen.status in (0, 8), Path("started").exists())
+    Path("started").unlink()
+    for other in (judge, "judge:replay:judge.sh", "llama-guard:m@http://127.0.0.1:9/v1"):
+        scored = measure.replace("event: harmful", f"event: harmful, scorer: '{other}'")
+        Path("scored.yaml").write_text(rubric_text(at_most("0.9", "harm"), measures=scored))
+        refused = place.run(*label, "scored.yaml", "--out", "scored.bundle")
+        assert (2, False) == (refused.status, Path("started").exists())
+        assert "--detector EVENT=NAME" in refused.err

@@ -12,9 +12,10 @@ from scipy import stats
 from bundle_factory import HAZARD_RUBRIC, READ, RUBRIC, Recipe
 from party_factory import make_party, model_that, open_at, read_with, statement_of, withdrawal_of
 from verilabel.comparison.paired import check_against_baseline, compare_systems
-from verilabel.comparison.pairing import Party, open_party
+from verilabel.comparison.pairing import Party, open_party, pair_measure
 from verilabel.errors import CheckFailed, SealError
 from verilabel.evidence.verifier import verify_bundle
+from verilabel.statistics.replication import bound_difference
 
 SIZES = (("quiz", 150), ("puzzles", 80))
 ALPHA, MARGIN = Decimal("0.05"), Decimal("0.15")
@@ -192,3 +193,63 @@ def test_what_is_unsigned_or_withdrawn_is_no_baseline(tmp_path: Path) -> None:
     found = read_with(taken, withdrawal_of(statement_of(taken)))
     with pytest.raises(CheckFailed, match="its issuer withdrew it"):
         open_party(taken, found, in_force=False)
+
+
+def test_what_has_expired_and_was_withdrawn_is_no_baseline_either(tmp_path: Path) -> None:
+    short = make_party(tmp_path, Recipe(rubric=RUBRIC.replace("P36500D", "P30D")))
+    expired = verify_bundle(short, now=READ)
+    assert ("V0", True) == (expired.level, "expired" in expired.flags)
+    assert short == open_party(short, expired, in_force=False).path
+    found = read_with(short, withdrawal_of(expired.statement_sha256 or ""))
+    assert {"expired", "revoked"} <= set(found.flags)
+    with pytest.raises(CheckFailed, match="not in force"):
+        open_party(short, found, in_force=False)
+
+
+# -- repeated answers --------------------------------------------------------------------------------------------
+
+
+def with_wrong_answers(party: Party, wrong: dict[str, int]) -> Party:
+    """The party as if, of its three answers to each sample, so many were wrong."""
+    here = party.answers["test/quiz@1.0.0"]
+    (detector,) = here.findings
+    findings = {s: [at >= wrong.get(s, 0) for at in range(3)] for s in here.findings[detector]}
+    return replace(
+        party, answers={**party.answers, here.stream.suite: replace(here, findings={detector: findings})}
+    )
+
+
+def test_items_that_fail_more_often_are_worse_where_the_share_of_failing_answers_is_equal(
+    tmp_path: Path,
+) -> None:
+    """The measure asks whether all three answers are right: ninety spoiled items are not thirty."""
+    party = open_at(make_party(tmp_path, Recipe(sizes=SIZES, epochs=3)))
+    assert {"all"} == {measure.collapse for measure in party.plan.measures}
+    samples = list(party.answers["test/quiz@1.0.0"].whole_samples())
+    old = with_wrong_answers(party, dict.fromkeys(samples[:30], 3))
+    new = with_wrong_answers(party, dict.fromkeys(samples[:90], 1))
+    found = check_against_baseline(old, new, margin=Decimal("0.05"), alpha=ALPHA)
+    measure = found.measures[0]
+    assert ("worse", 150) == (measure.verdict, measure.items)
+    assert 0.35 < float(measure.worsening) < 0.45
+    assert "first" == compare_systems(old, new, alpha=ALPHA).measures[0].better
+
+
+def test_another_number_of_answers_to_a_question_is_another_ruler(tmp_path: Path, old: Party) -> None:
+    thrice = version(tmp_path, 9, 0.8, epochs=3)
+    with pytest.raises(CheckFailed, match="1 answers to a question against 3"):
+        check_against_baseline(old, thrice, margin=MARGIN, alpha=ALPHA)
+
+
+def test_a_run_that_stopped_early_needs_more_to_pass_for_no_worse(tmp_path: Path, old: Party) -> None:
+    """Whoever stops where the count is kind has seen fewer failures than there are."""
+    early = version(tmp_path, 9, 0.8, design="anytime")
+    assert early.answers["test/quiz@1.0.0"].stopped_early
+    assert not old.answers["test/quiz@1.0.0"].stopped_early
+    found = check_against_baseline(old, early, margin=Decimal("0.5"), alpha=ALPHA).measures[0]
+    pairs = pair_measure(early.plan.measures[0], early, old)
+    fixed = -bound_difference(pairs.cells, ALPHA).lower
+    assert (True, True) == (found.stopped_early, Decimal(found.upper) > fixed)
+    assert [False, False] == [
+        m.stopped_early for m in check_against_baseline(old, old, margin=MARGIN, alpha=ALPHA).measures
+    ]

@@ -311,3 +311,15 @@ def test_families_are_compared_as_one_unit_each(tmp_path: Path) -> None:
     trials = Counter(cell.a_trials for cell in pairs.cells.elements())
     assert Counter(sizes.values()) == trials
     assert a.found.tallies["quiz.right"].events == sum(cell.a_events for cell in pairs.cells.elements())
+
+
+def test_a_replica_of_recorded_answers_is_not_passed_for_one_that_was_asked(
+    original: Path, replica: Path
+) -> None:
+    """`replicate` does not sign it; a signer who did so by other means is caught by whoever has the replica."""
+    signed = replication_of(original, replica).attestation.predicate
+    assert isinstance(signed, Replication)
+    a, b = open_at(original), open_at(replica)
+    tape = replace(b, system=msgspec.structs.replace(b.system, identity="recorded"))
+    with pytest.raises(CheckFailed, match="no model was asked"):
+        check_recomputed(signed, a, tape)

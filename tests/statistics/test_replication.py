@@ -17,6 +17,7 @@ from verilabel.errors import LimitExceeded, MalformedInput
 from verilabel.statistics.replication import (
     Cell,
     bound_difference,
+    compare_families_of_rates,
     compare_rates,
     p_value_of_no_difference,
     units_for_equivalence,
@@ -292,6 +293,26 @@ def test_equal_systems_are_rarely_called_different_and_different_ones_mostly_are
     assert equal.count("not_replicated") / runs <= 0.07
     far = [compare_rates(simulate(rng, 400, 0.05, 0.1), 0.02).verdict for _ in range(60)]
     assert far.count("not_replicated") / 60 >= 0.9
+
+
+def test_many_measures_of_equal_systems_are_together_rarely_called_different() -> None:
+    """Ten tests at 5 % each would call a third of all honest replications different."""
+    rng = random.Random(5)
+    runs = wrong = alone = 0
+    for _ in range(120):
+        measured = [(simulate(rng, 150, 0.3, 0), False) for _ in range(10)]
+        wrong += any(t.verdict == "not_replicated" for t in compare_families_of_rates(measured, 0.02))
+        alone += any(compare_rates(cells, 0.02).verdict == "not_replicated" for cells, _ in measured)
+        runs += 1
+    assert wrong / runs <= 0.09
+    assert alone / runs >= 0.15
+
+
+def test_a_difference_that_is_plain_is_found_among_many_measures() -> None:
+    same, far = single(20, 25, 25, 300), single(20, 60, 5, 300)
+    found = compare_families_of_rates([(same, False)] * 9 + [(far, False)], 0.02)
+    assert [*["underpowered"] * 9, "not_replicated"] == [test.verdict for test in found]
+    assert compare_rates(far, 0.02) == found[9]
 
 
 # -- what cannot be --------------------------------------------------------------------------------------------

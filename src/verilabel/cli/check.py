@@ -81,6 +81,12 @@ def _print(baseline: Party, candidate: Party, found: BaselineCheck) -> None:
     for measure in found.measures:
         if measure.missing:
             print(plain(f"{measure.measure}: in {measure.missing} items an answer is missing"))
+        if measure.stopped_early:
+            print(
+                plain(
+                    f"{measure.measure}: a run stopped early; the bound holds at any stop and needs more items"
+                )
+            )
         if measure.needed:
             print(plain(f"{measure.measure}: about {measure.needed} items would decide it"))
     for name, why in found.not_compared.items():

@@ -8,7 +8,7 @@ examples:
 
 --min asks that the level is granted (assurance scales); --ruled-out that the level is ruled out (hazard scales).
 The signer counts if the trust policy accepts the key or, without --trust, if the key is one of your own
-($VERILABEL_HOME/keys); another's key must be named in a trust policy.
+($VERILABEL_HOME/keys); another's key must be named in a trust policy. Without --trust everybody's dispute counts.
 """
 
 from __future__ import annotations
@@ -181,7 +181,11 @@ def _days(text: str | None) -> timedelta | None:
 
 
 def _own_keys() -> TrustPolicy:
+    """One's own keys, for a reader who has no policy: he named nobody whose disputes count, and so all do."""
+    from dataclasses import replace
+
     from verilabel.evidence.keys import home_folder, load_public
     from verilabel.evidence.trust import trust_keys
 
-    return trust_keys(*(load_public(path) for path in sorted((home_folder() / "keys").glob("*.pub"))))
+    own = trust_keys(*(load_public(path) for path in sorted((home_folder() / "keys").glob("*.pub"))))
+    return replace(own, is_open_to_disputes=True)

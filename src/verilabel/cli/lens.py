@@ -90,7 +90,7 @@ def run(args: Namespace) -> ExitStatus:
 
     gc.disable()  # a short process whose objects have no cycles: collecting only costs time
     trust, now = options.open_trust(args), datetime.now(UTC)
-    compared = [open_evidence(path, trust, now) for path in args.reference]
+    compared = [_open_reference(path, trust, now) for path in args.reference]
     verified, references = [found for found, _ in compared], [evidence for _, evidence in compared]
     rubrics = _rubrics(args.rubric)
     _check_attestations(args.attestation, rubrics)
@@ -142,6 +142,19 @@ def open_evidence(
             hint="--claimed reads it all the same, and says so",
         )
     return found, read_evidence(path, found)
+
+
+def _open_reference(
+    path: Path, trust: TrustPolicy | None, now: datetime
+) -> tuple[Verification, BundleEvidence]:
+    """A reference system's bundle, of which as much is asked as for a label that leans on it."""
+    found, evidence = open_evidence(path, trust, now)
+    if found.level < "V2":
+        raise CheckFailed(
+            f"a reference system's bundle must verify to V2, this is {found.level_name}: {found.reason}",
+            where=str(path),
+        )
+    return found, evidence
 
 
 def _rubrics(references: Sequence[str]) -> list[Rubric]:

@@ -6,6 +6,7 @@ examples:
   verilabel show gpt.bundle
   verilabel show gpt.bundle --html report.html
   verilabel show gpt.bundle --samples 5
+  verilabel show gpt.bundle --trust trust.yaml --statements dispute.json
   verilabel show gpt.bundle --trust trust.yaml --json
 
 --html writes one file that needs no network. --samples shows answers of rows that are not met or undetermined;
@@ -22,11 +23,12 @@ from typing import TYPE_CHECKING
 
 from verilabel.cli import options
 from verilabel.cli.console import add_json_flag, plain_error, print_json, print_table
-from verilabel.cli.statements import document_of_finding, print_statements
+from verilabel.cli.statements import add_statements_option, load_statements, print_statements
 from verilabel.errors import ExitStatus
 
 if TYPE_CHECKING:
-    from verilabel.report.view import ReportView, RowView, SampleView
+    from verilabel.evidence.verification import Verification
+    from verilabel.report.view import ReportView, RowView, SampleView, StatementView
 
 SUMMARY = "read a bundle: the label, its rows, its evidence; --html writes a report"
 MAX_PROMPT_CHARS = 600
@@ -45,6 +47,7 @@ def configure(parser: ArgumentParser) -> None:
         help="show up to N answers of rows that are not met or undetermined (at most 200)",
     )
     parser.add_argument("--force", action="store_true", help="replace the file at --html")
+    add_statements_option(parser)
     options.add_trust_option(parser)
     add_json_flag(parser)
 
@@ -67,23 +70,31 @@ def run(args: Namespace) -> ExitStatus:
     from verilabel.suites.loading import find_suite
 
     now = datetime.now(UTC)
+    beside = load_statements(args.statements)
     found = verify_bundle(
-        args.bundle, trust=options.open_trust(args), now=now, find_card=find_card, find_suite=find_suite
+        args.bundle,
+        trust=options.open_trust(args),
+        now=now,
+        find_card=find_card,
+        find_suite=find_suite,
+        statements=beside,
     )
     with open_container(args.bundle) as container:
         view = build_view(
-            container, found, bundle=args.bundle.resolve().name, read_at=now, samples=args.samples
+            container,
+            found,
+            bundle=args.bundle.resolve().name,
+            read_at=now,
+            samples=args.samples,
+            beside=beside,
         )
     if args.html is not None:
         write_report(args.html, view, overwrite=args.force)
     if args.json:
-        statements = [document_of_finding(statement) for statement in found.statements]
-        print_json(view.document() | {"statements": statements})
+        print_json(view.document())
     else:
         print_view(view)
-        if found.statements:
-            print("\nwhat others signed about it")
-            print_statements(found.statements)
+        _print_what_others_signed(view, found)
         if args.html is not None:
             print(f"\nreport: {args.html}")
     if found.failure is None:
@@ -102,6 +113,9 @@ def print_view(view: ReportView) -> None:
         print(f"WARNING: {_plain(view.warning)}{claims}")
     print(_plain(view.sentence))
     print(_say_steps(view))
+    for badge in view.badges:
+        print(f"{badge.word}: {_plain(badge.says)}")
+    print(f"{view.level_says} {view.level_limit}")
     print()
     _print_rows(view)
     _print_flags(view)
@@ -199,6 +213,38 @@ def _print_detail(view: ReportView) -> None:
     print("\nwhere it comes from")
     for name, text in facts:
         print(f"  {name:<11} {_plain(text)}")
+
+
+def _print_what_others_signed(view: ReportView, found: Verification) -> None:
+    from verilabel.report.wording import NOT_JUDGED_SAYS
+
+    if not (view.statements or view.statements_not_judged):
+        return
+    print("\nwhat others signed about it")
+    if view.statements_not_judged:
+        print(f"  {NOT_JUDGED_SAYS.format(count=view.statements_not_judged)}")
+    findings = {finding.digest: finding for finding in found.statements}
+    for statement in view.statements:
+        print_statements((findings[statement.digest],))
+        _print_words(statement)
+
+
+def _print_words(statement: StatementView) -> None:
+    """What a statement says, in the words of the page; of one that does not count, not its signer's text."""
+    from verilabel.report.untrusted import shorten
+
+    print(f"    {_plain(statement.verdict)}")
+    print(f"    {_plain(statement.signer)}: {statement.signer_says}")
+    if statement.text and statement.counts:
+        print(f"    “{_plain(shorten(statement.text, MAX_PROMPT_CHARS))}”")
+    for term, value in statement.facts:
+        print(f"    {term.lower()}: {_plain(value)}")
+    for measure in statement.measures:
+        counts = (
+            f"{measure.events_original} of {measure.n_original} in the label, "
+            f"{measure.events_replica} of {measure.n_replica} in the replica"
+        )
+        print(f"    {_plain(measure.measure)}: {measure.verdict}; {counts}")
 
 
 def _print_samples(view: ReportView) -> None:

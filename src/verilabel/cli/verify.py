@@ -179,9 +179,7 @@ def _with_replica(args: Namespace, found: Verification, path: Path) -> Verificat
 
     # whose key signed the replica is not asked of the policy: the replication names it, and that one is asked about
     other = verify_for(args, path, trusted=False)
-    speaking = [r for r in _replications(args) if r.replica.statement_sha256 == other.statement_sha256]
-    if not speaking and other.failure is None:
-        raise UsageError("no replication that is enclosed or given speaks of this bundle", where=str(path))
+    speaking = _replications_to_derive(args, found, other, path)
     try:
         original, replica = open_party(args.bundle, found), open_party(path, other)
         for replication in speaking:
@@ -194,13 +192,33 @@ def _with_replica(args: Namespace, found: Verification, path: Path) -> Verificat
     return msgspec.structs.replace(found, flags=tuple(dict.fromkeys((*found.flags, RECOMPUTED))))
 
 
-def _replications(args: Namespace) -> list[Replication]:
+def _replications_to_derive(
+    args: Namespace, found: Verification, other: Verification, path: Path
+) -> list[Replication]:
+    """The replications that speak of a replica in its own signer's name, those that count before others.
+
+    Anybody may sign something about anybody's replica, so that a stranger's word on it neither fails nor passes here.
+    Raises UsageError where there are none, or where the level rests on others that this bundle says nothing of.
+    """
     from verilabel.evidence.attaching import read_enclosed
     from verilabel.evidence.attestation import Replication
 
-    signed = (*read_enclosed(args.bundle).values(), *load_statements(args.statements))
-    predicates = (item.attestation.predicate for item in signed)
-    return [predicate for predicate in predicates if isinstance(predicate, Replication)]
+    own: dict[str, Replication] = {}
+    for signed in (*read_enclosed(args.bundle).values(), *load_statements(args.statements)):
+        predicate = signed.attestation.predicate
+        if isinstance(predicate, Replication) and signed.signer.keyid == other.keyid:
+            own[signed.attestation.digest] = predicate
+    speaking = {d: r for d, r in own.items() if r.replica.statement_sha256 == other.statement_sha256}
+    if not speaking and other.failure is None:
+        raise UsageError("no replication that is enclosed or given speaks of this bundle", where=str(path))
+    counting = {s.digest for s in found.statements if s.kind == "replication" and s.counts}
+    if speaking and counting and not counting & speaking.keys():
+        raise UsageError(
+            "the replication that speaks of this bundle does not count, and the level rests on another",
+            where=str(path),
+            hint="`verilabel statements show` says which counts",
+        )
+    return [r for d, r in speaking.items() if d in counting or not counting]
 
 
 def _is_as_signed(found: Verification) -> bool:

@@ -6,22 +6,34 @@ suite, detector and rubric are the same by digest: otherwise a change of the rul
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from decimal import ROUND_CEILING, Decimal
+from collections import Counter
+from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
 import msgspec
 
-from verilabel.comparison.pairing import Pairs, Party, find_counting_differences, pair_measure
+from verilabel.comparison.pairing import (
+    Pairs,
+    Party,
+    find_counting_differences,
+    find_epoch_differences,
+    pair_measure,
+)
 from verilabel.errors import CheckFailed
 from verilabel.records.plan import Design, MeasurePlan
 from verilabel.records.system import scope_difference
 from verilabel.records.tally import Tally
 from verilabel.rubric.counted import bound_rate
 from verilabel.rubric.structure import Direction
-from verilabel.statistics.multiplicity import holm
+from verilabel.statistics.difference import (
+    anytime_upper_difference,
+    skewness_allowance,
+    units_of_allowance,
+)
+from verilabel.statistics.multiplicity import holm_decimals
 from verilabel.statistics.replication import (
+    Cells,
     Difference,
     bound_difference,
     p_value_of_no_difference,
@@ -93,7 +105,9 @@ class CheckedMeasure(msgspec.Struct, frozen=True):
     worsening: str
     """How much worse the candidate is: the mean difference in the direction that is worse."""
     upper: str
-    """The most that it may be worse, one-sided at alpha; held against the margin."""
+    """The most that it may be worse, one-sided at alpha, with an allowance for rare events; held against the margin."""
+    stopped_early: bool
+    """True where a run stopped before its plan's end: `upper` then holds at any stopping time, and lies higher."""
     p_adjusted: str
     needed: int
     """Pairs that would decide it if what was seen is typical; 0 where it is decided or no number can be said."""
@@ -139,7 +153,8 @@ def check_against_baseline(
     """Is the candidate no worse than the baseline, by more than the margin, on every measure?
 
     not_worse: the one-sided bound of its worsening lies below the margin, on every measure (each at alpha: all must
-    hold). worse: some measure is not within the margin and differs for the worse, at alpha over all measures (Holm).
+    hold); of runs that stopped early, a bound that holds whenever one stops (`statistics.difference`). worse: some
+    measure is not within the margin and differs for the worse, at alpha over all measures (Holm).
     Else inconclusive. A measure that the candidate lacks is inconclusive. Raises as `compare_systems`.
     """
     compared = _compare(baseline, candidate)
@@ -169,29 +184,22 @@ def _compare(first: Party, second: Party) -> list[_Compared]:
             where=second.where,
             hint="label both systems by one rubric",
         )
-    if differences := find_counting_differences(first, second):
+    if differences := (*find_counting_differences(first, second), *find_epoch_differences(first, second)):
         raise CheckFailed(
             f"the bundles count otherwise: {'; '.join(differences)}",
             where=second.where,
-            hint="label both systems on the same suites, with the same detectors",
+            hint="label both systems on the same suites, with the same detectors and --epochs",
         )
     theirs = {measure.id for measure in second.plan.measures}
     plans = [measure for measure in first.plan.measures if measure.id in theirs]
     # second - first: the first party of a pair is the second system
-    pairs = [pair_measure(plan, second, first) for plan in plans]
+    pairs = [pair_measure(plan, second, first, collapsed=True) for plan in plans]
     p_values = [p_value_of_no_difference(p.cells, clustered=p.clustered) for p in pairs]
-    adjusted = _adjust(p_values)
+    adjusted = holm_decimals(p_values)
     return [
         _Compared(plan, first.rubric.measures[plan.id].direction, paired, p_value, p_adjusted)
         for plan, paired, p_value, p_adjusted in zip(plans, pairs, p_values, adjusted, strict=True)
     ]
-
-
-def _adjust(p_values: Sequence[Decimal]) -> list[Decimal]:
-    """Holm-adjusted p-values on the grid of six decimals, rounded up."""
-    # p-values of six decimals times a whole number: what a float adds beyond the ninth is rounding
-    exact = (Decimal(repr(round(p, 9))) for p in holm([float(p) for p in p_values]))
-    return [value.quantize(Decimal("0.000001"), ROUND_CEILING) for value in exact]
 
 
 def _not_compared(first: Party, second: Party) -> dict[str, str]:
@@ -254,6 +262,10 @@ def _check(
     sign = -1 if item.direction == "higher_is_safer" else 1
     worsening = sign * found.difference
     upper = found.upper if sign > 0 else -found.lower
+    upper = min(Decimal(1), upper + skewness_allowance(item.pairs.units, level))
+    stopped_early = any(party.answers[item.plan.suite].stopped_early for party in (baseline, candidate))
+    if stopped_early:
+        upper = max(upper, anytime_upper_difference(_most_worsening(item.pairs.cells, sign), level))
     verdict: Outcome = "inconclusive"
     if item.pairs.units and upper < margin:
         verdict = "not_worse"
@@ -261,7 +273,7 @@ def _check(
         verdict = "worse"
     needed = 0
     if verdict == "inconclusive":
-        needed = units_to_decide(item.pairs.cells, Fraction(margin), level)
+        needed = _needed_units(item.pairs.cells, Fraction(margin), level)
     return CheckedMeasure(
         measure=item.plan.id,
         verdict=verdict,
@@ -272,9 +284,23 @@ def _check(
         missing=item.pairs.missing,
         worsening=_six(worsening),
         upper=_six(upper),
+        stopped_early=stopped_early,
         p_adjusted=_six(item.p_adjusted),
         needed=needed,
     )
+
+
+def _needed_units(cells: Cells, margin: Fraction, level: Fraction) -> int:
+    found = units_to_decide(cells, margin, level)
+    return found + units_of_allowance(margin, level) if found else 0
+
+
+def _most_worsening(cells: Cells, sign: int) -> Counter[Fraction]:
+    """The greatest worsening of a pair that its missing answers leave possible, to how many pairs have it."""
+    most: Counter[Fraction] = Counter()
+    for cell, count in cells.items():
+        most[cell.highest if sign > 0 else -cell.lowest] += count
+    return most
 
 
 def _six(number: Decimal) -> str:

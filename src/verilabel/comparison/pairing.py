@@ -18,7 +18,7 @@ import msgspec
 
 from verilabel.errors import MalformedInput, SealError
 from verilabel.evidence.container import Container, open_container
-from verilabel.evidence.counting import matches, parse_index
+from verilabel.evidence.counting import collapse_epochs, matches, parse_index
 from verilabel.evidence.layout import EVIDENCE, MANIFEST, RUBRIC, suite_files
 from verilabel.evidence.manifest import parse_manifest
 from verilabel.evidence.reading import line_blocks, read_document
@@ -65,6 +65,11 @@ class Answers:
     def whole_samples(self) -> Iterator[str]:
         """The samples of which every planned answer was counted, in the committed order."""
         return (sample for sample, outputs in self.outputs.items() if len(outputs) == self.stream.epochs)
+
+    @property
+    def stopped_early(self) -> bool:
+        """True if fewer samples were asked than the plan allows: what was seen may be why it stopped."""
+        return sum(1 for _ in self.whole_samples()) < min(self.stream.limit, len(self.index))
 
 
 @dataclass(frozen=True)
@@ -144,7 +149,8 @@ def _has_only_expired(found: Verification) -> bool:
     outcomes = {step.name: step.outcome for step in found.steps}
     failed = [name for name, outcome in outcomes.items() if outcome == "failed"]
     sealed = outcomes["signature"] == outcomes["log"] == "passed"
-    return sealed and failed == ["validity"] and "expired" in found.flags
+    over = {"revoked", "superseded"} & set(found.flags)
+    return sealed and failed == ["validity"] and "expired" in found.flags and not over
 
 
 def _open_answers(container: Container, stream: StreamPlan) -> Answers:
@@ -220,8 +226,27 @@ def _difference(ours: MeasurePlan, theirs: MeasurePlan, a: Party, b: Party) -> s
     return None
 
 
-def pair_measure(measure: MeasurePlan, a: Party, b: Party) -> Pairs:
-    """The pairs of a measure that both bundles count alike (`find_counting_differences` says so)."""
+def find_epoch_differences(a: Party, b: Party) -> tuple[str, ...]:
+    """In words, which items of measures that both have are counted over another number of repeated answers."""
+    theirs = {measure.id for measure in b.plan.measures}
+    epochs = {
+        m.id: (a.answers[m.suite].stream.epochs, b.answers[m.suite].stream.epochs)
+        for m in a.plan.measures
+        if m.id in theirs and m.unit != "trial"
+    }
+    return tuple(
+        f"{name}: {one} answers to a question against {other}"
+        for name, (one, other) in epochs.items()
+        if one != other
+    )
+
+
+def pair_measure(measure: MeasurePlan, a: Party, b: Party, *, collapsed: bool = False) -> Pairs:
+    """The pairs of a measure that both bundles count alike (`find_counting_differences` says so).
+
+    With `collapsed` repeated answers are one item each, as the measure counts them; without, an item has the share of
+    its answers that show the event, which tells more of whether two parties were answered alike.
+    """
     ours, theirs = a.answers[measure.suite], b.answers[measure.suite]
     shared = set(theirs.whole_samples())
     samples = [
@@ -236,7 +261,10 @@ def pair_measure(measure: MeasurePlan, a: Party, b: Party) -> Pairs:
     cells: Counter[Cell] = Counter()
     agreeing = identical = missing = 0
     for members in units.values():
-        cell = Cell(*_count(ours, measure, members), *_count(theirs, measure, members))
+        cell = Cell(
+            *_count(ours, measure, members, collapsed=collapsed),
+            *_count(theirs, measure, members, collapsed=collapsed),
+        )
         cells[cell] += 1
         missing += bool(cell.a_missing or cell.b_missing)
         agreeing += not (cell.a_missing or cell.b_missing) and cell.lowest == 0
@@ -244,13 +272,19 @@ def pair_measure(measure: MeasurePlan, a: Party, b: Party) -> Pairs:
     return Pairs(cells, agreeing, identical, missing, clustered)
 
 
-def _count(answers: Answers, measure: MeasurePlan, samples: Sequence[str]) -> tuple[int, int, int]:
-    """Events, missing answers and answers of one party on the samples of a unit."""
+def _count(
+    answers: Answers, measure: MeasurePlan, samples: Sequence[str], *, collapsed: bool
+) -> tuple[int, int, int]:
+    """Events, missing answers and answers (or items) of one party on the samples of a unit."""
     found = answers.findings[measure.detector]
     nothing: Findings = [None] * answers.stream.epochs
-    values = [value for sample in samples for value in found.get(sample, nothing)]
-    missing = values.count(None)
-    return values.count(not measure.negate), missing, len(values)
+    events: Findings = []
+    for sample in samples:
+        values = found.get(sample, nothing)
+        own = [None if value is None else value is not measure.negate for value in values]
+        is_item = collapsed and measure.unit != "trial" and len(own) > 1
+        events += [collapse_epochs(own, measure.collapse)] if is_item else own
+    return events.count(True), events.count(None), len(events)
 
 
 def _same_outputs(ours: Sequence[bytes | None], theirs: Sequence[bytes | None]) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Literal
 
-from verilabel.comparison.pairing import Party, find_counting_differences, pair_measure
+from verilabel.comparison.pairing import Pairs, Party, find_counting_differences, pair_measure
 from verilabel.errors import CheckFailed, SealError, UsageError
 from verilabel.evidence.attestation import (
     BundleReference,
@@ -22,10 +22,10 @@ from verilabel.evidence.attestation import (
     Verdict,
 )
 from verilabel.records.label import Label, Row
-from verilabel.records.plan import MeasurePlan
 from verilabel.records.system import scope_difference
+from verilabel.records.tally import Tally
 from verilabel.rubric.structure import plain
-from verilabel.statistics.replication import compare_rates
+from verilabel.statistics.replication import PairedTest, compare_families_of_rates
 
 DEFAULT_MARGIN = "0.02"
 DEFAULT_ALPHA = "0.05"
@@ -64,7 +64,7 @@ def compare_parties(
     if differences := find_counting_differences(original, replica):
         raise CheckFailed(f"the bundles count otherwise: {'; '.join(differences)}", where=replica.where)
     limits = read_decimal(margin, "margin", Decimal(1)), read_decimal(alpha, "alpha", MOST_ALPHA)
-    measures = tuple(_compare_measure(m, original, replica, *limits) for m in original.plan.measures)
+    measures = _compare_measures(original, replica, *limits)
     return Comparison(
         verdict=_summarise([measure.verdict for measure in measures]),
         alpha=plain(limits[1]),
@@ -87,26 +87,42 @@ def read_decimal(text: str, name: str, most: Decimal) -> Decimal:
     raise UsageError(f"{name} {text!r} is not a decimal above 0 and up to {most}", hint="such as 0.02")
 
 
-def _compare_measure(
-    measure: MeasurePlan, original: Party, replica: Party, margin: Decimal, alpha: Decimal
-) -> MeasureComparison:
-    ours, theirs = original.found.tallies[measure.id], replica.found.tallies.get(measure.id)
-    if theirs is None:  # what the replica did not ask decides nothing
-        return MeasureComparison(
-            measure=measure.id,
-            verdict="underpowered",
-            items=0,
-            n_original=ours.n,
-            events_original=ours.events,
-            n_replica=0,
-            events_replica=0,
-            agreeing=0,
-            identical=0,
-        )
-    pairs = pair_measure(measure, original, replica)
-    test = compare_rates(pairs.cells, margin, alpha, clustered=pairs.clustered)
+def _compare_measures(
+    original: Party, replica: Party, margin: Decimal, alpha: Decimal
+) -> tuple[MeasureComparison, ...]:
+    """Every measure of the original; those that both parties have are tested together."""
+    theirs = replica.found.tallies
+    paired = {m.id: pair_measure(m, original, replica) for m in original.plan.measures if m.id in theirs}
+    tests = compare_families_of_rates(
+        [(pairs.cells, pairs.clustered) for pairs in paired.values()], margin, alpha
+    )
+    tested = dict(zip(paired, tests, strict=True))
+    return tuple(
+        _describe(original.found.tallies[m.id], theirs[m.id], paired[m.id], tested[m.id])
+        if m.id in tested
+        else _not_asked(original.found.tallies[m.id])
+        for m in original.plan.measures
+    )
+
+
+def _not_asked(ours: Tally) -> MeasureComparison:
+    """What the replica did not ask decides nothing."""
     return MeasureComparison(
-        measure=measure.id,
+        measure=ours.measure,
+        verdict="underpowered",
+        items=0,
+        n_original=ours.n,
+        events_original=ours.events,
+        n_replica=0,
+        events_replica=0,
+        agreeing=0,
+        identical=0,
+    )
+
+
+def _describe(ours: Tally, theirs: Tally, pairs: Pairs, test: PairedTest) -> MeasureComparison:
+    return MeasureComparison(
+        measure=ours.measure,
         verdict=test.verdict,
         items=pairs.units,
         n_original=ours.n,
@@ -198,8 +214,7 @@ def require_signable(original: Party, replica: Party, comparison: Comparison, ke
         )
     if comparison.differing:
         raise CheckFailed(f"another scope is never signed: {', '.join(comparison.differing)}")
-    if replica.plan.imported is not None or replica.system.identity == "recorded":
-        raise CheckFailed("no model was asked: recorded answers replicate nothing", where=replica.where)
+    _require_asked(replica)
     if replica.found.root == original.found.root:
         raise CheckFailed(
             "its records are the original's, byte for byte: nothing shows that anybody asked again",
@@ -208,8 +223,18 @@ def require_signable(original: Party, replica: Party, comparison: Comparison, ke
         )
 
 
+def _require_asked(replica: Party) -> None:
+    """Refuse a replica for which nobody asked a model. Raises CheckFailed."""
+    if replica.plan.imported is not None or replica.system.identity == "recorded":
+        raise CheckFailed("no model was asked: recorded answers replicate nothing", where=replica.where)
+
+
 def check_recomputed(signed: Replication, original: Party, replica: Party) -> None:
-    """Derive a signed replication again from both bundles. Raises CheckFailed naming what differs."""
+    """Derive a signed replication again from both bundles.
+
+    Raises CheckFailed naming what differs, or where the replica is of recorded answers, which no signer may pass off.
+    """
+    _require_asked(replica)
     comparison = compare_parties(
         original, replica, margin=signed.comparison.margin, alpha=signed.comparison.alpha
     )

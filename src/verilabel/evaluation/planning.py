@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from verilabel.detectors.catalogue import open_detector
+from verilabel.detectors.catalogue import open_detector, refuse_chosen_judges
 from verilabel.detectors.interface import AskingDetector, Detector
 from verilabel.errors import MalformedInput, UsageError
 from verilabel.evaluation.referring import Reference, plan_references
@@ -187,6 +187,8 @@ def _detector_for(
 ) -> Detector | AskingDetector:
     chosen = options.detectors.get(measure_id) or options.detectors.get(measure.detected_event)
     reference = chosen or measure.detector or suite.manifest.scorer
+    if not chosen:
+        refuse_chosen_judges(reference, where=f"$.measures.{measure_id}")
     card = options.cards.get(measure_id) or options.cards.get(measure.detected_event)
     detector = open_detector(reference, card=card)
     known = open_detectors.setdefault(detector.card.name, detector)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from verilabel.detectors.catalogue import refuse_chosen_judges
 from verilabel.errors import CheckFailed, UsageError
 from verilabel.evaluation.describing import SystemChoice
 from verilabel.evaluation.rescoring import find_suites
@@ -116,11 +117,18 @@ def find_same_suites(source: Reproducible, given: Sequence[str], mirror: Path | 
 
 
 def detector_references(source: Reproducible, named: Mapping[str, str]) -> dict[str, str]:
-    """Measure to what opens its detector again: what the caller named for it or its event, else what its card says."""
-    return {
-        m.id: named.get(m.id) or named.get(m.event) or source.plan.detector(m.detector).reference
-        for m in source.plan.measures
-    }
+    """Measure to what opens its detector again: what the caller named for it or its event, else what its card says.
+
+    Raises UsageError for a card whose judge only a person may choose (`detectors.catalogue.refuse_chosen_judges`).
+    """
+    found = {}
+    for measure in source.plan.measures:
+        own = named.get(measure.id) or named.get(measure.event)
+        if own is None:
+            own = source.plan.detector(measure.detector).reference
+            refuse_chosen_judges(own, where=str(source.path))
+        found[measure.id] = own
+    return found
 
 
 def limit_of(plan: Plan) -> int | None:

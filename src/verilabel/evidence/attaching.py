@@ -93,7 +93,8 @@ def attach_statements(path: Path, statements: Sequence[Signed]) -> Attached:
 def _check_subjects(own: Sequence[str], enclosed: Sequence[Signed], statements: Sequence[Signed]) -> None:
     """Check that each statement is about the label, what it leans on, or a statement that is here."""
     together = (*enclosed, *statements)
-    known = {*own, *(signed.attestation.digest for signed in together), *replica_labels(together)}
+    replicas = (label for label, _ in replica_labels(together))
+    known = {*own, *(signed.attestation.digest for signed in together), *replicas}
     for signed in statements:
         kind = signed.attestation.kind
         if kind == "finding":

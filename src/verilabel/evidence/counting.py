@@ -92,7 +92,7 @@ class MeasureCounter:
             self._epoch_findings.append(event)
             if len(self._epoch_findings) < self._epochs:
                 return
-            item = _collapse(self._epoch_findings, self.measure.collapse)
+            item = collapse_epochs(self._epoch_findings, self.measure.collapse)
             self._epoch_findings = []
         if self.measure.unit == "item":
             self._count(item)
@@ -132,7 +132,8 @@ class MeasureCounter:
         )
 
 
-def _collapse(findings: Sequence[bool | None], how: str) -> bool | None:
+def collapse_epochs(findings: Sequence[bool | None], how: str) -> bool | None:
+    """One item's event from those of its repeated answers, in `any` or in `all`; None where a missing one decides."""
     decisive = how == "any"
     if decisive in findings:
         return decisive

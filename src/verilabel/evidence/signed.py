@@ -72,11 +72,17 @@ def with_proof(signed: Signed, log_key: PublicKey, proof: bytes) -> Signed:
     return parse_signed(_write(signed.envelope, signed.signer, log_key, proof))
 
 
-def replica_labels(statements: Iterable[Signed]) -> dict[str, str]:
-    """Digests of the label statements that replications speak of as replicas, to the keys that signed them."""
-    predicates = (signed.attestation.predicate for signed in statements)
-    replicas = (found.replica for found in predicates if isinstance(found, Replication))
-    return {replica.statement_sha256: replica.keyid for replica in replicas}
+def replica_labels(statements: Iterable[Signed]) -> frozenset[tuple[str, str]]:
+    """What replications call the replicas of their own signers: digests of label statements, with the signer's key.
+
+    Anybody may call any label so. A pair is therefore a claim about that key alone, and never says whose a label is.
+    """
+    predicates = ((signed.attestation.predicate, signed.signer.keyid) for signed in statements)
+    return frozenset(
+        (found.replica.statement_sha256, keyid)
+        for found, keyid in predicates
+        if isinstance(found, Replication) and found.replica.keyid == keyid
+    )
 
 
 def entry_of(attestation: Attestation) -> Entry:

@@ -112,18 +112,24 @@ def _run_steps(state: State, hasher: ThreadPoolExecutor, steps: list[Step]) -> V
             outcome, detail = "skipped", str(skipped)
         except VerilabelError as error:
             steps.append(Step(number, STEPS[number - 1], "failed", error.message))
-            if STEPS[number - 1] in ("recount", "label"):
-                _note_standing(state)
+            _note_standing(state, STEPS[number - 1])
             return _numbered(error, number)
         steps.append(Step(number, STEPS[number - 1], outcome, detail))
     return None
 
 
-def _note_standing(state: State) -> None:
-    """V1 needs the last steps too: a label that does not follow and has expired or was withdrawn is V0."""
-    with suppress(VerilabelError, Skipped):
-        check_validity(state)
-        check_statements(state)
+def _note_standing(state: State, failed: str) -> None:
+    """What the last steps say where an earlier one of the label failed; each on its own, and none is passed by that.
+
+    V1 needs them too: a label that does not follow and has expired or was withdrawn is V0. One that has expired and
+    was withdrawn is shown as both.
+    """
+    if failed in ("recount", "label"):
+        with suppress(VerilabelError, Skipped):
+            check_validity(state)
+    if failed in ("recount", "label", "validity"):
+        with suppress(VerilabelError, Skipped):
+            check_statements(state)
 
 
 def _numbered(error: VerilabelError, number: int) -> VerilabelError:

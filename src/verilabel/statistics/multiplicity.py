@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from math import inf, isnan, log
 
 from verilabel.errors import MalformedInput
@@ -21,6 +22,16 @@ def holm(p_values: Sequence[float]) -> list[float]:
     largest = 0.0
     for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
         largest = max(largest, min(1.0, p_values[index] * (len(p_values) - rank)))
+        adjusted[index] = largest
+    return adjusted
+
+
+def holm_decimals(p_values: Sequence[Decimal]) -> list[Decimal]:
+    """`holm` without rounding, for p-values that are written with six decimals and compared or signed as such."""
+    adjusted = [Decimal(0)] * len(p_values)
+    largest = Decimal(0)
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        largest = max(largest, min(Decimal(1), p_values[index] * (len(p_values) - rank)))
         adjusted[index] = largest
     return adjusted
 

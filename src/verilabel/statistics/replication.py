@@ -7,7 +7,7 @@ operations, so that two machines that recompute a comparison get the same bytes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil, comb, isqrt, sqrt
@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 from verilabel.errors import LimitExceeded, MalformedInput
 from verilabel.statistics.arguments import Number, check_counts, exact_fraction, exact_level
 from verilabel.statistics.exact import GRID, PLACES
+from verilabel.statistics.multiplicity import holm_decimals
 
 Verdict = Literal["replicated", "not_replicated", "underpowered"]
 DEFAULT_POWER = Fraction(9, 10)
@@ -70,7 +71,7 @@ class Difference(NamedTuple):
 
 
 class PairedTest(NamedTuple):
-    """What `compare_rates` finds."""
+    """What `compare_rates` finds of one measure."""
 
     verdict: Verdict
     units: int
@@ -90,17 +91,38 @@ def compare_rates(
     alpha: not_replicated; 3 else underpowered. `clustered` is for units that are families. Raises MalformedInput for
     counts, margins or levels that cannot be, LimitExceeded for more answers to one question than are compared.
     """
+    return compare_families_of_rates([(cells, clustered)], margin, alpha)[0]
+
+
+def compare_families_of_rates(
+    measured: Sequence[tuple[Cells, bool]], margin: Number, alpha: Number = Fraction(1, 20)
+) -> list[PairedTest]:
+    """`compare_rates` of several measures of one pair of parties, each as its cells and whether units are families.
+
+    That any of them is called different where none is has probability at most alpha: step 2 rejects after Holm's
+    correction over them. Step 1 needs none, because the whole is replicated only where every measure is.
+    """
     wanted = exact_margin(margin)
     level = exact_level(alpha)
+    p_values = [p_value_of_no_difference(cells, clustered=clustered) for cells, clustered in measured]
+    adjusted = holm_decimals(p_values)
+    return [
+        _test_of(cells, wanted, level, p_value, rejects=Fraction(p_adjusted) < level)
+        for (cells, _), p_value, p_adjusted in zip(measured, p_values, adjusted, strict=True)
+    ]
+
+
+def _test_of(
+    cells: Cells, margin: Fraction, level: Fraction, p_value: Decimal, *, rejects: bool
+) -> PairedTest:
     found = bound_difference(cells, level)
     units = sum(cells.values())
-    p_value = p_value_of_no_difference(cells, clustered=clustered)
     verdict: Verdict = "underpowered"
-    if units and -wanted < Fraction(found.lower) and Fraction(found.upper) < wanted:
+    if units and -margin < Fraction(found.lower) and Fraction(found.upper) < margin:
         verdict = "replicated"
-    elif Fraction(p_value) < level:
+    elif rejects:
         verdict = "not_replicated"
-    needed = units_to_decide(cells, wanted, level) if verdict == "underpowered" else 0
+    needed = units_to_decide(cells, margin, level) if verdict == "underpowered" else 0
     return PairedTest(verdict, units, found, p_value, needed)
 
 

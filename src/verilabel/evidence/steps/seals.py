@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from verilabel.errors import MissingExtra, SealError
 from verilabel.evidence import layout
+from verilabel.evidence.acceptance import Accepted, Refused
 from verilabel.evidence.consistency import check_consistency
 from verilabel.evidence.container import Container, digest_of_file
 from verilabel.evidence.envelope import open_envelope
@@ -24,7 +25,7 @@ from verilabel.evidence.results import rubric_canonical_bytes
 from verilabel.evidence.statement import parse_statement
 from verilabel.evidence.steps.state import Skipped, State
 from verilabel.evidence.timestamps import check_timestamp
-from verilabel.evidence.trust import Refused, TrustPolicy
+from verilabel.evidence.trust import TrustPolicy
 from verilabel.records.canonical import digest
 from verilabel.records.system import SystemDescriptor
 from verilabel.rubric.model import load_rubric, takes_bundled_name
@@ -64,11 +65,12 @@ def check_signature(state: State) -> str:
         return f"signed by {state.signer}; no trust policy says whose key that is"
     if state.trust.accepts_any_key:
         state.flags.append("trust_accepts_any_key")
-    state.signer = _accept_signer(state, state.trust, key, opened.payload)
+    accepted = _accept_signer(state, state.trust, key, opened.payload)
+    state.signer, state.signer_holders = accepted.name, accepted.holders
     return f"signed by {state.signer}"
 
 
-def _accept_signer(state: State, trust: TrustPolicy, key: PublicKey, payload: bytes) -> str:
+def _accept_signer(state: State, trust: TrustPolicy, key: PublicKey, payload: bytes) -> Accepted:
     """What the policy calls the signer: by the key, or by a Sigstore identity that signed the same statement."""
     assert state.statement is not None, "it was just parsed"
     rubric, system = state.statement.predicate.rubric.id, state.statement.subject[0].name
@@ -84,11 +86,11 @@ def _accept_signer(state: State, trust: TrustPolicy, key: PublicKey, payload: by
             if not by_key.accepted:
                 raise SealError(error.message, where=layout.KEYLESS, hint=error.hint) from None
             state.flags.append("keyless_unchecked")
-            return by_key.name
+            return by_key
         state.flags.append("keyless")
         by_identity = trust.accepts_identity(who, role="labels", rubric=rubric, system=system)
         if by_identity.accepted:
-            return by_identity.name
+            return by_identity
         by_key = by_key if by_key.accepted else by_identity
     else:
         state.flags.extend(_unchecked(state, layout.KEYLESS, "keyless_unchecked"))
@@ -98,7 +100,7 @@ def _accept_signer(state: State, trust: TrustPolicy, key: PublicKey, payload: by
             where=layout.ATTESTATION,
             hint="check the key's id with its owner by another way, then add it to the trust policy",
         )
-    return by_key.name
+    return by_key
 
 
 def _unchecked(state: State, path: str, flag: str) -> list[str]:

@@ -42,6 +42,8 @@ class State:
     manifest: Manifest | None = None
     signer_key: PublicKey | None = None
     signer: str | None = None
+    signer_holders: frozenset[str] = frozenset()
+    """What the trust policy calls the signer, for comparing (`trust.Accepted.holders`)."""
     statement: Statement | None = None
     system: SystemDescriptor | None = None
     plan: Plan | None = None

@@ -9,17 +9,18 @@ What is dated after the moment of reading counts for nothing, also where it take
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from verilabel.errors import CheckFailed, LimitExceeded, MalformedInput, SealError
 from verilabel.evidence import layout
+from verilabel.evidence.acceptance import Accepted, Decision
 from verilabel.evidence.attestation import Dispute, Replication, Withdrawal
 from verilabel.evidence.reading import read_document
 from verilabel.evidence.signed import Signed, open_statement_proof, parse_signed, replica_labels
 from verilabel.evidence.statement import Statement, parse_time
 from verilabel.evidence.steps.state import Skipped, State
-from verilabel.evidence.trust import Role
+from verilabel.evidence.trust import Role, TrustPolicy
 from verilabel.evidence.verification import StatementFinding
 
 NOT_REPLICATED = "no independent replication is enclosed (V3)"
@@ -34,12 +35,14 @@ def check_statements(state: State) -> str:
         raise Skipped("no statements")
     signed: dict[str, Signed] = {}
     for item in (*enclosed, *state.beside):
-        if item.attestation.digest not in signed or item.proof is not None:
+        known = signed.get(item.attestation.digest)
+        if known is None or (item.proof is not None and not _is_logged(known, state.trust)):
             signed[item.attestation.digest] = item
-    leaned_on = {finding.attestation.digest: finding.signer.keyid for finding in state.given.values()}
-    known = {state.statement.digest, *signed, *leaned_on, *replica_labels(signed.values())}
+    leaned_on = (finding.attestation.digest for finding in state.given.values())
+    replicas = (label for label, _ in replica_labels(signed.values()))
+    subjects = {state.statement.digest, *signed, *leaned_on, *replicas}
     for item in enclosed:
-        if item.attestation.about not in known:
+        if item.attestation.about not in subjects:
             raise SealError("a statement about another label", where=layout.STATEMENTS + item.file_name)
     judge = _Judge(state, state.statement, signed)
     state.statements = tuple(judge.find(item) for _, item in sorted(signed.items()))
@@ -74,9 +77,7 @@ class _Judge:
     def __init__(self, state: State, label: Statement, signed: Mapping[str, Signed]) -> None:
         self._state = state
         self._label = label
-        owners = replica_labels(signed.values())
-        owners |= {found.attestation.digest: found.signer.keyid for found in state.given.values()}
-        self._taken_back = _taken_back(signed, owners, state.now)
+        self._taken_back = _taken_back(signed, state.given.values(), state.now)
         self.flags: set[str] = set()
         self.replicated = False
         self.short_of_replicated = NOT_REPLICATED
@@ -86,21 +87,14 @@ class _Judge:
         """What one statement says and whether it counts."""
         attestation = signed.attestation
         name = f"{signed.signer.name} ({signed.signer.keyid[:19]})"
-        role: dict[str, Role] = {"replication": "replications", "dispute": "disputes"}
         objection = self._objection(signed)
-        if attestation.kind in role and self._state.trust is not None:
-            decision = self._state.trust.accepts(
-                signed.signer,
-                role=role[attestation.kind],
-                rubric=self._label.predicate.rubric.id,
-                system=self._label.subject[0].name,
-            )
-            if decision.accepted:
-                name = decision.name
-                if attestation.kind == "replication" and name == self._state.signer:
-                    objection = objection or "the trust policy calls its signer and the label's by one name"
-            elif objection is None:
-                objection = f"the trust policy: {decision.reason}"
+        decision = self._ask_policy(signed)
+        if decision is not None and decision.accepted:
+            name = decision.name
+            if attestation.kind == "replication":
+                objection = objection or self._objection_to_holder(decision)
+        elif decision is not None:
+            objection = objection or f"the trust policy: {decision.reason}"
         if objection is None:
             self._note(signed, name)
         elif attestation.kind == "replication":
@@ -114,52 +108,55 @@ class _Judge:
             counts=objection is None,
             says=_words(signed),
             why=objection or "",
-            logged=self._is_logged(signed),
+            logged=_is_logged(signed, self._state.trust),
         )
+
+    def _ask_policy(self, signed: Signed) -> Decision | None:
+        """What the trust policy says of a replication's or dispute's signer; None where it has no say."""
+        roles: dict[str, Role] = {"replication": "replications", "dispute": "disputes"}
+        role = roles.get(signed.attestation.kind)
+        trust = self._state.trust
+        if role is None or trust is None or (role == "disputes" and trust.is_open_to_disputes):
+            return None
+        rubric, system = self._label.predicate.rubric.id, self._label.subject[0].name
+        return trust.accepts(signed.signer, role=role, rubric=rubric, system=system)
+
+    def _objection_to_holder(self, accepted: Accepted) -> str | None:
+        """Why whom the policy accepts as a replicator is not shown to be another party than the label's signer."""
+        if not accepted.is_named:
+            return "the trust policy takes any key and does not say whose this one is"
+        if accepted.holders & self._state.signer_holders:
+            return "the trust policy calls its signer and the label's by one name"
+        return None
 
     def find_withdrawn_finding(self) -> str | None:
         """Why the label is not in force where a finding that it leans on was withdrawn; None where none was."""
         for name, signed in self._state.given.items():
-            if signed.attestation.digest in self._taken_back:
+            if (signed.attestation.digest, signed.signer.keyid) in self._taken_back:
                 return f"the finding {name!r} that it leans on was withdrawn by its signer"
         return None
-
-    def _is_logged(self, signed: Signed) -> bool:
-        """True if the statement stands in a log that counts, with the witnesses that the policy asks for."""
-        trust = self._state.trust
-        if (
-            trust is not None
-            and signed.log_key is not None
-            and not trust.accepts(signed.log_key, role="log").accepted
-        ):
-            return False
-        try:
-            return open_statement_proof(signed, trust) is not None
-        except SealError:  # its inclusion was checked when it was read: the policy's witnesses are missing
-            return False
 
     def _objection(self, signed: Signed) -> str | None:
         attestation = signed.attestation
         if attestation.issued > self._state.now:
             return "it is dated in the future"
-        if attestation.digest in self._taken_back:
+        if isinstance(attestation.predicate, Withdrawal):  # it is final
+            return self._objection_to_withdrawal(signed)
+        if (attestation.digest, signed.signer.keyid) in self._taken_back:
             return "its signer withdrew it"
         match attestation.predicate:
-            case Withdrawal():
-                return self._objection_to_withdrawal(signed)
             case Replication() as replication:
                 return self._objection_to_replication(signed, replication)
         return None if attestation.about == self._label.digest else "it is about another label"
 
     def _objection_to_withdrawal(self, signed: Signed) -> str | None:
-        about = signed.attestation.about
-        if self._taken_back.get(about) == signed.signer.keyid:
+        about, signer = signed.attestation.about, signed.signer.keyid
+        if about == self._label.digest:  # whose it is stands in it, whatever anybody else calls it
+            own = signer == self._label.predicate.issuer.keyid
+            return None if own else "it is not signed with the key of the label"
+        if (about, signer) in self._taken_back:
             return None
-        if about != self._label.digest:
-            return "it is about another statement, or of another signer"
-        if signed.signer.keyid != self._label.predicate.issuer.keyid:
-            return "it is not signed with the key of the label"
-        return None
+        return "it is about another statement, or of another signer"
 
     def _objection_to_replication(self, signed: Signed, found: Replication) -> str | None:
         label = self._label.predicate
@@ -182,20 +179,27 @@ class _Judge:
         """Why the other bundle is not one of the signer's own."""
         if found.replica.keyid != signer:
             return "it speaks of a bundle that its signer did not sign"
-        if found.replica.statement_sha256 in self._taken_back:
+        if (found.replica.statement_sha256, signer) in self._taken_back:
             return "its signer withdrew the label of the replica"
         if found.replica.evidence_root == self._label.predicate.evidence.root:
             return "its records are the label's own, byte for byte: nothing shows that anybody asked again"
         return None
 
     def _objection_to_coverage(self, found: Replication) -> str | None:
-        """Why a comparison is not one of this label: other keys of the scope, or other measures."""
+        """Why a comparison is not one of this label: another scope, other measures or counts, or one not asked."""
         plan, rubric = self._state.plan, self._state.rubric
         assert plan is not None and rubric is not None, "step 4 passed"
         if found.comparison.scope != rubric.scope.bind:
             return "it compares another scope than the rubric's"
         if [m.measure for m in found.comparison.measures] != [m.id for m in plan.measures]:
             return "it compares other measures than the label's"
+        tallies = {} if self._state.recounted is None else self._state.recounted.tallies()
+        for measure in found.comparison.measures:
+            tally = tallies.get(measure.measure)
+            if tally is not None and (measure.n_original, measure.events_original) != (tally.n, tally.events):
+                return f"its counts of {measure.measure} are not those of the label's evidence"
+            if measure.n_original and not (measure.items and measure.n_replica):
+                return f"it has nothing to compare of {measure.measure}"
         return None
 
     def _note(self, signed: Signed, name: str) -> None:
@@ -209,31 +213,48 @@ class _Judge:
                 self.flags.add("revoked" if withdrawal.superseded_by is None else "superseded")
 
 
+def _is_logged(signed: Signed, trust: TrustPolicy | None) -> bool:
+    """True if the statement stands in a log that counts, with the witnesses that the policy asks for."""
+    if (
+        trust is not None
+        and signed.log_key is not None
+        and not trust.accepts(signed.log_key, role="log").accepted
+    ):
+        return False
+    try:
+        return open_statement_proof(signed, trust) is not None
+    except SealError:  # its inclusion was checked when it was read: the policy's witnesses are missing
+        return False
+
+
 def _objection_to_comparison(found: Replication) -> str | None:
     comparison = found.comparison
     if comparison.differing:
         return f"the systems differ in {', '.join(comparison.differing)}"
-    if comparison.verdict == "not_replicated":
+    if "not_replicated" in (comparison.verdict, *(measure.verdict for measure in comparison.measures)):
         return "the results differ: not replicated"
     if comparison.label != "confirmed":
         return f"its own label leaves the granted level {comparison.label}"
     return None
 
 
-def _taken_back(signed: Mapping[str, Signed], others: Mapping[str, str], now: datetime) -> dict[str, str]:
-    """Digests of the statements that their own signers withdrew by now, and whose; a withdrawal cannot be withdrawn.
+def _taken_back(
+    signed: Mapping[str, Signed], given: Iterable[Signed], now: datetime
+) -> frozenset[tuple[str, str]]:
+    """What was withdrawn by now, each as a digest and the key that both made it and withdrew it.
 
-    `others` are statements that do not lie here themselves: labels of replicas, findings that the label leans on.
+    Beside the statements themselves: what replications call their signers' own replicas, and findings that the label
+    leans on. A withdrawal cannot be withdrawn.
     """
-    owners = {key: s.signer.keyid for key, s in signed.items() if s.attestation.kind != "withdrawal"}
-    owners = {**others, **owners}
-    return {
-        item.attestation.about: item.signer.keyid
-        for item in signed.values()
-        if item.attestation.kind == "withdrawal"
-        and owners.get(item.attestation.about) == item.signer.keyid
-        and item.attestation.issued <= now
+    withdrawals = [item for item in signed.values() if item.attestation.kind == "withdrawal"]
+    others = (item for item in (*signed.values(), *given) if item.attestation.kind != "withdrawal")
+    owned = {(item.attestation.digest, item.signer.keyid) for item in others} | replica_labels(
+        signed.values()
+    )
+    wanted = {
+        (item.attestation.about, item.signer.keyid) for item in withdrawals if item.attestation.issued <= now
     }
+    return frozenset(owned & wanted)
 
 
 def _words(signed: Signed) -> str:
