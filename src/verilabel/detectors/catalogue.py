@@ -30,6 +30,10 @@ MAX_REFERENCE_CHARACTERS = 10_000
 WITH_SETTING: dict[str, Callable[[str], Detector]] = {"regex": PatternDetector, "number": NumberDetector}
 
 
+_OF_THIS_MACHINE = ("command:", "replay:", "hf/")
+"""How addresses of models begin that start a program, read a file or load weights (`models.address`)."""
+
+
 def open_detector(reference: str, *, card: str | PathLike[str] | None = None) -> Detector | AskingDetector:
     """Open the detector that a reference names.
 
@@ -42,6 +46,23 @@ def open_detector(reference: str, *, card: str | PathLike[str] | None = None) ->
     if card is not None:
         attach_errors(detector, read_card(card), where=str(card))
     return detector
+
+
+def refuse_chosen_judges(reference: str, *, where: str) -> None:
+    """Refuse a reference out of a file whose judge is a program, a file or weights here, or a server by its URL.
+
+    Only a person may choose what is started, and who is sent the answers and the judge's key: a rubric, a suite or a
+    bundle may come from anybody. Raises UsageError.
+    """
+    kind, _, model = reference.partition(":")
+    if kind not in judge_rules():
+        return
+    if model.strip().startswith(_OF_THIS_MACHINE) or "@http" in model:
+        raise UsageError(
+            f"the detector {reference[:80]!r} would run a program here, or ask a server, that a file chose",
+            where=where,
+            hint="where that is what you want, name it yourself: --detector EVENT=NAME",
+        )
 
 
 def _open(reference: str) -> Detector | AskingDetector:
