@@ -18,7 +18,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verilabel.cli import options, signing
+from verilabel.cli import seal_options, signing
 from verilabel.cli.console import add_json_flag
 from verilabel.errors import ExitStatus, MalformedInput, UsageError
 
@@ -72,7 +72,7 @@ def run(args: Namespace) -> ExitStatus:
     if args.rubric is not None:
         _check_asked_for(args)
     system = read_descriptor(args.system)
-    key = options.open_signing_key(args)
+    key = seal_options.open_signing_key(args)
     now = signing.now_seconds()
     finding = Finding(
         args.name,

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verilabel.cli import options
+from verilabel.cli import seal_options
 from verilabel.cli.console import add_json_flag, plain, print_json
 from verilabel.errors import ExitStatus, UsageError
 
@@ -51,7 +51,7 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the challenge")
     parser.add_argument("--force", action="store_true", help="replace what is at --out")
-    options.add_trust_option(parser)
+    seal_options.add_trust_option(parser)
     add_json_flag(parser)
 
 
@@ -65,7 +65,7 @@ def run(args: Namespace) -> ExitStatus:
 
     if args.k < 1:
         raise UsageError("at least one answer must be opened", where=f"-k {args.k}")
-    found = verify_bundle(args.bundle, trust=options.open_trust(args), now=datetime.now(UTC))
+    found = verify_bundle(args.bundle, trust=seal_options.open_trust(args), now=datetime.now(UTC))
     with open_container(args.bundle) as container:
         challenge = make_challenge(container, found, args.k, _nonce(args, container))
         flags = check_challenge(container, found, challenge, where=str(args.out))

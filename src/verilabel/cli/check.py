@@ -20,7 +20,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verilabel.cli import options, signing
+from verilabel.cli import seal_options, signing
 from verilabel.cli.compare import say_rate
 from verilabel.cli.console import add_json_flag, plain, print_json, print_table
 from verilabel.errors import ExitStatus
@@ -47,7 +47,7 @@ def configure(parser: ArgumentParser) -> None:
         "--margin", default="0.02", metavar="RATE", help="how much worse may pass (default 0.02)"
     )
     parser.add_argument("--alpha", default="0.05", metavar="LEVEL", help="error level (default 0.05)")
-    options.add_trust_option(parser)
+    seal_options.add_trust_option(parser)
     add_json_flag(parser)
 
 

@@ -26,6 +26,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from verilabel.cli import seal_options
 from verilabel.cli.console import add_json_flag, plain, print_json, print_table
 from verilabel.errors import ExitStatus, UsageError
 
@@ -42,7 +43,6 @@ WIDTH = 48
 
 def configure(parser: ArgumentParser) -> None:
     """Declare the options."""
-    from verilabel.cli import options
 
     parser.add_argument("source", metavar="SOURCE", help="a file, a folder, https://..., or hf:ORG/NAME")
     parser.add_argument(
@@ -71,7 +71,7 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--all", action="store_true", help=f"print every claim, not the first {SHOWN}")
     parser.add_argument("--strict", action="store_true", help="exit 1 where the claims are not actionable")
-    options.add_trust_option(parser)
+    seal_options.add_trust_option(parser)
     add_json_flag(parser)
 
 
@@ -114,12 +114,11 @@ def _verify(args: Namespace) -> list[VerifiedBundle]:
     from datetime import UTC, datetime
 
     from verilabel.claims.matching import VerifiedBundle
-    from verilabel.cli import options
     from verilabel.detectors.catalogue import find_card
     from verilabel.evidence.verifier import verify_bundle
     from verilabel.suites.loading import find_suite
 
-    trust, now = options.open_trust(args), datetime.now(UTC)
+    trust, now = seal_options.open_trust(args), datetime.now(UTC)
     verified = []
     for path in args.bundle:
         found = verify_bundle(path, trust=trust, now=now, find_card=find_card, find_suite=find_suite)

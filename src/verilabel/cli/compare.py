@@ -19,7 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verilabel.cli import options, signing
+from verilabel.cli import seal_options, signing
 from verilabel.cli.console import add_json_flag, plain, print_json, print_table
 from verilabel.errors import ExitStatus
 
@@ -37,7 +37,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--alpha", default="0.05", metavar="LEVEL", help="error level over all measures (default 0.05)"
     )
-    options.add_trust_option(parser)
+    seal_options.add_trust_option(parser)
     add_json_flag(parser)
 
 

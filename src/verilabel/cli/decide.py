@@ -11,7 +11,7 @@ from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from verilabel.cli import options, signing
+from verilabel.cli import seal_options, signing
 from verilabel.cli.console import add_json_flag, print_json
 from verilabel.errors import ExitStatus
 
@@ -22,7 +22,7 @@ def configure(parser: ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("store", type=Path, help="a run's store")
     signing.add_attestation_option(parser)
-    options.add_seal_options(parser)
+    seal_options.add_seal_options(parser)
     add_json_flag(parser)
 
 
@@ -43,7 +43,7 @@ def run(args: Namespace) -> ExitStatus:
     from verilabel.rubric.decide import decide
     from verilabel.rubric.model import load_rubric
 
-    with options.open_begun_store(args.store) as store:
+    with seal_options.open_begun_store(args.store) as store:
         plan, given = read_plan(store), signing.load_findings(args)
         rubric = load_rubric(store.document(RUBRIC), RUBRIC)
         require_counting(given, rubric, plan.system_sha256, datetime.now(UTC))
@@ -51,8 +51,8 @@ def run(args: Namespace) -> ExitStatus:
         counted = count_answers(store)
         require_complete(plan, counted)
         if args.out is not None:
-            options.check_out(args)
-            seals = options.open_seals(args)
+            seal_options.check_out(args)
+            seals = seal_options.open_seals(args)
             check_log(store, seals.log)
             sealing = Sealing(seals.key, seals.log, datetime.now(UTC))
             print_sealed(seal_bundle(store, counted, args.out, sealing, force=args.force), as_json=args.json)

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
-from verilabel.cli import options, run_line
+from verilabel.cli import options, run_line, seal_options
 from verilabel.cli.console import add_json_flag, print_json
 from verilabel.errors import ExitStatus, UsageError
 
@@ -123,7 +123,7 @@ def _write_trust(path: Path) -> None:
     from verilabel.evidence.keys import key_path, load_public
 
     key = load_public(key_path("default").with_suffix(".pub"))
-    with options.open_log(None, "demo") as log:
+    with seal_options.open_log(None, "demo") as log:
         log_key = log.public_key
     path.write_text(
         "format: verilabel/trust/v1\naccept:\n  any:\n"

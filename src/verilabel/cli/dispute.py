@@ -18,7 +18,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verilabel.cli import options, signing
+from verilabel.cli import seal_options, signing
 from verilabel.cli.console import add_json_flag
 from verilabel.errors import ExitStatus, UsageError
 
@@ -68,7 +68,7 @@ def run(args: Namespace) -> ExitStatus:
     statement = read_signed_label(args.bundle).statement
     found = signing.verify_for(args, args.bundle)
     _check_rows(args.row, found)
-    key = options.open_signing_key(args)
+    key = seal_options.open_signing_key(args)
     dispute = Dispute(
         tuple(dict.fromkeys(args.ground)),
         signing.text_or_file(args.text),

@@ -35,7 +35,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verilabel.cli import options
+from verilabel.cli import seal_options
 from verilabel.cli.console import add_json_flag, plain, print_json
 from verilabel.errors import ExitStatus, LimitExceeded, UsageError
 
@@ -83,15 +83,8 @@ def configure(parser: ArgumentParser) -> None:
         help="who evaluated, seen from the model's maker; a bundle does not say it (default other)",
     )
     parser.add_argument("--bundle-url", metavar="URL", help="where readers find the bundle")
-    parser.add_argument(
-        "--reference",
-        action="append",
-        type=Path,
-        default=[],
-        metavar="BUNDLE",
-        help="the reference system's bundle, where the label's thresholds are relative to it (repeatable)",
-    )
-    options.add_trust_option(parser)
+    seal_options.add_reference_option(parser)
+    seal_options.add_trust_option(parser)
     _configure_hub(parser)
     _configure_statements(parser)
     add_json_flag(parser)
@@ -146,7 +139,7 @@ def run(args: Namespace) -> ExitStatus:
 
     _check_combination(args)
     chosen = _choose(args)
-    trust, now = options.open_trust(args), datetime.now(UTC)
+    trust, now = seal_options.open_trust(args), datetime.now(UTC)
     references = [
         verify_bundle(path, trust=trust, now=now, find_card=find_card, find_suite=find_suite)
         for path in args.reference
@@ -208,7 +201,7 @@ def _choose(args: Namespace) -> ExportOptions:
         texts=args.texts,
         undetermined=args.undetermined,
         relationship=args.relationship,
-        key=None if args.key is None else options.open_signing_key(args),
+        key=None if args.key is None else seal_options.open_signing_key(args),
         verifier=args.verifier,
         salt=_read_salt(args.salt),
         hub_tasks=_hub_tasks(args.hub_task),

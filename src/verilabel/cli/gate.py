@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from verilabel.cli import options
+from verilabel.cli import seal_options
 from verilabel.cli.console import add_json_flag, plain, print_json
 from verilabel.cli.statements import add_statements_option, load_statements
 from verilabel.errors import ExitStatus, SealError, UsageError
@@ -60,7 +60,7 @@ def configure(parser: ArgumentParser) -> None:
         help="a flag that the verification may not raise, such as suite_unknown or unwitnessed (repeatable)",
     )
     add_statements_option(parser)
-    options.add_trust_option(parser)
+    seal_options.add_trust_option(parser)
     add_json_flag(parser)
 
 
@@ -73,7 +73,7 @@ def run(args: Namespace) -> ExitStatus:
     _check_flag_names(args.forbid_flag)
     now = datetime.now(UTC)
     max_age = _days(args.max_age)
-    trust = options.open_trust(args) or _own_keys()
+    trust = seal_options.open_trust(args) or _own_keys()
     found = verify_bundle(
         args.bundle,
         trust=trust,

@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verilabel.cli import options
+from verilabel.cli import seal_options
 from verilabel.cli.console import add_json_flag, plain, print_json, print_table
 from verilabel.errors import ExitStatus, UsageError
 
@@ -180,7 +180,7 @@ def _request(args: Namespace) -> StoreRequest:
         seed=secrets.token_hex(16),
         now=datetime.now(UTC).replace(microsecond=0),
         suite=load_suite(args.suite, mirror=args.mirror) if args.suite else None,
-        log=None if args.unlogged else options.open_log(args.log_folder, "import"),
+        log=None if args.unlogged else seal_options.open_log(args.log_folder, "import"),
         model=args.model,
         use_case=args.use_case,
         locale=args.locale,

@@ -7,7 +7,7 @@ from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
-from verilabel.cli import options, signing
+from verilabel.cli import options, seal_options, signing
 from verilabel.cli.progress import show_progress
 from verilabel.evaluation.describing import SystemChoice, describe_system
 from verilabel.evaluation.engine import Run
@@ -45,7 +45,7 @@ def store_of(out: Path) -> Path:
     return out.with_name(out.name + ".run")
 
 
-async def carry_out(args: Namespace, job: Job, store: Store, seals: options.Seals) -> Run:
+async def carry_out(args: Namespace, job: Job, store: Store, seals: seal_options.Seals) -> Run:
     """Steps 1 to 4 of a label's path on a store, with progress on standard error."""
     rubric = load_rubric(job.rubric, job.rubric_where)
     chosen = options.plan_options(args, fixed_outcomes=job.model.fixed_outcomes)

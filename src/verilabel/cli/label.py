@@ -20,7 +20,7 @@ from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from verilabel.cli import options, signing
+from verilabel.cli import options, seal_options, signing
 from verilabel.cli.console import add_json_flag
 from verilabel.errors import ExitStatus
 
@@ -36,7 +36,7 @@ def configure(parser: ArgumentParser) -> None:
     options.add_system_options(parser)
     options.add_plan_options(parser)
     signing.add_attestation_option(parser)
-    options.add_seal_options(parser)
+    seal_options.add_seal_options(parser)
     parser.add_argument("--keep-run", action="store_true", help="keep BUNDLE.run after sealing")
     parser.add_argument("--quiet", action="store_true", help="no progress")
     add_json_flag(parser)
@@ -48,14 +48,14 @@ def run(args: Namespace) -> ExitStatus:
     from verilabel.cli.job import prepare
     from verilabel.cli.label_text import print_sealed
 
-    options.check_out(args)
-    seals = options.open_seals(args)
+    seal_options.check_out(args)
+    seals = seal_options.open_seals(args)
     sealed = asyncio.run(make_label(args, prepare(args), seals))
     print_sealed(sealed, as_json=args.json)
     return ExitStatus.OK
 
 
-async def make_label(args: Namespace, job: Job, seals: options.Seals) -> Sealed:
+async def make_label(args: Namespace, job: Job, seals: seal_options.Seals) -> Sealed:
     """The whole path of a label, from an opened job to a sealed bundle at `args.out`."""
     from verilabel.cli.job import carry_out, store_of
     from verilabel.evaluation.labelling import count_answers, require_complete

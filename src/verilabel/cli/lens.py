@@ -30,7 +30,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verilabel.cli import options
+from verilabel.cli import seal_options
 from verilabel.cli.console import add_json_flag, plain, print_json, print_table
 from verilabel.cli.lens_words import Seen, name_reading, say_halves, say_side, shorten_name
 from verilabel.errors import CheckFailed, ExitStatus, UsageError
@@ -66,20 +66,13 @@ def configure(parser: ArgumentParser) -> None:
         metavar="NAME",
         help="an attestation that you vouch for (repeatable)",
     )
-    parser.add_argument(
-        "--reference",
-        action="append",
-        type=Path,
-        default=[],
-        metavar="BUNDLE",
-        help="a reference system's bundle, for thresholds relative to it (repeatable)",
-    )
+    seal_options.add_reference_option(parser)
     parser.add_argument(
         "--claimed", action="store_true", help="read a bundle that does not verify to V1, and say so"
     )
     parser.add_argument("--html", type=Path, metavar="FILE", help="write it as one HTML file too")
     parser.add_argument("--force", action="store_true", help="replace the file at --html")
-    options.add_trust_option(parser)
+    seal_options.add_trust_option(parser)
     add_json_flag(parser)
 
 
@@ -89,7 +82,7 @@ def run(args: Namespace) -> ExitStatus:
     from verilabel.comparison.lens import Lens
 
     gc.disable()  # a short process whose objects have no cycles: collecting only costs time
-    trust, now = options.open_trust(args), datetime.now(UTC)
+    trust, now = seal_options.open_trust(args), datetime.now(UTC)
     compared = [_open_reference(path, trust, now) for path in args.reference]
     verified, references = [found for found, _ in compared], [evidence for _, evidence in compared]
     rubrics = _rubrics(args.rubric)

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verilabel.cli import options
+from verilabel.cli import seal_options
 from verilabel.cli.console import add_json_flag, plain, print_json
 from verilabel.errors import ExitStatus, UsageError
 
@@ -56,7 +56,7 @@ def configure(parser: ArgumentParser) -> None:
     reader.add_argument(
         "--mirror", type=Path, metavar="DIR", help="folder in which suites' data is looked for first"
     )
-    options.add_trust_option(parser)
+    seal_options.add_trust_option(parser)
     add_json_flag(parser)
 
 
@@ -79,7 +79,7 @@ def _open(args: Namespace, challenge: Challenge) -> ExitStatus:
 
     if args.out is None:
         raise UsageError("where shall the opened records go?", hint="--out FILE")
-    found = verify_bundle(args.bundle, trust=options.open_trust(args), now=datetime.now(UTC))
+    found = verify_bundle(args.bundle, trust=seal_options.open_trust(args), now=datetime.now(UTC))
     with open_container(args.bundle) as container:
         records = open_records(container, found, challenge, args.openings, where=str(args.challenge))
     write_file(args.out, encode_opened(records), mode=0o600, overwrite=args.force)
@@ -100,7 +100,7 @@ def _check(args: Namespace, challenge: Challenge) -> ExitStatus:
     from verilabel.evidence.verifier import verify_bundle
     from verilabel.rubric.model import load_rubric
 
-    found = verify_bundle(args.bundle, trust=options.open_trust(args), now=datetime.now(UTC))
+    found = verify_bundle(args.bundle, trust=seal_options.open_trust(args), now=datetime.now(UTC))
     with open_container(args.bundle) as container:
         opened = check_opened(container, found, challenge, read_opened(args.check), where=str(args.check))
         plan = read_plan(container)

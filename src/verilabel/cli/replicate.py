@@ -25,7 +25,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verilabel.cli import options, signing
+from verilabel.cli import seal_options, signing
 from verilabel.cli.console import add_json_flag, plain, print_json, print_table
 from verilabel.errors import ExitStatus, UsageError
 
@@ -60,7 +60,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--independence", metavar="TEXT|@FILE", help="with --key: in which way the signer is independent"
     )
-    options.add_trust_option(parser)
+    seal_options.add_trust_option(parser)
     signing.add_signing_options(parser, required=False)
     add_json_flag(parser)
 
@@ -115,7 +115,7 @@ def _sign(args: Namespace, original: Party, replica: Party, comparison: Comparis
     from verilabel.comparison.replication import reference_to, require_signable
     from verilabel.evidence.attestation import Replication, signed_by
 
-    key = options.open_signing_key(args)
+    key = seal_options.open_signing_key(args)
     require_signable(original, replica, comparison, key.keyid)
     about = reference_to(original)
     replication = Replication(

@@ -23,7 +23,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verilabel.cli import options, signing
+from verilabel.cli import options, seal_options, signing
 from verilabel.cli.console import add_json_flag, print_json
 from verilabel.cli.replicate import STATUS, add_test_options, document_of_comparison, print_comparison
 from verilabel.errors import ExitStatus
@@ -51,14 +51,7 @@ def configure(parser: ArgumentParser) -> None:
         "--mirror", type=Path, metavar="DIR", help="folder in which suites' data is looked for first"
     )
     group.add_argument("--seed", help="ask in another order than the bundle's")
-    group.add_argument(
-        "--reference",
-        action="append",
-        type=Path,
-        default=[],
-        metavar="BUNDLE",
-        help="the reference system's bundle, where the plan has one (repeatable)",
-    )
+    seal_options.add_reference_option(group)
     group.add_argument(
         "--detector",
         action="append",
@@ -86,8 +79,8 @@ def configure(parser: ArgumentParser) -> None:
     )
     add_test_options(parser)
     signing.add_attestation_option(parser)
-    options.add_seal_options(parser)
-    options.add_trust_option(parser)
+    seal_options.add_seal_options(parser)
+    seal_options.add_trust_option(parser)
     parser.add_argument("--keep-run", action="store_true", help="keep BUNDLE.run after sealing")
     parser.add_argument("--quiet", action="store_true", help="no progress")
     add_json_flag(parser)
@@ -101,12 +94,12 @@ def run(args: Namespace) -> ExitStatus:
     from verilabel.comparison.replication import compare_parties
     from verilabel.evaluation.reproducing import read_reproducible
 
-    options.check_out(args)
+    seal_options.check_out(args)
     found = signing.verify_for(args, args.bundle)
     original = open_party(args.bundle, found, in_force=False)
     source = read_reproducible(args.bundle)
     job = _prepare(args, source)
-    seals = options.open_seals(args)
+    seals = seal_options.open_seals(args)
     asyncio.run(make_label(args, job, seals))
     replica = open_party(args.out, signing.verify_for(args, args.out, trusted=False))
     comparison = compare_parties(original, replica, margin=args.margin, alpha=args.alpha)

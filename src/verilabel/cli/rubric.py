@@ -53,7 +53,7 @@ def _configure_diff(parser: argparse.ArgumentParser) -> None:
 
 
 def _configure_impact(parser: argparse.ArgumentParser) -> None:
-    from verilabel.cli.options import add_trust_option
+    from verilabel.cli.seal_options import add_trust_option
 
     parser.add_argument("rubric", metavar="RUBRIC", help="the new version: a bundled name or a file")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="the folder with the bundles")
@@ -64,7 +64,7 @@ def _configure_impact(parser: argparse.ArgumentParser) -> None:
 
 
 def _configure_sensitivity(parser: argparse.ArgumentParser) -> None:
-    from verilabel.cli.options import add_trust_option
+    from verilabel.cli.seal_options import add_trust_option
 
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="a folder or a .zip")
     parser.add_argument("--rubric", metavar="ID|FILE", help="another rubric than the bundle's own")

@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from verilabel.cli import seal_options
 from verilabel.cli.console import plain, print_json, print_table
 from verilabel.errors import CheckFailed, ExitStatus
 
@@ -50,14 +51,13 @@ def _diff(args: argparse.Namespace) -> ExitStatus:
 
 
 def _impact(args: argparse.Namespace) -> ExitStatus:
-    from verilabel.cli import options
     from verilabel.comparison.impact import find_bundles, weigh_impact
     from verilabel.detectors.catalogue import find_card
     from verilabel.evidence.verifier import verify_bundle
     from verilabel.rubric.model import find_rubric
     from verilabel.suites.loading import find_suite
 
-    rubric, trust, now = find_rubric(args.rubric), options.open_trust(args), datetime.now(UTC)
+    rubric, trust, now = find_rubric(args.rubric), seal_options.open_trust(args), datetime.now(UTC)
     impacts = weigh_impact(
         rubric,
         find_bundles(args.folder),
@@ -119,13 +119,12 @@ def _sensitivity(args: argparse.Namespace) -> ExitStatus:
 
 
 def _read(args: argparse.Namespace) -> Reading:
-    from verilabel.cli import options
     from verilabel.cli.lens import open_evidence, own_rubric
     from verilabel.comparison.lens import Lens
     from verilabel.rubric.model import find_rubric
 
     now = datetime.now(UTC)
-    _, evidence = open_evidence(args.bundle, options.open_trust(args), now)
+    _, evidence = open_evidence(args.bundle, seal_options.open_trust(args), now)
     rubric = find_rubric(args.rubric) if args.rubric else own_rubric(args.bundle)
     return Lens(evidence, moment=now).read_all([rubric])[0]
 

@@ -13,7 +13,7 @@ import asyncio
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from verilabel.cli import options
+from verilabel.cli import options, seal_options
 from verilabel.cli.console import add_json_flag, print_json
 from verilabel.errors import ExitStatus
 
@@ -25,7 +25,7 @@ def configure(parser: ArgumentParser) -> None:
     options.add_system_options(parser)
     options.add_plan_options(parser)
     parser.add_argument("--store", type=Path, required=True, metavar="DIR", help="the run's store")
-    options.add_log_options(parser)
+    seal_options.add_log_options(parser)
     parser.add_argument(
         "--unlogged", action="store_true", help="do not log the plan; the label will verify to V0"
     )
@@ -41,8 +41,10 @@ def run(args: Namespace) -> ExitStatus:
 
     log = None
     if not args.unlogged:
-        log = options.open_log(args.log, "verilabel", log_key=args.log_key, token_variable=args.log_token_env)
-    seals = options.Seals(None, log)
+        log = seal_options.open_log(
+            args.log, "verilabel", log_key=args.log_key, token_variable=args.log_token_env
+        )
+    seals = seal_options.Seals(None, log)
     with Store(args.store) as store:
         done = asyncio.run(carry_out(args, prepare(args), store, seals))
     counted, spent = done.schedule.counted, done.spending

@@ -12,7 +12,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from verilabel.cli import options
+from verilabel.cli import seal_options
 from verilabel.cli.console import add_json_flag, print_json
 from verilabel.errors import ExitStatus, SealError, UsageError
 
@@ -45,7 +45,7 @@ def run(args: Namespace) -> ExitStatus:
     from verilabel.suites.loading import load_suite
 
     given = [load_suite(reference, mirror=args.mirror) for reference in args.suite]
-    with options.open_begun_store(args.store) as store:
+    with seal_options.open_begun_store(args.store) as store:
         plan = read_plan(store)
         planned = {stream.suite: stream.suite_sha256 for stream in plan.streams}
         for suite in given:

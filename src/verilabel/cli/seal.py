@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verilabel.cli import options
+from verilabel.cli import seal_options
 from verilabel.cli.console import add_json_flag, plain, print_json, print_table
 from verilabel.errors import ExitStatus, UsageError
 
@@ -51,7 +51,7 @@ def configure(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="where what is withheld is kept (mode 0600)",
     )
-    options.add_seal_options(parser)
+    seal_options.add_seal_options(parser)
     add_json_flag(parser)
 
 
@@ -60,9 +60,9 @@ def run(args: Namespace) -> ExitStatus:
     from verilabel.evidence.sealing import Sealing
     from verilabel.evidence.withholding import Choice, withhold_records
 
-    options.check_out(args)
+    seal_options.check_out(args)
     choice = Choice(tuple(args.suite), tags_of(args.where), args.all)
-    seals = options.open_seals(args)
+    seals = seal_options.open_seals(args)
     sealing = Sealing(seals.key, seals.log, datetime.now(UTC))
     withheld = withhold_records(args.bundle, args.out, args.openings, choice, sealing, force=args.force)
     if args.json:

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verilabel.cli import options
+from verilabel.cli import seal_options
 from verilabel.cli.console import add_json_flag, plain_error, print_json, print_table
 from verilabel.cli.statements import add_statements_option, load_statements, print_statements
 from verilabel.errors import ExitStatus
@@ -48,7 +48,7 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--force", action="store_true", help="replace the file at --html")
     add_statements_option(parser)
-    options.add_trust_option(parser)
+    seal_options.add_trust_option(parser)
     add_json_flag(parser)
 
 
@@ -73,7 +73,7 @@ def run(args: Namespace) -> ExitStatus:
     beside = load_statements(args.statements)
     found = verify_bundle(
         args.bundle,
-        trust=options.open_trust(args),
+        trust=seal_options.open_trust(args),
         now=now,
         find_card=find_card,
         find_suite=find_suite,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verilabel.cli import options
+from verilabel.cli import seal_options
 from verilabel.cli.console import plain, print_json
 from verilabel.errors import UsageError
 
@@ -88,7 +88,7 @@ def sign_and_write(args: Namespace, key: PrivateKey, name: str, about: str, pred
 
     signed = sign_attestation(build_attestation(name, about, predicate), key)
     if args.log is not None:
-        with options.open_log(
+        with seal_options.open_log(
             args.log, key.name, log_key=args.log_key, token_variable=args.log_token_env
         ) as log:
             proof = log.append(entry_of(signed.attestation))
@@ -130,7 +130,7 @@ def verify_for(args: Namespace, path: Path, *, trusted: bool = True) -> Verifica
     from verilabel.evidence.verifier import verify_bundle
     from verilabel.suites.loading import find_suite
 
-    trust = options.open_trust(args) if trusted and hasattr(args, "trust") else None
+    trust = seal_options.open_trust(args) if trusted and hasattr(args, "trust") else None
     return verify_bundle(path, trust=trust, now=datetime.now(UTC), find_card=find_card, find_suite=find_suite)
 
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verilabel.cli import options
+from verilabel.cli import seal_options
 from verilabel.cli.console import add_json_flag, plain, print_json
 from verilabel.errors import ExitStatus, UsageError
 
@@ -34,7 +34,7 @@ def configure(parser: ArgumentParser) -> None:
     show = actions.add_parser("show", help="all statements about a label", allow_abbrev=False)
     show.add_argument("bundle", type=Path, help="the bundle: a folder or a .zip")
     add_statements_option(show)
-    options.add_trust_option(show)
+    seal_options.add_trust_option(show)
     attach = actions.add_parser("attach", help="put statements into a bundle", allow_abbrev=False)
     attach.add_argument("bundle", type=Path, help="the bundle: a folder or a .zip")
     attach.add_argument("files", type=Path, nargs="+", metavar="FILE", help="signed statements")
@@ -88,7 +88,7 @@ def _show(args: Namespace) -> ExitStatus:
 
     found = verify_bundle(
         args.bundle,
-        trust=options.open_trust(args),
+        trust=seal_options.open_trust(args),
         now=datetime.now(UTC),
         find_card=find_card,
         find_suite=find_suite,

@@ -32,7 +32,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verilabel.cli import options
+from verilabel.cli import seal_options
 from verilabel.cli.console import add_json_flag, plain, plain_error, print_json
 from verilabel.cli.statements import (
     add_statements_option,
@@ -59,14 +59,7 @@ def configure(parser: ArgumentParser) -> None:
         "--page", action="store_true", help="serve the verifier's page on this machine, and check there"
     )
     parser.add_argument("--open", action="store_true", help="with --page: open it in the browser")
-    parser.add_argument(
-        "--reference",
-        action="append",
-        type=Path,
-        default=[],
-        metavar="BUNDLE",
-        help="the reference system's bundle, where the label's thresholds are relative to it (repeatable)",
-    )
+    seal_options.add_reference_option(parser)
     parser.add_argument(
         "--rescore", action="store_true", help="derive every score again from the recorded exchanges"
     )
@@ -92,7 +85,7 @@ def configure(parser: ArgumentParser) -> None:
         help="the bundle that a replication speaks of: derive the comparison again (repeatable)",
     )
     add_statements_option(parser)
-    options.add_trust_option(parser)
+    seal_options.add_trust_option(parser)
     add_json_flag(parser)
 
 
@@ -115,7 +108,7 @@ def _verify(args: Namespace) -> ExitStatus:
     from verilabel.suites.loading import find_suite
 
     gc.disable()  # a short process whose objects have no cycles: collecting only costs time
-    trust, now = options.open_trust(args), datetime.now(UTC)
+    trust, now = seal_options.open_trust(args), datetime.now(UTC)
     verified = [
         verify_bundle(path, trust=trust, now=now, find_card=find_card, find_suite=find_suite)
         for path in args.reference

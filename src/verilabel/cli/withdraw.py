@@ -18,7 +18,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import NamedTuple
 
-from verilabel.cli import options, signing
+from verilabel.cli import seal_options, signing
 from verilabel.cli.console import add_json_flag
 from verilabel.errors import ExitStatus, UsageError
 
@@ -54,7 +54,7 @@ def run(args: Namespace) -> ExitStatus:
 
     signing.check_statement_out(args)
     subject = _open_subject(args.subject)
-    key = options.open_signing_key(args)
+    key = seal_options.open_signing_key(args)
     require_own(subject.keyid, key.keyid)
     successor = None if args.superseded_by is None else _open_successor(args.superseded_by, subject)
     withdrawal = Withdrawal(
