@@ -116,7 +116,8 @@ def test_a_dispute_beside_the_bundle_is_shown_and_named_in_the_sentence(page: Pa
     page.set_input_files("#pick-statements", tmp_path / "dispute.json")
     verify_in(page, GOOD)
     assert "; disputed; " in page.inner_text("#sentence")
-    assert "dispute: method (counts)" in page.inner_text("#statements")
+    assert "Dispute: the method\n\n✓ counts" in page.inner_text("#statements")
+    assert "! Disputed" in page.inner_text(".badges")
 
 
 def test_a_malformed_trust_policy_stops_before_anything_is_said_to_hold(page: Page, tmp_path: Path) -> None:

@@ -16,7 +16,16 @@ from hypothesis import strategies as st
 from verilabel.errors import UsageError
 from verilabel.report.page import render_page, write_report
 from verilabel.report.untrusted import show_unseen
-from verilabel.report.view import Count, FlagView, Gap, ReportView, ServedView
+from verilabel.report.view import (
+    BadgeView,
+    ComparedMeasure,
+    Count,
+    FlagView,
+    Gap,
+    ReportView,
+    ServedView,
+    StatementView,
+)
 
 VOID = {"br", "hr", "meta", "line", "rect", "circle", "polyline", "polygon"}
 
@@ -77,6 +86,27 @@ def with_text(view: ReportView, text: str) -> ReportView:
         system=replace(view.system, name=text, provider_model=text, facts=((text, text),)),
         gaps=(Gap("undetermined", text, text, "row-0-0"),),
         flags=(FlagView(text, text),),
+        badges=(BadgeView("disputed", "Disputed", "!", "open", text),),
+        statements=tuple(
+            StatementView(
+                kind=kind,
+                digest=text,
+                about=text,
+                signer=text,
+                signer_says=text,
+                keyid=text,
+                issued=text,
+                counts=counts,
+                says=text,
+                verdict=text,
+                why=text,
+                logged=counts,
+                text=text,
+                facts=((text, text),),
+                measures=(ComparedMeasure(text, text, 1, 1, 1, 1, 1, text, text),),
+            )
+            for kind, counts in (("dispute", True), ("replication", False))
+        ),
         served=(ServedView(text, text, 1),),
         breakdowns=tuple(
             replace(b, title=text, tag=text, groups=tuple(replace(g, value=text) for g in b.groups))
@@ -330,7 +360,7 @@ def test_every_text_colour_has_contrast_enough_in_light_dark_and_print(core_view
                 "paper",
                 "sunk",
                 "ground",
-                *(("alert", "allowed") if text in ("ink", "not-met") else ()),
+                *(("alert", "allowed") if text in ("ink", "not-met", "undetermined") else ()),
             ):
                 light, dark = sorted((_luminance(theme[text]), _luminance(theme[ground])), reverse=True)
                 assert (light + 0.05) / (dark + 0.05) >= 4.5, f"{text} on {ground}"

@@ -188,7 +188,8 @@ class Page {
       case "done": {
         this.showProgress(undefined);
         const { report } = message;
-        this.say(report.failure ? `Checked: ${report.failure.message}` : `Checked: ${report.levelName}`);
+        const found = report.failure ? report.failure.message : report.levelName;
+        this.say(`Checked: ${[found, ...report.badges.map(({ word }) => word)].join("; ")}`);
         byId("result").replaceChildren(drawResult(report, verifier));
         byId("label").focus({ preventScroll: true });
         break;

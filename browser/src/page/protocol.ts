@@ -71,6 +71,49 @@ export interface ReportLevel {
   rows: ReportRow[];
 }
 
+/** What stands beside the level on the card. */
+export interface Badge {
+  flag: string;
+  word: string;
+  sign: string;
+  tone: string;
+  /** Who, when or what, in a few words. */
+  says: string;
+}
+
+/** One measure as a replication found it in both bundles. */
+export interface ComparedMeasure {
+  measure: string;
+  verdict: string;
+  items: number;
+  events_original: number;
+  n_original: number;
+  events_replica: number;
+  n_replica: number;
+  lower: string;
+  upper: string;
+}
+
+/** What somebody signed about the label, in its signer's words. */
+export interface StatementView extends StatementFinding {
+  /** Digest of the statement that it is about. */
+  about: string;
+  /** Whose name the signer's is. */
+  signerSays: string;
+  verdict: string;
+  text: string;
+  facts: [string, string][];
+  measures: ComparedMeasure[];
+  measuresLeftOut: number;
+}
+
+/** Counted answers of a suite that the bundle only commits to. */
+export interface Withheld {
+  suite: string;
+  count: number;
+  answers: number;
+}
+
 /** A finding as the page draws it. */
 export interface Report {
   bundle: string;
@@ -83,7 +126,11 @@ export interface Report {
   failure: FoundFailure | undefined;
   steps: Step[];
   flags: string[];
-  statements: readonly StatementFinding[];
+  badges: Badge[];
+  statements: StatementView[];
+  /** Enclosed statements of others that the verifier did not come to. */
+  statementsNotJudged: number;
+  withheld: Withheld[];
   signer: string | undefined;
   keyid: string | undefined;
   issued: string | undefined;

@@ -1,7 +1,7 @@
 // The records behind a row: a list in pages, and the exact exchange of one answer.
 import { make } from "./drawing.ts";
 import type { ExchangeRecord, RecordFilter, RecordItem, ReportRow } from "./protocol.ts";
-import { eventWords, sayNumber } from "./words.ts";
+import { eventWords, sayNumber, withheldWords } from "./words.ts";
 
 const A_PAGE = 50;
 const MOST_CHARACTERS = 6_000;
@@ -63,6 +63,7 @@ function showRecord(record: ExchangeRecord): HTMLElement {
     {},
     make("h5", {}, `${KINDS[record.kind] ?? record.kind}, line ${sayNumber(record.line)} of the evidence`),
     make("dl", { class: "record-facts" }, ...facts),
+    record.kind === "sealed" && make("p", { class: "withheld" }, withheldWords),
     ...record.texts.map(([name, text]) => hiddenText(name, text)),
   );
 }

@@ -2,9 +2,13 @@
 import { type Child, type Column, make, makeSection, makeTable } from "./drawing.ts";
 import { drawInterval } from "./plot.ts";
 import type { Report, ReportLevel, ReportRow } from "./protocol.ts";
+import { drawStatements } from "./others.ts";
 import { offerRecords, type RecordSource } from "./records.ts";
+import { judgeFailure, sayValidity } from "./standing.ts";
 import {
+  claimsWords,
   flagWords,
+  identityWords,
   levelWords,
   pairWords,
   placeWords,
@@ -14,6 +18,7 @@ import {
   statusSign,
   statusWord,
   testWords,
+  withheldGapWords,
 } from "./words.ts";
 
 const OUTCOMES: Record<string, string> = {
@@ -46,7 +51,8 @@ function half(word: string, grade: Report["low"], place: string): HTMLElement {
 function drawPair(report: Report): Child[] {
   const { kind } = report;
   if (kind === undefined) return [];
-  const [lowWord = "", highWord = ""] = pairWords(kind);
+  const { isGenuine } = judgeFailure(report);
+  const [lowWord = "", highWord = ""] = pairWords(kind).map((word) => (isGenuine ? word : `${word} (claimed)`));
   const levels = report.scale.map(({ id, name, place }) =>
     make(
       "li",
@@ -67,16 +73,10 @@ function fact(term: string, value: string, more?: string): HTMLElement {
 }
 
 function facts(report: Report): HTMLElement[] {
-  const until = report.validUntil?.slice(0, 10);
-  const validity = report.flags.includes("current")
-    ? `current until ${until}`
-    : report.flags.includes("expired")
-      ? `expired on ${until}`
-      : "not shown to be in force";
   return [
     fact("Verification", report.levelName, levelWords(report.level)),
     ...(report.failure === undefined ? [fact("Why not higher", report.reason)] : []),
-    fact("Validity", validity, `read at ${new Date(report.readAt).toISOString().slice(0, 19)}Z`),
+    fact("Validity", sayValidity(report), `read at ${new Date(report.readAt).toISOString().slice(0, 19)}Z`),
     fact("Records", sayNumber(report.records), `checked in ${report.seconds.toFixed(1)} s`),
     fact("Rubric", report.rubric?.name ?? "–", report.rubric?.title),
     fact("Signed by", report.signer ?? (report.failure ? "nobody, as far as was checked" : "nobody"), report.keyid),
@@ -86,14 +86,29 @@ function facts(report: Report): HTMLElement[] {
 function alertOf(report: Report): HTMLElement | undefined {
   if (report.failure === undefined) return undefined;
   const { message, where, hint } = report.failure;
+  const { warning, isGenuine } = judgeFailure(report);
   return make(
     "div",
     { class: "alert", role: "alert" },
-    make("p", {}, make("strong", {}, "The check says no: "), message),
+    make("p", {}, make("strong", {}, `${warning} `), message),
     where !== undefined && make("p", { class: "digest" }, where),
     hint !== undefined && make("p", { class: "soft" }, hint),
-    report.kind !== undefined && make("p", {}, "What follows is what the bundle claims, not what was found."),
+    report.kind !== undefined && !isGenuine && make("p", {}, claimsWords),
   );
+}
+
+// The level, and beside it what a reader must not miss: a word with a sign and a colour.
+function drawStanding({ levelName, badges }: Report): HTMLElement {
+  const level = make("li", { class: "badge level-badge" }, make("b", {}, levelName), make("span", {}, "level of verification"));
+  const others = badges.map(({ flag, word, sign, tone, says }) =>
+    make(
+      "li",
+      { class: `badge tone-${tone}`, "data-flag": flag },
+      make("b", {}, make("span", { "aria-hidden": "true" }, sign), ` ${word}`),
+      make("span", {}, says),
+    ),
+  );
+  return make("ul", { class: "badges", "aria-label": "How it stands" }, level, ...others);
 }
 
 function drawCard(report: Report): HTMLElement {
@@ -102,8 +117,9 @@ function drawCard(report: Report): HTMLElement {
     "section",
     { class: "card", "aria-labelledby": "label" },
     make("h2", { id: "label", tabindex: -1 }, system?.name ?? report.bundle),
-    system && make("p", { class: "subject" }, `${system.model}, ${system.identity.replaceAll("_", " ")}`),
+    system && make("p", { class: "subject" }, `${system.model}, ${identityWords(system.identity)}`),
     alertOf(report),
+    drawStanding(report),
     ...drawPair(report),
     make("dl", { class: "facts" }, ...facts(report)),
     make("p", { class: "sentence", id: "sentence" }, report.sentence),
@@ -208,19 +224,12 @@ function drawFlags(report: Report): HTMLElement | undefined {
   return makeSection("flags", "Flags", makeTable("Flags and what they mean", columns, rows));
 }
 
-function drawStatements(report: Report): HTMLElement | undefined {
-  if (report.statements.length === 0) return undefined;
-  const items = report.statements.map((found) =>
-    make(
-      "li",
-      {},
-      make("p", {}, make("b", {}, `${found.kind}: ${found.says}`), found.counts ? " (counts)" : " (does not count)"),
-      make("p", { class: "soft" }, `by ${found.signer}, ${found.issued}${found.logged ? ", logged" : ", not logged"}`),
-      found.why !== "" && make("p", { class: "soft" }, found.why),
-      make("p", { class: "digest" }, found.digest),
-    ),
+function drawWithheld({ withheld }: Report): HTMLElement | undefined {
+  if (withheld.length === 0) return undefined;
+  const items = withheld.map(({ suite, count, answers }) =>
+    make("li", {}, make("b", {}, "Withheld: "), `${suite}: ${sayNumber(count)} of ${sayNumber(answers)} answers are withheld`),
   );
-  return makeSection("statements", "What others signed", make("ul", { class: "gaps" }, ...items));
+  return makeSection("withheld", "What is withheld", make("p", { class: "lead" }, withheldGapWords), make("ul", { class: "gaps" }, ...items));
 }
 
 function drawProvenance(report: Report): HTMLElement {
@@ -241,14 +250,15 @@ function drawProvenance(report: Report): HTMLElement {
 
 /** The whole finding. */
 export function drawResult(report: Report, source: RecordSource): HTMLElement {
-  const isGenuine = report.failure === undefined;
+  const { isGenuine } = judgeFailure(report);
   return make(
     "div",
     { class: isGenuine ? "holds" : "claimed", "data-level": report.level },
     drawCard(report),
+    drawStatements(report),
     drawSteps(report),
     drawRows(report, source),
-    drawStatements(report),
+    drawWithheld(report),
     drawFlags(report),
     drawProvenance(report),
   );

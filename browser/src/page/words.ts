@@ -19,6 +19,44 @@ export const pairWords = (kind: "assurance" | "hazard"): readonly string[] => WO
 export const placeWords = (kind: "assurance" | "hazard", place: string): string =>
   lookUp(WORDS.places[kind], place) ?? "";
 
+export const identityWords = (identity: string): string => lookUp(WORDS.identities, identity) ?? identity;
+
+/** A template with its `{names}` filled in. */
+export const fillIn = (template: string, values: Table): string =>
+  template.replace(/\{(\w+)\}/g, (_, name: string) => lookUp(values, name) ?? "");
+
+/** Different items in their order: `A`, `A and B`, `A, B and 3 others`. */
+export function sayList(items: readonly string[]): string {
+  let different = [...new Set(items)];
+  if (different.length > 3) different = [...different.slice(0, 2), `${different.length - 2} others`];
+  return [different.slice(0, -1).join(", "), ...different.slice(-1)].filter((part) => part !== "").join(" and ");
+}
+
+export const badgeWords: Record<string, { sign: string; tone: string; word: string; says: string }> = WORDS.badges;
+export const warningWords = (what: keyof typeof WORDS.warnings): string => WORDS.warnings[what];
+export const claimsWords: string = WORDS.claims;
+export const validityWords = (kind: keyof typeof WORDS.validity, values: Table): string =>
+  fillIn(WORDS.validity[kind], values);
+export const withheldWords: string = WORDS.withheld;
+export const withheldGapWords: string = WORDS.withheldGap;
+
+// What others signed.
+export const statementsSay: string = WORDS.statementsSay;
+export const comparedHeadings: readonly string[] = WORDS.compared;
+export const statementWord = (kind: string): string => lookUp(WORDS.statements, kind) ?? kind;
+export const statementTextWords = (kind: string): string => lookUp(WORDS.statementTexts, kind) ?? "";
+export const factWord = (name: keyof typeof WORDS.statementFacts): string => WORDS.statementFacts[name];
+export const verdictWord = (verdict: keyof typeof WORDS.verdicts): string => WORDS.verdicts[verdict];
+export const confirmationWord = (label: keyof typeof WORDS.confirmations): string => WORDS.confirmations[label];
+export const groundWord = (ground: keyof typeof WORDS.grounds): string => WORDS.grounds[ground];
+export const withdrawalWord = (what: keyof typeof WORDS.withdrawals): string => WORDS.withdrawals[what];
+export const signerWords = (whose: keyof typeof WORDS.signers): string => WORDS.signers[whose];
+export const countsWord = (counts: boolean): string => WORDS.counts[counts ? "yes" : "no"];
+export const loggedWord = (isLogged: boolean): string => WORDS.logged[isLogged ? "yes" : "no"];
+export const sayMargin = (margin: string, alpha: string): string => fillIn(WORDS.margin, { margin, alpha });
+export const sayFinding = (name: string, role: string): string => fillIn(WORDS.finding, { name, role });
+export const sayNotJudged = (count: number): string => fillIn(WORDS.notJudged, { count: String(count) });
+
 /** What is counted, in words. */
 export function eventWords(event: string, isNegated: boolean): string {
   const known: Record<string, string[]> = WORDS.events;

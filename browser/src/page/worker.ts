@@ -3,9 +3,9 @@ import type { Rubric } from "../decision/claims.ts";
 import { Failure } from "../errors.ts";
 import { parseSigned, type Signed } from "../evidence/attestation.ts";
 import { rubricName } from "../evidence/checks.ts";
-import type { Opening, Source } from "../evidence/container.ts";
+import { type Opening, readDocument, type Source } from "../evidence/container.ts";
 import type { Answer, MeasureCounter, Recount, StreamCounter } from "../evidence/counting.ts";
-import { EVIDENCE } from "../evidence/layout.ts";
+import { EVIDENCE, STATEMENTS } from "../evidence/layout.ts";
 import { readRecord } from "../evidence/lines.ts";
 import { parseTrust } from "../evidence/trust.ts";
 import { requireText } from "../records/bytes.ts";
@@ -22,8 +22,12 @@ import type {
   Report,
   ReportLevel,
   ReportRow,
+  StatementView,
   ToWorker,
+  Withheld,
 } from "./protocol.ts";
+import { listBadges } from "./standing.ts";
+import { viewStatements } from "./statements.ts";
 
 const MAX_POLICY_BYTES = 2 ** 20;
 const MAX_STATEMENT_BYTES = 4 * 2 ** 20;
@@ -113,8 +117,29 @@ function describeLabel(state: State, label: Label): Pick<Report, "kind" | "desig
   };
 }
 
-function describe({ verification: found, state }: Verified, bundle: string, now: number, seconds: number): Report {
+const enclosedIn = (state: State | undefined): string[] =>
+  [...(state?.container.sizes.keys() ?? [])].filter((path) => path.startsWith(STATEMENTS));
+
+async function describeStatements({ verification: found, state }: Verified): Promise<StatementView[]> {
+  if (found.statements.length === 0 || state === undefined) return [];
+  const signed: Signed[] = [];
+  for (const path of enclosedIn(state)) signed.push(await parseSigned(await readDocument(state.container, path), path));
+  return viewStatements(found, [...signed, ...state.beside]);
+}
+
+function countWithheld(recounted: Recount | undefined): Withheld[] {
+  return (recounted?.streams ?? [])
+    .map(({ stream, answers }) => {
+      const count = answers.filter(({ isWithheld }) => isWithheld).length;
+      return { suite: stream.suite, count, answers: answers.length };
+    })
+    .filter(({ count }) => count > 0);
+}
+
+async function describe(verified: Verified, bundle: string, now: number, seconds: number): Promise<Report> {
+  const { verification: found, state } = verified;
   const { rubric, system } = state ?? {};
+  const statements = await describeStatements(verified);
   const empty = { kind: undefined, design: undefined, scale: [], low: undefined, high: undefined, levels: [] };
   return {
     bundle,
@@ -127,7 +152,10 @@ function describe({ verification: found, state }: Verified, bundle: string, now:
     failure: found.failure,
     steps: found.steps,
     flags: found.flags,
-    statements: found.statements,
+    badges: listBadges(found, statements),
+    statements,
+    statementsNotJudged: found.statements.length > 0 ? 0 : enclosedIn(state).length,
+    withheld: countWithheld(state?.recounted),
     signer: found.signer,
     keyid: found.keyid,
     issued: found.issued,
@@ -173,7 +201,7 @@ async function verify(asked: Extract<ToWorker, { kind: "verify" }>): Promise<voi
   const verified = await verifyBundle(openingOf(asked.bundle), { now: asked.now, trust, references, beside, progress, onStep });
   current = verified.state;
   const seconds = (performance.now() - started) / 1000;
-  post({ kind: "done", report: describe(verified, asked.bundle.name, asked.now, seconds) });
+  post({ kind: "done", report: await describe(verified, asked.bundle.name, asked.now, seconds) });
 }
 
 // -- the records behind a row -------------------------------------------------------------------------

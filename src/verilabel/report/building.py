@@ -7,13 +7,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
 
-from verilabel.errors import CheckFailed, MalformedInput, VerilabelError
+from verilabel.errors import MalformedInput, VerilabelError
 from verilabel.evidence.container import Container
 from verilabel.evidence.envelope import open_envelope
 from verilabel.evidence.keys import parse_public_file
@@ -29,6 +29,7 @@ from verilabel.evidence.reading import (
     read_plan,
     read_system,
 )
+from verilabel.evidence.signed import Signed
 from verilabel.evidence.statement import Statement, parse_statement, write_time
 from verilabel.evidence.suite_checks import check_strata
 from verilabel.evidence.verification import Verification
@@ -47,6 +48,8 @@ from verilabel.report.describing import (
 )
 from verilabel.report.grouping import count_groups, list_samples
 from verilabel.report.rows import view_levels
+from verilabel.report.standing import judge_failure, list_badges, say_validity
+from verilabel.report.statements import count_enclosed, view_statements
 from verilabel.report.view import (
     Count,
     FlagView,
@@ -65,7 +68,9 @@ from verilabel.report.wording import (
     LEVEL_SAYS,
     PAIR_SAYS,
     PLACE_SAYS,
+    WITHHELD_GAP_SAYS,
     say_flag,
+    say_number,
     say_outlook,
     say_threshold,
 )
@@ -75,8 +80,6 @@ from verilabel.rubric.structure import Rubric
 MAX_SAMPLES = 200
 MAX_KINDS = 50
 """Kinds of failures, reasons or served models that are listed one by one."""
-STANDING_STEPS = (10, 11)
-"""The verifier's steps on validity and on what others signed: their failing says nothing against the evidence."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +96,17 @@ class _Source:
 
 
 def build_view(
-    container: Container, verification: Verification, *, bundle: str, read_at: datetime, samples: int = 0
+    container: Container,
+    verification: Verification,
+    *,
+    bundle: str,
+    read_at: datetime,
+    samples: int = 0,
+    beside: Sequence[Signed] = (),
 ) -> ReportView:
     """The view of a bundle. `samples` answers of rows that are not met or undecided are kept in it.
+
+    `beside` are the statements of others that the verifier was given beside those in the bundle.
 
     Raises MalformedInput where label, plan, system or rubric cannot be read even as claims. Where only the evidence
     cannot be walked, the view says so among its gaps and shows the label's own figures.
@@ -104,7 +115,8 @@ def build_view(
     walk, trouble = _walk(source, min(samples, MAX_SAMPLES))
     levels = view_levels(source.label, source.rubric, walk)
     rows = [row for level in levels for row in level.rows]
-    warning, genuine = _judge_failure(verification)
+    warning, genuine = judge_failure(verification)
+    statements = view_statements(container, verification, beside)
     # a validity that was not reached is not printed: the sentence would call it current
     until = verification.valid_until if genuine else None
     shown = msgspec.structs.replace(verification, label=source.label, system=source.system, valid_until=until)
@@ -127,12 +139,15 @@ def build_view(
         genuine=genuine,
         warning=warning,
         failure=None if verification.failure is None else str(verification.failure),
-        validity=_say_validity(verification),
+        validity=say_validity(verification),
+        badges=list_badges(verification, statements),
+        statements=statements,
+        statements_not_judged=0 if statements else count_enclosed(container),
         design=label.design,
         system=describe_system(source.system),
         levels=levels,
         breakdowns=count_groups(walk, source.rubric, source.plan),
-        gaps=(*_find_gaps(rows, label.design), *trouble, *_missing_gaps(rows)),
+        gaps=(*_find_gaps(rows, label.design), *trouble, *_missing_gaps(rows), *_withheld_gaps(walk)),
         flags=tuple(FlagView(flag, say_flag(flag)) for flag in _all_flags(verification, rows)),
         detectors=describe_detectors(source.plan),
         suites=describe_suites(container, source.plan, walk),
@@ -237,6 +252,16 @@ def _missing_gaps(rows: list[RowView]) -> Iterator[Gap]:
         )
 
 
+def _withheld_gaps(walk: Walk | None) -> Iterator[Gap]:
+    if walk is None:
+        return
+    for stream in walk.recount.streams:
+        suite = stream.stream.suite
+        if count := walk.withheld[suite]:
+            of = f"{say_number(count)} of {say_number(stream.consumed)}"
+            yield Gap("withheld", f"{suite}: {of} answers are withheld", WITHHELD_GAP_SAYS)
+
+
 def _all_flags(verification: Verification, rows: list[RowView]) -> list[str]:
     label_flags = verification.label.flags if verification.label else ()
     return list(
@@ -253,37 +278,6 @@ def _place_levels(source: _Source) -> tuple[ScaleLevel, ...]:
         place = "held" if index <= low else "open" if index <= high else "beyond"
         placed.append(ScaleLevel(level.id, level.name, level.meaning or "", place, says[place]))  # type: ignore[arg-type, index]
     return tuple(placed)
-
-
-def _judge_failure(verification: Verification) -> tuple[str | None, bool]:
-    """What a failed step means for a reader, and whether the figures still follow from sealed evidence."""
-    failed = next((step.number for step in verification.steps if step.outcome == "failed"), None)
-    if failed is None:
-        return None, True
-    if failed in STANDING_STEPS:
-        in_force = not isinstance(verification.failure, CheckFailed)
-        return (
-            "A statement about this label is not genuine." if in_force else "This label is not in force.",
-            True,
-        )
-    if isinstance(verification.failure, CheckFailed):
-        return "The label does not follow from the evidence.", False
-    return "This bundle is not what was sealed.", False
-
-
-def _say_validity(verification: Verification) -> str:
-    if verification.valid_until is None:
-        return "no validity: it is not signed"
-    until = verification.valid_until[:10]
-    if "expired" in verification.flags:
-        return f"expired on {until}"
-    if {"revoked", "superseded"} & set(verification.flags):
-        return "withdrawn by its issuer"
-    if "not_yet_valid" in verification.flags:
-        return f"not valid before {(verification.issued or '')[:10]}"
-    if "current" in verification.flags:
-        return f"current until {until}"
-    return f"says it is valid until {until}; not checked"
 
 
 # -- seal and totals -------------------------------------------------------------------------------
@@ -324,6 +318,7 @@ def _total(container: Container, walk: Walk | None) -> Totals:
         judge_requests=counts.judge_requests,
         input_tokens=counts.input_tokens,
         output_tokens=counts.output_tokens,
+        withheld=_counts(walk.withheld),
         surplus_answers=_count_surplus(container),
         failed_attempts=_counts(counts.failures),
         unanswered=_counts(walk.unanswered),

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 from verilabel.report.markup import Markup, element
-from verilabel.report.view import Half, Place, ReportView
-from verilabel.report.wording import say_number
-
-_IDENTITY_SAYS = {
-    "weights": "identified by its weights",
-    "provider_asserted": "identity asserted by its provider",
-    "fingerprinted": "recognised by its answers",
-    "recorded": "recorded answers",
-    "simulated": "a simulated model",
-}
+from verilabel.report.view import BadgeView, Half, Place, ReportView
+from verilabel.report.wording import CLAIMS_SAYS, IDENTITY_SAYS, say_number
 
 
 def draw_card(view: ReportView) -> Markup:
     """The card. The two halves come from one pair and are drawn by one function."""
     system = view.system
     low, high = view.pair
-    subject = f"{system.provider_model}, {_IDENTITY_SAYS.get(system.identity, system.identity)}"
+    subject = f"{system.provider_model}, {IDENTITY_SAYS.get(system.identity, system.identity)}"
     return element(
         "section",
         element("h1", system.name, id="label"),
         element("p", subject, class_="subject"),
         _alert(view),
+        _standing(view),
         element("div", _half(low, "held"), _half(high, "open"), class_="pair"),
         _scale(view),
         _interpretation(view),
@@ -33,6 +26,21 @@ def draw_card(view: ReportView) -> Markup:
         class_="card",
         aria_labelledby="label",
     )
+
+
+def _standing(view: ReportView) -> Markup:
+    """The level of verification, and beside it what a reader must not miss, as words with a sign and a colour."""
+    level = element(
+        "li", element("b", view.level), element("span", "level of verification"), class_="badge level-badge"
+    )
+    return element(
+        "ul", level, *(_badge(badge) for badge in view.badges), class_="badges", aria_label="How it stands"
+    )
+
+
+def _badge(badge: BadgeView) -> Markup:
+    word = element("b", element("span", badge.sign, aria_hidden="true"), f" {badge.word}")
+    return element("li", word, element("span", badge.says), class_=f"badge tone-{badge.tone}")
 
 
 def _half(half: Half, place: Place) -> Markup:
@@ -62,7 +70,7 @@ def _scale(view: ReportView) -> Markup:
 def _alert(view: ReportView) -> Markup | None:
     if view.warning is None:
         return None
-    claims = None if view.genuine else element("p", "What follows is what it claims, not what was found.")
+    claims = None if view.genuine else element("p", CLAIMS_SAYS)
     return element(
         "div",
         element("p", element("strong", f"{view.warning} "), view.failure or ""),
@@ -108,6 +116,8 @@ def _spent(view: ReportView) -> str:
         parts.append(f"{say_number(totals.judge_requests)} to judges")
     missing = sum(count.count for count in totals.unanswered)
     parts.append(f"{say_number(missing)} unanswered")
+    if totals.withheld:
+        parts.append(f"{say_number(sum(count.count for count in totals.withheld))} withheld")
     return ", ".join(parts)
 
 

@@ -9,6 +9,7 @@ from string import Template
 from verilabel.evidence.atomic import write_file
 from verilabel.report.card import draw_card
 from verilabel.report.markup import Markup, element, escape, join
+from verilabel.report.others import show_statements
 from verilabel.report.provenance import show_provenance, show_verification
 from verilabel.report.sections import (
     show_curves,
@@ -21,6 +22,7 @@ from verilabel.report.sections import (
 from verilabel.report.view import ReportView
 
 SECTIONS = (
+    ("statements", "What others signed", show_statements),
     ("rows", "What was decided", show_rows),
     ("gaps", "What this label does not say", show_gaps),
     ("curves", "How it was decided", show_curves),

@@ -122,7 +122,7 @@ def show_verification(view: ReportView) -> Markup:
     name = shlex.quote(view.bundle)
     commands = (
         "pip install verilabel\n"
-        f"verilabel verify {name} --trust trust.yaml   # ten steps, offline; the label is derived again\n"
+        f"verilabel verify {name} --trust trust.yaml   # eleven steps, offline; the label is derived again\n"
         f"verilabel show {name} --json                 # every figure of this page\n"
         f"verilabel show {name} --html page.html       # this page"
     )

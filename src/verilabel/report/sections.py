@@ -21,6 +21,7 @@ from verilabel.report.view import (
 from verilabel.report.wording import (
     STATUS_SIGNS,
     STATUS_WORDS,
+    WITHHELD_SAYS,
     say_failure,
     say_flag,
     say_log,
@@ -35,6 +36,7 @@ _GAP_WORDS = {
     "not_assessed": "Not assessed",
     "undetermined": "Undetermined",
     "missing": "Missing answers",
+    "withheld": "Withheld",
     "evidence": "Evidence",
 }
 
@@ -382,6 +384,14 @@ def show_samples(view: ReportView) -> Markup | None:
 
 def _sample(sample: SampleView) -> Markup:
     output = sample.output if sample.output is not None else f"No answer. {sample.failure or ''}"
+    texts = element(
+        "details",
+        element("summary", "Show the prompt and the answer. They may be harmful or upsetting."),
+        element("h3", "Prompt"),
+        element("pre", shorten(sample.prompt, MAX_TEXT_CHARS), class_="text"),
+        element("h3", "Answer"),
+        element("pre", shorten(output, MAX_TEXT_CHARS), class_="text"),
+    )
     return element(
         "div",
         element(
@@ -390,13 +400,6 @@ def _sample(sample: SampleView) -> Markup:
             f", {sample.suite}, sample {sample.sample}, epoch {sample.epoch}",
         ),
         *(element("p", finding, class_="soft") for finding in sample.findings),
-        element(
-            "details",
-            element("summary", "Show the prompt and the answer. They may be harmful or upsetting."),
-            element("h3", "Prompt"),
-            element("pre", shorten(sample.prompt, MAX_TEXT_CHARS), class_="text"),
-            element("h3", "Answer"),
-            element("pre", shorten(output, MAX_TEXT_CHARS), class_="text"),
-        ),
+        element("p", WITHHELD_SAYS, class_="withheld") if sample.withheld else texts,
         class_="sample",
     )

@@ -145,10 +145,64 @@ class Breakdown(msgspec.Struct, frozen=True):
 class Gap(msgspec.Struct, frozen=True):
     """Something the label does not say, and why."""
 
-    kind: Literal["not_assessed", "undetermined", "missing", "evidence"]
+    kind: Literal["not_assessed", "undetermined", "missing", "withheld", "evidence"]
     what: str
     why: str
     anchor: str | None = None
+
+
+class BadgeView(msgspec.Struct, frozen=True):
+    """What stands beside the level on the card: that the label is disputed, withdrawn, imported or sealed."""
+
+    flag: str
+    word: str
+    sign: str
+    tone: Literal["against", "open", "note"]
+    """How it weighs: the label is not in force, somebody objects, or how the evidence came about."""
+    says: str
+    """Who, when or what, in a few words."""
+
+
+class ComparedMeasure(msgspec.Struct, frozen=True):
+    """One measure as a replication found it in both bundles. Rates are differences; decimals are the statement's."""
+
+    measure: str
+    verdict: str
+    items: int
+    events_original: int
+    n_original: int
+    events_replica: int
+    n_replica: int
+    lower: str
+    upper: str
+    """Bounds of (original - replica), or empty where there are none."""
+
+
+class StatementView(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody signed about the label, whether it counts, and why not."""
+
+    kind: str
+    digest: str
+    about: str
+    """Digest of the statement that it is about."""
+    signer: str
+    """The name the trust policy gives its signer, else the key's own name and id."""
+    signer_says: str
+    """Whose name that is."""
+    keyid: str
+    issued: str
+    counts: bool
+    says: str
+    """The verifier's few words; `verdict` says them to a reader."""
+    verdict: str
+    why: str
+    """Why it does not count, where it does not."""
+    logged: bool
+    text: str = ""
+    """Its signer's own words: the objection, the reason, the declaration of independence."""
+    facts: tuple[tuple[str, str], ...] = ()
+    measures: tuple[ComparedMeasure, ...] = ()
+    measures_left_out: int = 0
 
 
 class FlagView(msgspec.Struct, frozen=True):
@@ -264,6 +318,8 @@ class Totals(msgspec.Struct, frozen=True):
     judge_requests: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    withheld: tuple[Count, ...] = ()
+    """Counted answers that the bundle only commits to, by suite."""
     surplus_answers: int = 0
     """Answered, kept and not counted: outside the counted prefix of the committed order."""
     failed_attempts: tuple[Count, ...] = ()
@@ -319,6 +375,10 @@ class ReportView(msgspec.Struct, frozen=True, kw_only=True):
     """What kind of failure it is, in one sentence, where a step failed."""
     failure: str | None
     validity: str
+    badges: tuple[BadgeView, ...] = ()
+    statements: tuple[StatementView, ...] = ()
+    statements_not_judged: int = 0
+    """Enclosed statements of others that the verifier did not come to."""
     design: str
     system: SystemView
     levels: tuple[LevelView, ...]

@@ -64,6 +64,8 @@ class Walk:
     groups: dict[str, list[tuple[str, MeasureCounter]]] = field(default_factory=dict)
     """Measure to (tag value, counter), for MAX_GROUPS values at most."""
     groups_left_out: Counter[str] = field(default_factory=Counter)
+    withheld: Counter[str] = field(default_factory=Counter)
+    """Suite to its counted answers in whose place commitments stand."""
     unanswered: Counter[str] = field(default_factory=Counter)
     unscored: Counter[str] = field(default_factory=Counter)
     samples: dict[str, list[Answer]] = field(default_factory=lambda: defaultdict(list))
@@ -126,6 +128,8 @@ def _answers(walk: Walk, lines: Iterable[EvidenceLine]) -> Iterator[Answer]:
 
 def _note_answer(walk: Walk, answer: Answer) -> None:
     walk.answers += 1
+    if answer.withheld:
+        walk.withheld[answer.last.suite] += 1
     if answer.last.failure is not None:
         walk.unanswered[answer.last.failure.kind] += 1
     for finding in answer.findings:

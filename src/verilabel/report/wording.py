@@ -5,6 +5,7 @@ Wording follows label-semantics section 15: evidence supports a claim or does no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isinf
 
 from verilabel.records.label import Status
@@ -94,6 +95,119 @@ FLAG_SAYS = {
     "identity:recorded": "Recorded answers were judged; no model was asked.",
     "identity:simulated": "A simulated model with known rates was judged, to test the method.",
 }
+BADGE_SAYS = {
+    "revoked": {
+        "sign": "✕",
+        "tone": "against",
+        "word": "Withdrawn by its issuer",
+        "says": "on {dates}",
+    },
+    "superseded": {
+        "sign": "✕",
+        "tone": "against",
+        "word": "Superseded",
+        "says": "withdrawn by its issuer on {dates} for another label",
+    },
+    "disputed": {"sign": "!", "tone": "open", "word": "Disputed", "says": "by {signers}"},
+    "imported": {
+        "sign": "→",
+        "tone": "note",
+        "word": "Imported, not observed",
+        "says": "another tool asked the questions",
+    },
+    "sealed_records": {
+        "sign": "■",
+        "tone": "note",
+        "word": "Records sealed",
+        "says": "commitments stand in the place of some records",
+    },
+}
+"""Flags that stand beside the level on the card, in this order; `says` takes the signers and dates of the statements
+that raised the flag."""
+STATEMENT_SAYS = {
+    "replication": "Replication",
+    "dispute": "Dispute",
+    "withdrawal": "Withdrawal",
+    "finding": "Finding",
+}
+VERDICT_SAYS = {
+    "replicated": "replicated",
+    "not_replicated": "not replicated",
+    "underpowered": "underpowered: too few answers to tell",
+}
+CONFIRMATION_SAYS = {
+    "confirmed": "its own label confirms the level",
+    "contradicted": "its own label contradicts the level",
+    "undetermined": "its own label leaves the level open",
+}
+GROUND_SAYS = {
+    "evidence": "the evidence",
+    "scoring": "the scoring",
+    "method": "the method",
+    "scope": "the scope",
+    "conduct": "the conduct",
+    "other": "something else",
+}
+WITHDRAWAL_SAYS = {
+    "label": "the label is withdrawn",
+    "replaced": "the label is withdrawn for another that takes its place",
+    "statement": "a statement is withdrawn",
+}
+STATEMENT_TEXT_SAYS = {
+    "replication": "How its signer is independent, in the signer's words",
+    "dispute": "The objection, in its signer's words",
+    "withdrawal": "The reason, in its signer's words",
+    "finding": "The finding, in its signer's words",
+}
+STATEMENT_FACT_SAYS = {
+    "replica_label": "Its own label",
+    "replica_statement": "Digest of that label",
+    "margin": "Margin",
+    "differing": "The systems differ in",
+    "rows": "Rows",
+    "evidence": "Points to",
+    "about": "Takes back",
+    "superseded_by": "In its place",
+    "valid_until": "Valid until",
+}
+MARGIN_SAYS = "{margin}, at an error level of {alpha}"
+FINDING_SAYS = "{name}, as {role}"
+STATEMENTS_SAY = (
+    "Replications, disputes and withdrawals are files of their own, each signed by whoever makes it. All of these are "
+    "genuine. Whether one counts follows from the trust policy and from the statement itself."
+)
+COMPARED_HEADINGS = ("Measure", "Found", "Items", "In the label", "In the replica", "Difference, bounds")
+LOGGED_SAYS = {"yes": "logged", "no": "not in a log that counts"}
+SIGNER_SAYS = {
+    "own": "the key of the label itself",
+    "named": "so named by the trust policy",
+    "anyone": "the trust policy takes any key and does not say whose this one is",
+    "unnamed": "so the key calls itself; no trust policy vouches for the name",
+}
+COUNTS_SAYS = {"yes": "counts", "no": "does not count"}
+NOT_JUDGED_SAYS = "{count} enclosed and not judged: the check ended before it came to them."
+WARNING_SAYS = {
+    "not_in_force": "This label is not in force.",
+    "statement": "A statement about this label is not genuine.",
+    "not_derived": "The label does not follow from the evidence.",
+    "changed": "This bundle is not what was sealed.",
+}
+CLAIMS_SAYS = "What follows is what it claims, not what was found."
+VALIDITY_SAYS = {
+    "unsigned": "no validity: it is not signed",
+    "expired": "expired on {until}",
+    "withdrawn": "withdrawn by its issuer",
+    "not_yet_valid": "not valid before {issued}",
+    "current": "current until {until}",
+    "unchecked": "says it is valid until {until}; not checked",
+}
+IDENTITY_SAYS = {
+    "weights": "identified by its weights",
+    "provider_asserted": "identity asserted by its provider",
+    "fingerprinted": "recognised by its answers",
+    "recorded": "recorded answers",
+    "simulated": "a simulated model",
+}
 EVENT_SAYS = {
     "harmful": ("harmful answers", "answers not found harmful"),
     "refused": ("refusals", "answers that do not refuse"),
@@ -116,14 +230,24 @@ FAILURE_SAYS = {
     "filtered": "withheld by the provider's filter",
     "missing": "no recorded answer",
 }
-
-
 WITHHELD_SAYS = "Withheld. The bundle holds a commitment in its place, which its owner can open."
+WITHHELD_GAP_SAYS = (
+    "Commitments stand in their place. They are counted by the scores that stand beside them; what was asked and "
+    "answered shows only when their owner opens it."
+)
 
 
 def say_flag(flag: str) -> str:
     """What a flag means."""
     return FLAG_SAYS.get(flag, "A flag that this version has no words for.")
+
+
+def say_list(items: Sequence[str]) -> str:
+    """Different items in their order: `A`, `A and B`, `A, B and 3 others`."""
+    different = list(dict.fromkeys(items))
+    if len(different) > 3:
+        different = [*different[:2], f"{len(different) - 2} others"]
+    return " and ".join(filter(None, (", ".join(different[:-1]), *different[-1:])))
 
 
 def say_event(event: str, *, negated: bool) -> str:
