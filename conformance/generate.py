@@ -3,8 +3,8 @@
     python conformance/generate.py            write the files beside this one
     python conformance/generate.py --check    end with status 1 where a file is not what would be written
 
-The cases are in `cases.py`, `conventions.py`, `refusals.py` and `sealed.py`; README.md says how another
-implementation uses the vectors.
+The cases are in `cases.py`, `conventions.py`, `refusals.py`, `sealed.py` and `statements.py`; README.md says how
+another implementation uses the vectors.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from cases import GROUPS
 from refusals import REFUSED_INPUTS, REFUSED_RUBRICS
 from sealed import SEALED_FORMAT, sealed_cases
 from shapes import Case
+from statements import STATEMENTS_FORMAT, statement_vectors
 
 from verilabel.errors import VerilabelError
 from verilabel.records.canonical import digest
@@ -32,7 +33,7 @@ from verilabel.rubric.model import load_rubric
 
 FOLDER = Path(__file__).parent
 FORMAT = "verilabel/conformance/v1"
-FORMATS = {"sealed.json": SEALED_FORMAT}
+FORMATS = {"sealed.json": SEALED_FORMAT, "statements.json": STATEMENTS_FORMAT}
 """The formats of files whose cases are no label decisions."""
 
 
@@ -91,15 +92,17 @@ def refused_input(case: Case) -> dict[str, Any]:
 def files() -> dict[str, str]:
     """Every file and its exact text."""
     contents: dict[str, Any] = {
-        f"{name}.json": [vector_of(case) for case in group] for name, group in GROUPS.items()
+        f"{name}.json": {"cases": [vector_of(case) for case in group]} for name, group in GROUPS.items()
     }
-    contents["refused-rubrics.json"] = [refused_rubric(name, text) for name, text in REFUSED_RUBRICS.items()]
-    contents["refused-inputs.json"] = [refused_input(case) for case in REFUSED_INPUTS]
-    contents["sealed.json"] = sealed_cases()
+    refused = [refused_rubric(name, text) for name, text in REFUSED_RUBRICS.items()]
+    contents["refused-rubrics.json"] = {"cases": refused}
+    contents["refused-inputs.json"] = {"cases": [refused_input(case) for case in REFUSED_INPUTS]}
+    contents["sealed.json"] = {"cases": sealed_cases()}
+    contents["statements.json"] = statement_vectors()
     return {
-        name: json.dumps({"format": FORMATS.get(name, FORMAT), "cases": cases}, indent=1, ensure_ascii=False)
+        name: json.dumps({"format": FORMATS.get(name, FORMAT), **document}, indent=1, ensure_ascii=False)
         + "\n"
-        for name, cases in contents.items()
+        for name, document in contents.items()
     }
 
 

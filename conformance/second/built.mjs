@@ -2626,7 +2626,7 @@ function withoutDefaults(row) {
   return Object.fromEntries(Object.entries(row).filter(([, value]) => !isDefault2(value)));
 }
 function statusOfGroup(need, statuses) {
-  const count = (status) => statuses.filter((other) => other === status).length;
+  const count = (status2) => statuses.filter((other) => other === status2).length;
   if (count("met") >= need) return "met";
   if (statuses.length - count("not_met") < need) return "not_met";
   return count("met") + count("undetermined") < need ? "not_assessed" : "undetermined";
@@ -2649,8 +2649,8 @@ var RuleEvaluation = class {
   }
   evaluate(node2, alphas) {
     if ("attested" in node2) {
-      const status = this.context.attested.has(node2.attested) ? "met" : "not_assessed";
-      return this.addRow({ attested: node2.attested, status });
+      const status2 = this.context.attested.has(node2.attested) ? "met" : "not_assessed";
+      return this.addRow({ attested: node2.attested, status: status2 });
     }
     if ("children" in node2) {
       return this.evaluateGroup(node2.need, node2.children, alphas, (child, shared) => this.evaluate(child, shared));
@@ -2660,11 +2660,11 @@ var RuleEvaluation = class {
   evaluateGroup(need, children, alphas, evaluateChild) {
     const shared = splitLevels(alphas, need, children.length);
     const results = children.map((child) => evaluateChild(child, shared));
-    const status = statusOfGroup(
+    const status2 = statusOfGroup(
       need,
       results.map((result) => result.status)
     );
-    return { status, tree: { node: "branch", need, status, children: results.map((result) => result.tree) } };
+    return { status: status2, tree: { node: "branch", need, status: status2, children: results.map((result) => result.tree) } };
   }
   // Label semantics 8: the safe side must hold for every setting, the other side for any of them, which pays.
   evaluateMeasure(node2, alphas) {
@@ -2690,8 +2690,8 @@ function evaluateRules(rubric, context) {
   const alphas = { met: rubric.statistics.alpha, not_met: rubric.statistics.alpha };
   return rulesInOrder(rubric.levels).map(({ level, test, node: node2 }) => {
     const rule = new RuleEvaluation(context);
-    const { status, tree } = rule.evaluate(node2, alphas);
-    return { level: level.id, name: level.name, test, status, rows: rule.rows, tree };
+    const { status: status2, tree } = rule.evaluate(node2, alphas);
+    return { level: level.id, name: level.name, test, status: status2, rows: rule.rows, tree };
   });
 }
 function pairOf(rubric, results) {
@@ -3095,8 +3095,9 @@ var ENTRY_FIELDS = {
 var ENTRY_ORDER = Object.keys(ENTRY_FIELDS);
 var ENTRY_FORM = struct(ENTRY_FIELDS);
 var unitOf = (entry) => entry.family || entry.id;
+var status = oneOf("met", "not_met", "undetermined", "not_assessed");
 var ROW = struct({
-  status: required(oneOf("met", "not_met", "undetermined", "not_assessed")),
+  status: required(status),
   measure: optional(orNull(text), none),
   attested: optional(orNull(text), none),
   op: optional(orNull(text), none),
@@ -3117,6 +3118,16 @@ var ROW = struct({
   reason: optional(orNull(text), none),
   flags: optional(list(text), () => [])
 });
+var NODE = {
+  read: (value, path, notes) => (isObject(value) && value.get("node") === "row" ? LEAF : BRANCH).read(value, path, notes)
+};
+var LEAF = struct({ node: required(oneOf("row")), row: required(integer) });
+var BRANCH = struct({
+  node: required(oneOf("branch")),
+  status: required(status),
+  need: required(integer),
+  children: required(list(NODE))
+});
 var HALF3 = struct({ id: required(text), name: required(text) });
 var LABEL_FORM = struct({
   format: required(oneOf("verilabel/label/v1")),
@@ -3129,9 +3140,9 @@ var LABEL_FORM = struct({
         level: required(text),
         name: required(text),
         test: required(oneOf("when", "rule_in", "rule_out")),
-        status: required(oneOf("met", "not_met", "undetermined", "not_assessed")),
+        status: required(status),
         rows: required(list(ROW)),
-        tree: optional(orNull(anyObject), none)
+        tree: optional(orNull(NODE), none)
       })
     )
   ),
@@ -3142,6 +3153,12 @@ var LABEL_FORM = struct({
   established: optional(orNull(HALF3), none),
   not_ruled_out: optional(orNull(HALF3), none)
 });
+
+// src/records/wording.ts
+var SPACING = /[\p{White_Space}\u001c-\u001f]+/u;
+var isBlank = (text2) => text2.split(SPACING).every((word2) => word2 === "");
+var foldCharacter = (character) => character === "ı" ? character : character.toLowerCase().toUpperCase().toLowerCase();
+var foldName = (name) => [...name].map(foldCharacter).join("").split(SPACING).filter(Boolean).join(" ");
 
 // src/evidence/keys.ts
 var MAX_PUBLIC_LINE = 1024;
@@ -3643,7 +3660,7 @@ var requireDigest = (value, where) => {
   if (!isDigest(value)) throw malformed("not a SHA-256 digest", where);
 };
 function requireWords(value, where) {
-  if (value.trim() === "" || [...value].length > MAX_TEXT) {
+  if (isBlank(value) || [...value].length > MAX_TEXT) {
     throw malformed(`not a text of 1 to ${MAX_TEXT} characters`, where);
   }
 }
@@ -3664,7 +3681,7 @@ function requireWordList(words, where) {
   if (words.length > MAX_LISTED || new Set(words).size !== words.length) {
     throw malformed(`more than ${MAX_LISTED}, or one twice`, where);
   }
-  if (!words.every((word2) => word2.trim() !== "" && [...word2].length <= MAX_WORD)) {
+  if (!words.every((word2) => !isBlank(word2) && [...word2].length <= MAX_WORD)) {
     throw malformed(`not a text of 1 to ${MAX_WORD} characters`, where);
   }
 }
@@ -3811,6 +3828,62 @@ async function openStatementProof(signed, trust, where) {
   return openProof(signed.proof, leaf, signed.logKey, trust?.keys("witness") ?? [], trust?.quorum ?? 0, where);
 }
 
+// src/evidence/patterns.ts
+function readSet(inner) {
+  const characters = [...inner];
+  const ranges = [];
+  for (let i = 0; i < characters.length; i += 1) {
+    const first = characters[i];
+    const last = characters[i + 1] === "-" ? characters[i + 2] : void 0;
+    ranges.push([first, last ?? first]);
+    if (last !== void 0) i += 2;
+  }
+  return ranges;
+}
+var pointOf = (character) => character.codePointAt(0);
+function setOf(inner) {
+  const isNegated = inner.startsWith("!");
+  const ranges = readSet(isNegated ? inner.slice(1) : inner);
+  return (character) => {
+    const point = pointOf(character);
+    return ranges.some(([first, last]) => pointOf(first) <= point && point <= pointOf(last)) !== isNegated;
+  };
+}
+function readPattern(pattern) {
+  const pieces = [];
+  const characters = [...pattern];
+  for (let i = 0; i < characters.length; i += 1) {
+    const character = characters[i];
+    const close = character === "[" ? characters.indexOf("]", i + (characters[i + 1] === "!" ? 3 : 2)) : -1;
+    if (close > 0) {
+      pieces.push(setOf(characters.slice(i + 1, close).join("")));
+      i = close;
+    } else if (character === "*") {
+      if (pieces.at(-1) !== "*") pieces.push("*");
+    } else pieces.push(character === "?" ? "?" : (other) => other === character);
+  }
+  return pieces;
+}
+function matches(name, pattern) {
+  const pieces = readPattern(pattern);
+  const characters = [...name];
+  let [at, piece, starAt, starPiece] = [0, 0, -1, -1];
+  while (at < characters.length) {
+    const wanted = pieces[piece];
+    if (wanted === "*") {
+      [starAt, starPiece] = [at, piece];
+      piece += 1;
+    } else if (wanted !== void 0 && (wanted === "?" || wanted(characters[at]))) {
+      at += 1;
+      piece += 1;
+    } else if (starPiece >= 0) {
+      starAt += 1;
+      [at, piece] = [starAt, starPiece + 1];
+    } else return false;
+  }
+  return pieces.slice(piece).every((rest) => rest === "*");
+}
+
 // src/evidence/trust.ts
 var TRUST_FORMAT = "verilabel/trust/v1";
 var MAX_TRUST_BYTES = 2 ** 20;
@@ -3821,37 +3894,13 @@ var ANCHORS = ["sigstore_trusted_root", "timestamp_authorities"];
 var RULES2 = "any, all, key, sigstore, within or unsafe_accept_any_key";
 var ROLES = ["labels", "log", "witness", "replications", "disputes", "attestations"];
 var SCOPED = /* @__PURE__ */ new Set(["labels", "replications", "disputes", "attestations"]);
-var spelled = (name) => name.toUpperCase().toLowerCase().split(/\s+/u).filter(Boolean).join(" ");
-var accepted = (name, isNamed = true, holders = [spelled(name)]) => ({
+var accepted = (name, isNamed = true, holders = [foldName(name)]) => ({
   isAccepted: true,
   name,
   isNamed,
   holders: new Set(holders)
 });
 var refused = (reason) => ({ isAccepted: false, reason });
-function classOf(inner) {
-  const isNegated = inner.startsWith("!");
-  const body = (isNegated ? inner.slice(1) : inner).replaceAll("\\", "\\\\").replaceAll("]", "\\]").replaceAll("[", "\\[");
-  return `[${isNegated ? "^" : body.startsWith("^") ? "\\" : ""}${body}]`;
-}
-function matches(value, pattern) {
-  let source = "";
-  for (let i = 0; i < pattern.length; i += 1) {
-    const character = pattern[i];
-    const close = character === "[" ? pattern.indexOf("]", i + (pattern[i + 1] === "!" ? 3 : 2)) : -1;
-    if (close > 0) {
-      source += classOf(pattern.slice(i + 1, close));
-      i = close;
-    } else if (character === "*") {
-      if (!source.endsWith(".*")) source += ".*";
-    } else source += character === "?" ? "." : character.replace(/[.*+?^${}()|[\]\\/]/, "\\$&");
-  }
-  try {
-    return new RegExp(`^(?:${source})$`, "su").test(value);
-  } catch {
-    return false;
-  }
-}
 function refusalOf(scope, question) {
   if (scope.roles !== void 0 && !scope.roles.has(question.role)) return `not for the role ${question.role}`;
   if (!SCOPED.has(question.role)) return void 0;
@@ -3860,7 +3909,9 @@ function refusalOf(scope, question) {
     ["system", scope.systems, question.system]
   ]) {
     if (patterns === void 0) continue;
-    if (value === void 0 || !patterns.some((pattern) => matches(value, pattern))) return `not for the ${what} ${value}`;
+    if (value === void 0 || !patterns.some((pattern) => matches(value, pattern))) {
+      return `not for the ${what} ${value ?? "None"}`;
+    }
   }
   return void 0;
 }
@@ -3925,7 +3976,7 @@ function fieldsOf(value, where, required2, optional2) {
 }
 function textOf(fields, name, where) {
   const value = fields.get(name);
-  if (typeof value !== "string" || value.trim() === "" || [...value].length > MAX_IDENTITY) {
+  if (typeof value !== "string" || isBlank(value) || [...value].length > MAX_IDENTITY) {
     throw malformed("not a text", `${where}.${name}`);
   }
   return value;
@@ -3999,11 +4050,12 @@ function parseRule(value, where) {
   if (content !== true) throw malformed("this rule is written with the value true, or left out", place);
   return { kind: "anyone" };
 }
-function keysOf(parts, role) {
+function keysOf(whole, role) {
   const type = role === "witness" ? COSIGNATURE : ED25519;
   const named = /* @__PURE__ */ new Map();
-  for (const rule of parts) {
+  for (const rule of partsOf(whole)) {
     if (rule.kind !== "key" || rule.scope.roles !== void 0 && !rule.scope.roles.has(role)) continue;
+    if (!SCOPED.has(role) && !decideRule(whole, { key: rule.key, role }).isAccepted) continue;
     const key = ofType(rule.key, type);
     named.set(`${key.name} ${hexOf(key.raw)}`, key);
   }
@@ -4020,8 +4072,8 @@ function parseTrust(data, where) {
   const parts = [...partsOf(rule)];
   if (parts.length > MAX_RULES) throw malformed(`more than ${MAX_RULES} rules`, where);
   const acceptsAnyKey = parts.some((part) => part.kind === "anyone");
-  const witnesses = new Set(keysOf(parts, "witness").map((key) => hexOf(key.raw)));
-  if (keysOf(parts, "log").some((key) => witnesses.has(hexOf(key.raw)))) {
+  const witnesses = new Set(keysOf(rule, "witness").map((key) => hexOf(key.raw)));
+  if (keysOf(rule, "log").some((key) => witnesses.has(hexOf(key.raw)))) {
     throw malformed("a key that is both a log's and a witness's: a log cannot be its own witness", `${root}.accept`);
   }
   if (quorum > witnesses.size && !acceptsAnyKey) {
@@ -4030,7 +4082,13 @@ function parseTrust(data, where) {
   const namesIdentities = parts.some(
     (part) => part.kind === "identity" && (part.scope.roles === void 0 || part.scope.roles.has("labels"))
   );
-  return { quorum, acceptsAnyKey, namesIdentities, accepts: (question) => decideRule(rule, question), keys: (role) => keysOf(parts, role) };
+  const named = /* @__PURE__ */ new Map();
+  const keys = (role) => {
+    const found = named.get(role) ?? keysOf(rule, role);
+    named.set(role, found);
+    return found;
+  };
+  return { quorum, acceptsAnyKey, namesIdentities, accepts: (question) => decideRule(rule, question), keys };
 }
 
 // src/evidence/layout.ts
@@ -5528,7 +5586,7 @@ async function readGiven(state) {
   for (const path of paths) {
     const signed = await parseSigned(await readDocument(state.container, path), path);
     const { predicate } = signed.attestation;
-    if (predicate.kind !== "finding") throw malformed(`a ${predicate.kind} where a finding belongs`, path);
+    if (predicate.kind !== "finding") throw malformed(`a ${predicate.kind} where a finding belongs`, signed.fileName);
     const expected2 = `${GIVEN}${predicate.value.name}.json`;
     if (path !== expected2) throw malformed("a finding lies under its own name", path, expected2);
     given.set(predicate.value.name, signed);
@@ -5572,12 +5630,12 @@ function findDisagreement(planned, plan, found) {
   if (found.systemDigest !== planned.system_sha256 || found.root !== planned.evidence_root) {
     return `the reference bundle for ${measure} is of another system or of other evidence`;
   }
-  const spelled2 = (value) => canonicalText(plainOf(value));
-  if (spelled2(howCounted(found.plan, measure)) !== spelled2(howCounted(plan, measure))) {
+  const spelled = (value) => canonicalText(plainOf(value));
+  if (spelled(howCounted(found.plan, measure)) !== spelled(howCounted(plan, measure))) {
     return `the reference bundle counts ${measure} otherwise (suite, filter, detector or unit)`;
   }
   const theirs = found.tallies.get(measure);
-  if (theirs === void 0 || spelled2(theirs) !== spelled2(planned.tally)) {
+  if (theirs === void 0 || spelled(theirs) !== spelled(planned.tally)) {
     return `the reference bundle gives other counts for ${measure}`;
   }
   return void 0;
@@ -5914,7 +5972,9 @@ async function checkStatements(state) {
   }
   const signed = /* @__PURE__ */ new Map();
   for (const item of [...enclosed, ...state.beside]) {
-    if (!signed.has(item.attestation.digest) || item.proof !== void 0) signed.set(item.attestation.digest, item);
+    const known2 = signed.get(item.attestation.digest);
+    const isBetter = known2 === void 0 || item.proof !== void 0 && !await isLogged(known2, state.trust);
+    if (isBetter) signed.set(item.attestation.digest, item);
   }
   const leanedOn = [...state.given.values()].map(({ attestation }) => attestation.digest);
   const replicas = replicaLabels(signed.values()).map(([digest]) => digest);
@@ -5970,6 +6030,15 @@ function replicaLabels(statements) {
   return labels;
 }
 var pair = (digest, keyid) => `${digest} ${keyid}`;
+async function isLogged(signed, trust) {
+  if (trust && signed.logKey && !trust.accepts({ key: signed.logKey, role: "log" }).isAccepted) return false;
+  try {
+    return await openStatementProof(signed, trust, "statement") !== void 0;
+  } catch (error) {
+    if (error instanceof Failure && error.kind === "SealError") return false;
+    throw error;
+  }
+}
 function takenBack(signed, given, now) {
   const isWithdrawal = ({ attestation }) => attestation.predicate.kind === "withdrawal";
   const owned = /* @__PURE__ */ new Set([
@@ -5993,7 +6062,8 @@ function wordsOf({ attestation: { predicate } }) {
 }
 function objectionToComparison({ comparison }) {
   if (comparison.differing.length > 0) return `the systems differ in ${comparison.differing.join(", ")}`;
-  if (comparison.verdict === "not_replicated") return "the results differ: not replicated";
+  const verdicts = [comparison.verdict, ...comparison.measures.map(({ verdict: verdict2 }) => verdict2)];
+  if (verdicts.includes("not_replicated")) return "the results differ: not replicated";
   if (comparison.label !== "confirmed") return `its own label leaves the granted level ${comparison.label}`;
   return void 0;
 }
@@ -6028,7 +6098,7 @@ var Judge = class {
       counts: objection2 === void 0,
       says: wordsOf(signed),
       why: objection2 ?? "",
-      logged: await this.isLogged(signed)
+      logged: await isLogged(signed, this.state.trust)
     };
   }
   decide(signed) {
@@ -6059,17 +6129,6 @@ var Judge = class {
       }
     }
     return void 0;
-  }
-  /** True if the statement stands in a log that counts, with the witnesses that the policy asks for. */
-  async isLogged(signed) {
-    const { trust } = this.state;
-    if (trust && signed.logKey && !trust.accepts({ key: signed.logKey, role: "log" }).isAccepted) return false;
-    try {
-      return await openStatementProof(signed, trust, "statement") !== void 0;
-    } catch (error) {
-      if (error instanceof Failure && error.kind === "SealError") return false;
-      throw error;
-    }
   }
   objectionTo(signed) {
     const { attestation } = signed;
@@ -6115,7 +6174,19 @@ var Judge = class {
     }
     const measures = established(this.state.plan).value.measures.map(({ id }) => id);
     const compared = comparison.measures.map(({ measure }) => measure);
-    return areSame(compared, measures) ? void 0 : "it compares other measures than the label's";
+    return areSame(compared, measures) ? this.objectionToCounts(comparison) : "it compares other measures than the label's";
+  }
+  // The comparison must be of the label's own counts, and have pairs of every measure that the label counts.
+  objectionToCounts({ measures }) {
+    const tallies = this.state.recounted?.tallies() ?? /* @__PURE__ */ new Map();
+    for (const { measure, n_original, events_original, items, n_replica } of measures) {
+      const tally = tallies.get(measure);
+      if (tally !== void 0 && (n_original !== tally.n || events_original !== tally.events)) {
+        return `its counts of ${measure} are not those of the label's evidence`;
+      }
+      if (n_original > 0 && (items === 0 || n_replica === 0)) return `it has nothing to compare of ${measure}`;
+    }
+    return void 0;
   }
   note({ attestation }, name) {
     const { predicate } = attestation;
@@ -6308,10 +6379,13 @@ export {
   contradictionOf,
   decideCase,
   digestOf,
+  foldName,
   hexOf,
   leafHash,
+  matches,
   parseIndex,
   parseJson,
+  parsePublic,
   parseSigned,
   parseTrust,
   readRecord,

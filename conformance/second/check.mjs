@@ -6,6 +6,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { arithmetic, canonicalText, decideCase, digestOf, Failure, Refusal } from "./built.mjs";
 import { sealedDisagreements } from "./sealed.mjs";
+import { statementDisagreements } from "./statements.mjs";
 
 const FOLDER = new URL("../", import.meta.url);
 const isObject = (value) => typeof value === "object" && value !== null;
@@ -49,15 +50,18 @@ function* disagreements(given) {
 const CHECKS = {
   "verilabel/conformance/v1": disagreements,
   "verilabel/conformance-sealed/v1": sealedDisagreements,
+  "verilabel/conformance-statements/v1": statementDisagreements,
 };
 
-function checkFile(name) {
-  const { format, cases } = JSON.parse(readFileSync(new URL(name, FOLDER), "utf8"));
+async function checkFile(name) {
+  const document = JSON.parse(readFileSync(new URL(name, FOLDER), "utf8"));
+  const { format, cases } = document;
   const check = CHECKS[format];
   if (!check) throw new Error(`${name}: unknown format ${format}`);
   let agreed = 0;
   for (const given of cases) {
-    const found = [...check(given)];
+    const found = [];
+    for await (const line of check(given, document)) found.push(line);
     if (found.length === 0) agreed += 1;
     else console.log(`${name} ${given.name}\n${found.map((line) => `    ${line}`).join("\n")}`);
   }
@@ -75,7 +79,8 @@ const files =
         .filter((name) => name.endsWith(".json"))
         .sort();
 const started = performance.now();
-const results = files.map(checkFile);
+const results = [];
+for (const name of files) results.push(await checkFile(name));
 const agreed = results.reduce((sum, result) => sum + result.agreed, 0);
 const total = results.reduce((sum, result) => sum + result.total, 0);
 console.log(

@@ -242,20 +242,20 @@ def test_every_conformance_vector_gives_the_same_bytes_in_the_browser(page: Page
     names = [line.strip(" ,\n").split(" as ")[-1] for line in modules[start:].splitlines()[1:-1]]
     script = modules[:start] + "globalThis.second = {" + ", ".join(name for name in names if name) + "};"
     page.evaluate(f"() => {{ {script} }}")
-    sealed = (ROOT / "conformance" / "second" / "sealed.mjs").read_text(encoding="utf-8")
-    sealed = re.sub(r"import (\{.*?\}) from .*?;", r"const \1 = second;", sealed, flags=re.DOTALL)
-    page.evaluate(
-        f"() => {{ {sealed.replace('export ', '')} globalThis.disagreements = sealedDisagreements; }}"
-    )
+    for name in ("sealed", "statements"):
+        checks = (ROOT / "conformance" / "second" / f"{name}.mjs").read_text(encoding="utf-8")
+        checks = re.sub(r"import (\{.*?\}) from .*?;", r"const \1 = second;", checks, flags=re.DOTALL)
+        kept = f"globalThis.{name} = {name.removesuffix('s')}Disagreements;"
+        page.evaluate(f"() => {{ {checks.replace('export ', '')} {kept} }}")
     disagreeing = []
     for path in sorted((ROOT / "conformance").glob("*.json")):
         document = json.loads(path.read_text(encoding="utf-8"))
         assert document["format"] in CHECKS
-        disagreeing += page.evaluate(CHECKS[document["format"]], document["cases"])
+        disagreeing += page.evaluate(CHECKS[document["format"]], document)
     assert [] == disagreeing
 
 
-VECTORS = """(cases) => cases.filter((given) => {
+VECTORS = """({ cases }) => cases.filter((given) => {
   try {
     const text = second.canonicalText(second.decideCase(given));
     return second.digestOf(text) !== given.label_sha256;
@@ -264,9 +264,17 @@ VECTORS = """(cases) => cases.filter((given) => {
     return given.error === undefined;
   }
 }).map((given) => given.name)"""
+STATEMENTS = """async (document) => {
+  const found = [];
+  for (const given of document.cases) {
+    for await (const line of statements(given, document)) found.push(`${given.name}: ${line}`);
+  }
+  return found;
+}"""
 CHECKS = {
     "verilabel/conformance/v1": VECTORS,
-    "verilabel/conformance-sealed/v1": "(cases) => cases.flatMap((given) => [...disagreements(given)])",
+    "verilabel/conformance-sealed/v1": "({ cases }) => cases.flatMap((given) => [...sealed(given)])",
+    "verilabel/conformance-statements/v1": STATEMENTS,
 }
 
 

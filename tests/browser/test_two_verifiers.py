@@ -25,10 +25,10 @@ from party_factory import (
     withdrawal_of,
 )
 from sealed_bundles import make_sealed
+from two_findings import finding_here, finding_there
 from verilabel.evidence import layout
 from verilabel.evidence.signed import Signed
 from verilabel.evidence.trust import parse_trust, write_trust
-from verilabel.evidence.verification import Verification
 from verilabel.evidence.verifier import verify_bundle
 from verilabel.records.canonical import jcs
 
@@ -39,44 +39,6 @@ RunNode = Callable[..., list[dict[str, Any]]]
 WHO_COUNTS_TEXT = "format: verilabel/trust/v1\naccept:\n  any:\n" + "".join(
     f"    - {{key: {key.public.line!r}, name: {name}, roles: [{role}]}}\n" for key, name, role in WHO_COUNTS
 )
-
-
-def finding_here(found: Verification) -> dict[str, Any]:
-    """The program's own finding."""
-    failure = found.failure
-    return {
-        "level": str(found.level),
-        "sentence": found.sentence,
-        "flags": list(found.flags),
-        "root": found.root,
-        "leaves": found.leaves,
-        "signer": found.signer,
-        "steps": [(step.number, step.outcome) for step in found.steps],
-        "passed": [step.detail for step in found.steps if step.outcome in ("passed", "skipped")],
-        "error": failure and failure.code,
-        "where": failure and failure.where,
-        "statements": [
-            (s.kind, s.digest, s.signer, s.counts, s.says, s.why, s.logged) for s in found.statements
-        ],
-        "tallies": {name: (tally.n, tally.events, tally.missing) for name, tally in found.tallies.items()},
-    }
-
-
-def finding_there(answer: dict[str, Any]) -> dict[str, Any]:
-    """The second implementation's, as `conformance/second/verify.mjs` prints it."""
-    failure = answer.get("failure")
-    words = ("kind", "digest", "signer", "counts", "says", "why", "logged")
-    return {
-        **{name: answer.get(name) for name in ("level", "sentence", "flags", "root", "leaves", "signer")},
-        "steps": [(step["number"], step["outcome"]) for step in answer["steps"]],
-        "passed": [step["detail"] for step in answer["steps"] if step["outcome"] in ("passed", "skipped")],
-        "error": failure and failure["kind"],
-        "where": failure and failure.get("where"),
-        "statements": [tuple(statement[word] for word in words) for statement in answer["statements"]],
-        "tallies": {
-            name: (tally["n"], tally["events"], tally["missing"]) for name, tally in answer["tallies"].items()
-        },
-    }
 
 
 def find_there(run_node: RunNode, *arguments: str | Path) -> dict[str, Any]:

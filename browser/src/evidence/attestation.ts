@@ -18,6 +18,7 @@ import {
   text,
 } from "../records/forms.ts";
 import { canonicalBytes, canonicalText, isObject, type Json, parseJson } from "../records/json.ts";
+import { isBlank } from "../records/wording.ts";
 import { openEnvelope } from "./envelope.ts";
 import { ED25519, parsePublic, parsePublicFile, type PublicKey } from "./keys.ts";
 import { leafHash } from "./merkle.ts";
@@ -143,7 +144,7 @@ const requireDigest = (value: string, where: string): void => {
 };
 
 function requireWords(value: string, where: string): void {
-  if (value.trim() === "" || [...value].length > MAX_TEXT) {
+  if (isBlank(value) || [...value].length > MAX_TEXT) {
     throw malformed(`not a text of 1 to ${MAX_TEXT} characters`, where);
   }
 }
@@ -167,7 +168,7 @@ function requireWordList(words: readonly string[], where: string): void {
   if (words.length > MAX_LISTED || new Set(words).size !== words.length) {
     throw malformed(`more than ${MAX_LISTED}, or one twice`, where);
   }
-  if (!words.every((word) => word.trim() !== "" && [...word].length <= MAX_WORD)) {
+  if (!words.every((word) => !isBlank(word) && [...word].length <= MAX_WORD)) {
     throw malformed(`not a text of 1 to ${MAX_WORD} characters`, where);
   }
 }

@@ -3,8 +3,10 @@
 // Sigstore identities are read and never match here: this page verifies keys alone.
 import { malformed, quote } from "../errors.ts";
 import { hexOf } from "../records/bytes.ts";
+import { foldName, isBlank } from "../records/wording.ts";
 import { isMap, Numeral, parseYaml, type Yaml, type YamlMap } from "../records/yaml.ts";
 import { COSIGNATURE, ED25519, ofType, parsePublic, type PublicKey } from "./keys.ts";
+import { matches } from "./patterns.ts";
 
 const TRUST_FORMAT = "verilabel/trust/v1";
 const MAX_TRUST_BYTES = 2 ** 20;
@@ -62,41 +64,13 @@ export interface TrustPolicy {
   keys(role: Role): PublicKey[];
 }
 
-const spelled = (name: string): string => name.toUpperCase().toLowerCase().split(/\s+/u).filter(Boolean).join(" ");
-const accepted = (name: string, isNamed = true, holders = [spelled(name)]): Accepted => ({
+const accepted = (name: string, isNamed = true, holders = [foldName(name)]): Accepted => ({
   isAccepted: true,
   name,
   isNamed,
   holders: new Set(holders),
 });
 const refused = (reason: string): Decision => ({ isAccepted: false, reason });
-
-// The body of [...] in a pattern of file names, as the body of a regular expression's class.
-function classOf(inner: string): string {
-  const isNegated = inner.startsWith("!");
-  const body = (isNegated ? inner.slice(1) : inner).replaceAll("\\", "\\\\").replaceAll("]", "\\]").replaceAll("[", "\\[");
-  return `[${isNegated ? "^" : body.startsWith("^") ? "\\" : ""}${body}]`;
-}
-
-/** A pattern with `*`, `?` and `[...]`, which match case. */
-function matches(value: string, pattern: string): boolean {
-  let source = "";
-  for (let i = 0; i < pattern.length; i += 1) {
-    const character = pattern[i] as string;
-    const close = character === "[" ? pattern.indexOf("]", i + (pattern[i + 1] === "!" ? 3 : 2)) : -1;
-    if (close > 0) {
-      source += classOf(pattern.slice(i + 1, close));
-      i = close;
-    } else if (character === "*") {
-      if (!source.endsWith(".*")) source += ".*";
-    } else source += character === "?" ? "." : character.replace(/[.*+?^${}()|[\]\\/]/, "\\$&");
-  }
-  try {
-    return new RegExp(`^(?:${source})$`, "su").test(value);
-  } catch {
-    return false;
-  }
-}
 
 function refusalOf(scope: Scope, question: Question): string | undefined {
   if (scope.roles !== undefined && !scope.roles.has(question.role)) return `not for the role ${question.role}`;
@@ -106,7 +80,9 @@ function refusalOf(scope: Scope, question: Question): string | undefined {
     ["system", scope.systems, question.system],
   ] as const) {
     if (patterns === undefined) continue;
-    if (value === undefined || !patterns.some((pattern) => matches(value, pattern))) return `not for the ${what} ${value}`;
+    if (value === undefined || !patterns.some((pattern) => matches(value, pattern))) {
+      return `not for the ${what} ${value ?? "None"}`;
+    }
   }
   return undefined;
 }
@@ -177,7 +153,7 @@ function fieldsOf(value: Yaml | undefined, where: string, required: readonly str
 
 function textOf(fields: YamlMap, name: string, where: string): string {
   const value = fields.get(name);
-  if (typeof value !== "string" || value.trim() === "" || [...value].length > MAX_IDENTITY) {
+  if (typeof value !== "string" || isBlank(value) || [...value].length > MAX_IDENTITY) {
     throw malformed("not a text", `${where}.${name}`);
   }
   return value;
@@ -260,11 +236,14 @@ function parseRule(value: Yaml | undefined, where: string): Rule {
   return { kind: "anyone" };
 }
 
-function keysOf(parts: readonly Rule[], role: Role): PublicKey[] {
+// In roles that no rubric and no system limit, those alone that the whole policy accepts: what `within` or `all` around
+// a rule forbids is not named by it.
+function keysOf(whole: Rule, role: Role): PublicKey[] {
   const type = role === "witness" ? COSIGNATURE : ED25519;
   const named = new Map<string, PublicKey>();
-  for (const rule of parts) {
+  for (const rule of partsOf(whole)) {
     if (rule.kind !== "key" || (rule.scope.roles !== undefined && !rule.scope.roles.has(role))) continue;
+    if (!SCOPED.has(role) && !decideRule(whole, { key: rule.key, role }).isAccepted) continue;
     const key = ofType(rule.key, type);
     named.set(`${key.name} ${hexOf(key.raw)}`, key);
   }
@@ -283,8 +262,8 @@ export function parseTrust(data: Uint8Array, where: string): TrustPolicy {
   const parts = [...partsOf(rule)];
   if (parts.length > MAX_RULES) throw malformed(`more than ${MAX_RULES} rules`, where);
   const acceptsAnyKey = parts.some((part) => part.kind === "anyone");
-  const witnesses = new Set(keysOf(parts, "witness").map((key) => hexOf(key.raw)));
-  if (keysOf(parts, "log").some((key) => witnesses.has(hexOf(key.raw)))) {
+  const witnesses = new Set(keysOf(rule, "witness").map((key) => hexOf(key.raw)));
+  if (keysOf(rule, "log").some((key) => witnesses.has(hexOf(key.raw)))) {
     throw malformed("a key that is both a log's and a witness's: a log cannot be its own witness", `${root}.accept`);
   }
   if (quorum > witnesses.size && !acceptsAnyKey) {
@@ -293,5 +272,11 @@ export function parseTrust(data: Uint8Array, where: string): TrustPolicy {
   const namesIdentities = parts.some(
     (part) => part.kind === "identity" && (part.scope.roles === undefined || part.scope.roles.has("labels")),
   );
-  return { quorum, acceptsAnyKey, namesIdentities, accepts: (question) => decideRule(rule, question), keys: (role) => keysOf(parts, role) };
+  const named = new Map<Role, PublicKey[]>();
+  const keys = (role: Role): PublicKey[] => {
+    const found = named.get(role) ?? keysOf(rule, role);
+    named.set(role, found);
+    return found;
+  };
+  return { quorum, acceptsAnyKey, namesIdentities, accepts: (question) => decideRule(rule, question), keys };
 }

@@ -19,6 +19,7 @@ import {
   text,
   truth,
 } from "./forms.ts";
+import { isObject } from "./json.ts";
 
 const none = (): null => null;
 const noText = (): string => "";
@@ -225,8 +226,10 @@ export type SampleEntry = Read<typeof ENTRY_FORM>;
 /** The family of a sample, or the sample itself where it has none. */
 export const unitOf = (entry: SampleEntry): string => entry.family || entry.id;
 
+const status = oneOf("met", "not_met", "undetermined", "not_assessed");
+
 const ROW = struct({
-  status: required(oneOf("met", "not_met", "undetermined", "not_assessed")),
+  status: required(status),
   measure: optional(orNull(text), none),
   attested: optional(orNull(text), none),
   op: optional(orNull(text), none),
@@ -249,6 +252,18 @@ const ROW = struct({
 });
 export type LabelRow = Read<typeof ROW>;
 
+// A node of a level's tree: a row by its number, or a branch over further nodes.
+const NODE: Form<unknown> = {
+  read: (value, path, notes) => (isObject(value) && value.get("node") === "row" ? LEAF : BRANCH).read(value, path, notes),
+};
+const LEAF = struct({ node: required(oneOf("row")), row: required(integer) });
+const BRANCH = struct({
+  node: required(oneOf("branch")),
+  status: required(status),
+  need: required(integer),
+  children: required(list(NODE)),
+});
+
 const HALF = struct({ id: required(text), name: required(text) });
 
 export const LABEL_FORM = struct({
@@ -262,9 +277,9 @@ export const LABEL_FORM = struct({
         level: required(text),
         name: required(text),
         test: required(oneOf("when", "rule_in", "rule_out")),
-        status: required(oneOf("met", "not_met", "undetermined", "not_assessed")),
+        status: required(status),
         rows: required(list(ROW)),
-        tree: optional(orNull(anyObject), none),
+        tree: optional(orNull(NODE), none),
       }),
     ),
   ),

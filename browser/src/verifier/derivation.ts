@@ -220,7 +220,7 @@ async function readGiven(state: State): Promise<Map<string, Signed>> {
   for (const path of paths) {
     const signed = await parseSigned(await readDocument(state.container, path), path);
     const { predicate } = signed.attestation;
-    if (predicate.kind !== "finding") throw malformed(`a ${predicate.kind} where a finding belongs`, path);
+    if (predicate.kind !== "finding") throw malformed(`a ${predicate.kind} where a finding belongs`, signed.fileName);
     const expected = `${layout.GIVEN}${predicate.value.name}.json`;
     if (path !== expected) throw malformed("a finding lies under its own name", path, expected);
     given.set(predicate.value.name, signed);

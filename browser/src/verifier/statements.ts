@@ -5,7 +5,8 @@ import { readDocument } from "../evidence/container.ts";
 import * as layout from "../evidence/layout.ts";
 import { parseTime } from "../evidence/moments.ts";
 import type { Statement } from "../evidence/statement.ts";
-import type { Accepted, Role } from "../evidence/trust.ts";
+import type { Accepted, Role, TrustPolicy } from "../evidence/trust.ts";
+import type { Tally } from "../records/documents.ts";
 import { established, type State } from "./state.ts";
 import type { StatementFinding } from "./verification.ts";
 
@@ -19,7 +20,9 @@ export async function checkStatements(state: State): Promise<string> {
   }
   const signed = new Map<string, Signed>();
   for (const item of [...enclosed, ...state.beside]) {
-    if (!signed.has(item.attestation.digest) || item.proof !== undefined) signed.set(item.attestation.digest, item);
+    const known = signed.get(item.attestation.digest);
+    const isBetter = known === undefined || (item.proof !== undefined && !(await isLogged(known, state.trust)));
+    if (isBetter) signed.set(item.attestation.digest, item);
   }
   const leanedOn = [...state.given.values()].map(({ attestation }) => attestation.digest);
   const replicas = replicaLabels(signed.values()).map(([digest]) => digest);
@@ -85,6 +88,17 @@ function replicaLabels(statements: Iterable<Signed>): [string, string][] {
 
 const pair = (digest: string, keyid: string): string => `${digest} ${keyid}`;
 
+/** True if the statement stands in a log that counts, with the witnesses that the policy asks for. */
+async function isLogged(signed: Signed, trust: TrustPolicy | undefined): Promise<boolean> {
+  if (trust && signed.logKey && !trust.accepts({ key: signed.logKey, role: "log" }).isAccepted) return false;
+  try {
+    return (await openStatementProof(signed, trust, "statement")) !== undefined;
+  } catch (error) {
+    if (error instanceof Failure && error.kind === "SealError") return false; // the policy's witnesses are missing
+    throw error;
+  }
+}
+
 /** What was withdrawn by now, each as a digest and the key that both made it and withdrew it. */
 function takenBack(signed: ReadonlyMap<string, Signed>, given: Iterable<Signed>, now: number): Set<string> {
   const isWithdrawal = ({ attestation }: Signed): boolean => attestation.predicate.kind === "withdrawal";
@@ -115,7 +129,8 @@ function wordsOf({ attestation: { predicate } }: Signed): string {
 
 function objectionToComparison({ comparison }: Replication): string | undefined {
   if (comparison.differing.length > 0) return `the systems differ in ${comparison.differing.join(", ")}`;
-  if (comparison.verdict === "not_replicated") return "the results differ: not replicated";
+  const verdicts = [comparison.verdict, ...comparison.measures.map(({ verdict }) => verdict)];
+  if (verdicts.includes("not_replicated")) return "the results differ: not replicated";
   if (comparison.label !== "confirmed") return `its own label leaves the granted level ${comparison.label}`;
   return undefined;
 }
@@ -156,7 +171,7 @@ class Judge {
       counts: objection === undefined,
       says: wordsOf(signed),
       why: objection ?? "",
-      logged: await this.isLogged(signed),
+      logged: await isLogged(signed, this.state.trust),
     };
   }
 
@@ -190,18 +205,6 @@ class Judge {
       }
     }
     return undefined;
-  }
-
-  /** True if the statement stands in a log that counts, with the witnesses that the policy asks for. */
-  private async isLogged(signed: Signed): Promise<boolean> {
-    const { trust } = this.state;
-    if (trust && signed.logKey && !trust.accepts({ key: signed.logKey, role: "log" }).isAccepted) return false;
-    try {
-      return (await openStatementProof(signed, trust, "statement")) !== undefined;
-    } catch (error) {
-      if (error instanceof Failure && error.kind === "SealError") return false; // the policy's witnesses are missing
-      throw error;
-    }
   }
 
   private objectionTo(signed: Signed): string | undefined {
@@ -256,7 +259,20 @@ class Judge {
     }
     const measures = established(this.state.plan).value.measures.map(({ id }) => id);
     const compared = comparison.measures.map(({ measure }) => measure);
-    return areSame(compared, measures) ? undefined : "it compares other measures than the label's";
+    return areSame(compared, measures) ? this.objectionToCounts(comparison) : "it compares other measures than the label's";
+  }
+
+  // The comparison must be of the label's own counts, and have pairs of every measure that the label counts.
+  private objectionToCounts({ measures }: Replication["comparison"]): string | undefined {
+    const tallies = this.state.recounted?.tallies() ?? new Map<string, Tally>();
+    for (const { measure, n_original, events_original, items, n_replica } of measures) {
+      const tally = tallies.get(measure);
+      if (tally !== undefined && (n_original !== tally.n || events_original !== tally.events)) {
+        return `its counts of ${measure} are not those of the label's evidence`;
+      }
+      if (n_original > 0 && (items === 0 || n_replica === 0)) return `it has nothing to compare of ${measure}`;
+    }
+    return undefined;
   }
 
   private note({ attestation }: Signed, name: string): void {
