@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from verilabel.errors import MalformedInput
-from verilabel.evidence.challenge import Challenge, CheckpointNonce, TextNonce
 from verilabel.evidence.lines import decode_evidence, encode_line
 from verilabel.evidence.merkle import leaf_hash, root_of
 from verilabel.evidence.note import Checkpoint, sign_checkpoint
-from verilabel.evidence.opening import commitment_of
+from verilabel.evidence.sealed.challenge import Challenge, CheckpointNonce, TextNonce
+from verilabel.evidence.sealed.opening import commitment_of
 from verilabel.records.attempt import Attempt, Failure, Usage
 from verilabel.records.score import Scored, Unscored
 from verilabel.records.withheld import SealedAttempt, withhold_attempt, withhold_finding

@@ -16,7 +16,9 @@ from typing import Any
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from verilabel.evidence.attestation import (
+from verilabel.evidence.keys import KeyType, PrivateKey
+from verilabel.evidence.log import LocalLog
+from verilabel.evidence.others.attestation import (
     BundleReference,
     Comparison,
     Dispute,
@@ -27,9 +29,7 @@ from verilabel.evidence.attestation import (
     Withdrawal,
     build_attestation,
 )
-from verilabel.evidence.keys import KeyType, PrivateKey
-from verilabel.evidence.log import LocalLog
-from verilabel.evidence.signed import Signed, entry_of, sign_attestation, with_proof
+from verilabel.evidence.others.signed import Signed, entry_of, sign_attestation, with_proof
 from verilabel.evidence.statement import Issuer, Tool, write_time
 from verilabel.evidence.verification import Verification
 from verilabel.evidence.verifier import verify_bundle

@@ -38,7 +38,7 @@ from signing import (
 from verilabel.errors import VerilabelError
 from verilabel.evidence.envelope import sign as sign_envelope
 from verilabel.evidence.layout import STATEMENTS
-from verilabel.evidence.signed import Signed, parse_signed
+from verilabel.evidence.others.signed import Signed, parse_signed
 from verilabel.evidence.statement import write_time
 from verilabel.evidence.trust import parse_trust
 from verilabel.evidence.verification import Verification
@@ -252,6 +252,7 @@ def _refused_files(statements: Mapping[str, Signed]) -> Iterator[dict[str, Any]]
         "with-a-space": plain.replace(b'"format":', b'"format": '),
         "with-another-field": _changed(plain, more=1),
         "of-another-format": _changed(plain, format="verilabel/signed/v2"),
+        "with-an-empty-proof": _changed(plain, proof=None),
         "with-a-proof-and-no-log": _changed(proven, log=...),
         "with-a-log-and-no-proof": _changed(proven, proof=...),
         "with-the-proof-of-another": _changed(proven, proof=json.loads(logged(finding(), LOG).data)["proof"]),

@@ -23,7 +23,8 @@ from bundle_factory import (
 from verilabel.comparison.pairing import Party, open_party
 from verilabel.comparison.replication import compare_parties, reference_to
 from verilabel.evaluation.labelling import count_answers
-from verilabel.evidence.attestation import (
+from verilabel.evidence.keys import PrivateKey
+from verilabel.evidence.others.attestation import (
     Comparison,
     Dispute,
     Predicate,
@@ -32,9 +33,8 @@ from verilabel.evidence.attestation import (
     build_attestation,
     signed_by,
 )
-from verilabel.evidence.keys import PrivateKey
+from verilabel.evidence.others.signed import Signed, sign_attestation
 from verilabel.evidence.sealing import Sealing, seal_bundle
-from verilabel.evidence.signed import Signed, sign_attestation
 from verilabel.evidence.trust import TrustPolicy, parse_trust
 from verilabel.evidence.verification import Verification
 from verilabel.evidence.verifier import verify_bundle

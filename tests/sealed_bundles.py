@@ -21,8 +21,8 @@ from verilabel.evidence.manifest import Manifest, make_manifest
 from verilabel.evidence.merkle import leaf_hash, root_of
 from verilabel.evidence.ordering import Root
 from verilabel.evidence.reading import read_plan
+from verilabel.evidence.sealed.withholding import Choice, Withheld, withhold_records
 from verilabel.evidence.sealing import PlanEntry, Sealing, sign_folder
-from verilabel.evidence.withholding import Choice, Withheld, withhold_records
 from verilabel.records.canonical import digest
 
 RESEALED = ISSUED + timedelta(hours=1)

@@ -24,7 +24,7 @@ from two_findings import finding_here
 from verilabel.errors import MalformedInput
 from verilabel.evidence import trust as rules
 from verilabel.evidence import verifier
-from verilabel.evidence.signed import Signed
+from verilabel.evidence.others.signed import Signed
 from verilabel.evidence.trust import TrustPolicy
 from verilabel.evidence.verification import Verification
 

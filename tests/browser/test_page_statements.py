@@ -25,9 +25,9 @@ from party_factory import (
     withdrawal_of,
 )
 from sealed_bundles import make_sealed
-from verilabel.evidence.attaching import attach_statements
 from verilabel.evidence.container import open_container
-from verilabel.evidence.signed import Signed
+from verilabel.evidence.others.attaching import attach_statements
+from verilabel.evidence.others.signed import Signed
 from verilabel.evidence.trust import TrustPolicy, parse_trust
 from verilabel.evidence.verifier import verify_bundle
 from verilabel.report.building import build_view

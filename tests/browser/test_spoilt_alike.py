@@ -33,7 +33,7 @@ from verilabel.evidence.container import Folder
 from verilabel.evidence.envelope import sign
 from verilabel.evidence.keys import PrivateKey
 from verilabel.evidence.manifest import make_manifest
-from verilabel.evidence.signed import Signed, parse_signed
+from verilabel.evidence.others.signed import Signed, parse_signed
 from verilabel.evidence.verifier import verify_bundle
 from verilabel.records.canonical import jcs
 

@@ -27,7 +27,7 @@ from party_factory import (
 from sealed_bundles import make_sealed
 from two_findings import finding_here, finding_there
 from verilabel.evidence import layout
-from verilabel.evidence.signed import Signed
+from verilabel.evidence.others.signed import Signed
 from verilabel.evidence.trust import parse_trust, write_trust
 from verilabel.evidence.verifier import verify_bundle
 from verilabel.records.canonical import jcs

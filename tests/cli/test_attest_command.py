@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from small_runs import Place, at_most, numbered_rows, open_place, rubric_text, write_suite
-from verilabel.evidence.attestation import Finding
-from verilabel.evidence.signed import parse_signed
+from verilabel.evidence.others.attestation import Finding
+from verilabel.evidence.others.signed import parse_signed
 
 MODEL = ("--model", "simulated:rate=0.02,seed=3", "--name", "bot")
 RUBRIC = rubric_text(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from small_runs import Place, at_most, numbered_rows, open_place, rubric_text, write_suite
-from verilabel.evidence.challenge import parse_challenge
+from verilabel.evidence.sealed.challenge import parse_challenge
 
 SAMPLES = 30
 

@@ -10,9 +10,9 @@ import pytest
 from bundle_factory import Recipe
 from party_factory import make_party
 from small_runs import Place, open_place
-from verilabel.evidence.attestation import Dispute
 from verilabel.evidence.log import LocalLog
-from verilabel.evidence.signed import entry_of, parse_signed
+from verilabel.evidence.others.attestation import Dispute
+from verilabel.evidence.others.signed import entry_of, parse_signed
 from verilabel.records.canonical import digest
 
 

@@ -12,7 +12,7 @@ from bundle_factory import ISSUER
 from party_factory import CRITIC, REPLICATOR, STRANGER, WHO_COUNTS, make_party, model_that, replica_recipe
 from small_runs import Place, open_place
 from verilabel.evidence.keys import key_path, save_key
-from verilabel.evidence.signed import parse_signed
+from verilabel.evidence.others.signed import parse_signed
 
 INDEPENDENT = ("--independence", "another laboratory, with an account of its own")
 

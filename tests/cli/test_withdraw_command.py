@@ -11,9 +11,9 @@ import pytest
 from bundle_factory import ISSUER, Recipe
 from party_factory import STRANGER, make_party
 from small_runs import Place, open_place
-from verilabel.evidence.attestation import Withdrawal
 from verilabel.evidence.keys import key_path, save_key
-from verilabel.evidence.signed import parse_signed
+from verilabel.evidence.others.attestation import Withdrawal
+from verilabel.evidence.others.signed import parse_signed
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from verilabel.comparison.replication import (
     require_signable,
 )
 from verilabel.errors import CheckFailed, SealError, UsageError
-from verilabel.evidence.attestation import Replication
+from verilabel.evidence.others.attestation import Replication
 from verilabel.evidence.verifier import verify_bundle
 
 SIZES = (("quiz", 120), ("puzzles", 60))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bundle_factory import ISSUER
 from party_factory import CRITIC, REPLICATOR, SIGNED, another_digest
 from verilabel.errors import MalformedInput, UsageError, VerilabelError
-from verilabel.evidence.attestation import (
+from verilabel.evidence.others.attestation import (
     BASE,
     BundleReference,
     Comparison,

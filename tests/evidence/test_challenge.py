@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from bundle_factory import ATTACKER_LOG, LOG, PLANNED, READ
 from sealed_bundles import Lines, Made, forge_lines, make_sealed, open_log, seal_again
 from verilabel.errors import CheckFailed, MalformedInput, SealError, VerilabelError
-from verilabel.evidence.challenge import (
+from verilabel.evidence.container import Folder
+from verilabel.evidence.log import Entry, LocalLog
+from verilabel.evidence.note import parse_checkpoint_text, parse_note, sign_checkpoint
+from verilabel.evidence.sealed.challenge import (
     Challenge,
     CheckpointNonce,
     TextNonce,
@@ -24,9 +27,6 @@ from verilabel.evidence.challenge import (
     make_challenge,
     parse_challenge,
 )
-from verilabel.evidence.container import Folder
-from verilabel.evidence.log import Entry, LocalLog
-from verilabel.evidence.note import parse_checkpoint_text, parse_note, sign_checkpoint
 from verilabel.evidence.verifier import verify_bundle
 from verilabel.statistics.exact import pool_upper
 

@@ -15,13 +15,13 @@ from party_factory import STRANGER, another_digest, policy, sign_about, withdraw
 from verilabel.errors import CheckFailed, MalformedInput, SealError, UsageError
 from verilabel.evaluation.labelling import count_answers, keep_given
 from verilabel.evidence import layout
-from verilabel.evidence.attaching import attach_statements
-from verilabel.evidence.attestation import Dispute, Finding, signed_by
 from verilabel.evidence.container import Folder
-from verilabel.evidence.given import objection_to_finding, path_of, read_given
 from verilabel.evidence.keys import PrivateKey
+from verilabel.evidence.others.attaching import attach_statements
+from verilabel.evidence.others.attestation import Dispute, Finding, signed_by
+from verilabel.evidence.others.given import objection_to_finding, path_of, read_given
+from verilabel.evidence.others.signed import Signed
 from verilabel.evidence.sealing import Sealing, seal_bundle
-from verilabel.evidence.signed import Signed
 from verilabel.evidence.statement import write_time
 from verilabel.evidence.verifier import verify_bundle
 from verilabel.rubric.model import load_rubric

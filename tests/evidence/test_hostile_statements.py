@@ -24,11 +24,11 @@ from party_factory import (
     statement_of,
     withdrawal_of,
 )
-from verilabel.evidence.attaching import attach_statements
-from verilabel.evidence.attestation import BundleReference, Replication
 from verilabel.evidence.keys import KeyType
 from verilabel.evidence.log import LocalLog
-from verilabel.evidence.signed import Signed, entry_of, with_proof
+from verilabel.evidence.others.attaching import attach_statements
+from verilabel.evidence.others.attestation import BundleReference, Replication
+from verilabel.evidence.others.signed import Signed, entry_of, with_proof
 from verilabel.evidence.trust import TrustPolicy, parse_trust
 from verilabel.evidence.verifier import verify_bundle
 

@@ -13,7 +13,7 @@ from sigstore_instance import Instance
 from verilabel.errors import MalformedInput, SealError
 from verilabel.evidence.container import open_container
 from verilabel.evidence.envelope import open_envelope
-from verilabel.evidence.keyless import verify_keyless
+from verilabel.evidence.identities.keyless import verify_keyless
 from verilabel.evidence.layout import ATTESTATION, KEYLESS
 from verilabel.evidence.reading import read_document
 from verilabel.evidence.trust import SigstoreIdentity, load_trust, trust_keys

@@ -29,10 +29,11 @@ from verilabel.errors import MalformedInput, SealError, UsageError
 from verilabel.evaluation.opened_scores import OpenedScores, rescore_opened
 from verilabel.evaluation.rescoring import find_detectors, find_suites, rescore_bundle
 from verilabel.evidence import layout
-from verilabel.evidence.challenge import Challenge, TextNonce, make_challenge
 from verilabel.evidence.container import Folder
 from verilabel.evidence.lines import Line
-from verilabel.evidence.opening import (
+from verilabel.evidence.reading import read_plan
+from verilabel.evidence.sealed.challenge import Challenge, TextNonce, make_challenge
+from verilabel.evidence.sealed.opening import (
     Opened,
     OpenedRecord,
     check_opened,
@@ -44,10 +45,9 @@ from verilabel.evidence.opening import (
     withheld_answers,
     write_openings,
 )
-from verilabel.evidence.reading import read_plan
+from verilabel.evidence.sealed.withholding import withhold_records
 from verilabel.evidence.sealing import Sealing
 from verilabel.evidence.verifier import verify_bundle
-from verilabel.evidence.withholding import withhold_records
 from verilabel.records.score import Scored
 from verilabel.rubric.model import load_rubric
 

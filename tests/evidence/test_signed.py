@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from bundle_factory import ATTACKER, ATTACKER_LOG, LOG, READ, Recipe
 from party_factory import CRITIC, SIGNED, another_digest, dispute_of, make_party, statement_of, withdrawal_of
 from verilabel.errors import CheckFailed, LimitExceeded, MalformedInput, SealError, UsageError, VerilabelError
-from verilabel.evidence.attaching import attach_statements, read_enclosed, read_signed_label
-from verilabel.evidence.attestation import Dispute, build_attestation, signed_by
 from verilabel.evidence.container import write_zip
 from verilabel.evidence.keys import KeyType
 from verilabel.evidence.log import LocalLog
-from verilabel.evidence.signed import (
+from verilabel.evidence.others.attaching import attach_statements, read_enclosed, read_signed_label
+from verilabel.evidence.others.attestation import Dispute, build_attestation, signed_by
+from verilabel.evidence.others.signed import (
     MAX_SIGNED_BYTES,
     Signed,
     entry_of,

@@ -30,10 +30,10 @@ from party_factory import (
 )
 from verilabel.errors import CheckFailed, LimitExceeded, MalformedInput, SealError
 from verilabel.evidence import layout
-from verilabel.evidence.attaching import attach_statements
 from verilabel.evidence.keys import KeyType
 from verilabel.evidence.log import LocalLog
-from verilabel.evidence.signed import Signed, entry_of, with_proof
+from verilabel.evidence.others.attaching import attach_statements
+from verilabel.evidence.others.signed import Signed, entry_of, with_proof
 from verilabel.evidence.trust import parse_trust
 from verilabel.evidence.verification import Verification
 from verilabel.evidence.verifier import verify_bundle

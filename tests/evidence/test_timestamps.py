@@ -15,8 +15,8 @@ import pytest
 from bundle_factory import ISSUER, READ, make_bundle
 from verilabel.errors import MalformedInput, SealError
 from verilabel.evidence.anchors import TimestampAuthority
+from verilabel.evidence.identities.timestamps import check_timestamp, timestamp_query
 from verilabel.evidence.layout import TIMESTAMP
-from verilabel.evidence.timestamps import check_timestamp, timestamp_query
 from verilabel.evidence.trust import load_trust, write_trust
 from verilabel.evidence.verifier import verify_bundle
 

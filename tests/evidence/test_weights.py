@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from verilabel.cli import main
 from verilabel.errors import MalformedInput, SealError, UsageError
-from verilabel.evidence.weights import check_signature, weights_root
+from verilabel.evidence.identities.weights import check_signature, weights_root
 
 model_signing = pytest.importorskip("model_signing", reason="the extra model-signing is not installed")
 

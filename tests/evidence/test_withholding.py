@@ -31,15 +31,15 @@ from sealed_bundles import (
 )
 from verilabel.errors import MalformedInput, SealError, UsageError, VerilabelError
 from verilabel.evidence import layout
-from verilabel.evidence.challenge import parse_challenge
 from verilabel.evidence.container import Folder
 from verilabel.evidence.lines import decode_evidence, decode_line, encode_line
 from verilabel.evidence.log import LocalLog
 from verilabel.evidence.manifest import Manifest, make_manifest
+from verilabel.evidence.sealed.challenge import parse_challenge
+from verilabel.evidence.sealed.withholding import Choice, withhold_records
 from verilabel.evidence.sealing import Sealing
 from verilabel.evidence.verification import Level, Verification
 from verilabel.evidence.verifier import verify_bundle
-from verilabel.evidence.withholding import Choice, withhold_records
 from verilabel.records.attempt import Attempt, Failure, Usage
 from verilabel.records.withheld import OPEN_ANSWERS, SealedAttempt, withhold_attempt
 

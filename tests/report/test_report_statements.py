@@ -26,9 +26,9 @@ from party_factory import (
 )
 from sealed_bundles import Made, make_sealed
 from verilabel.cli import main
-from verilabel.evidence.attaching import attach_statements
 from verilabel.evidence.container import open_container
-from verilabel.evidence.signed import Signed
+from verilabel.evidence.others.attaching import attach_statements
+from verilabel.evidence.others.signed import Signed
 from verilabel.evidence.trust import TrustPolicy, parse_trust
 from verilabel.evidence.verification import Level
 from verilabel.evidence.verifier import verify_bundle

@@ -23,12 +23,12 @@ from transparency.small_logs import (
     make_log,
     witness_server,
 )
-from verilabel.evidence.attestation import Dispute, build_attestation, signed_by
 from verilabel.evidence.container import write_zip
 from verilabel.evidence.keys import save_key
 from verilabel.evidence.log import LocalLog
 from verilabel.evidence.note import open_proof
-from verilabel.evidence.signed import load_signed, sign_attestation
+from verilabel.evidence.others.attestation import Dispute, build_attestation, signed_by
+from verilabel.evidence.others.signed import load_signed, sign_attestation
 from verilabel.evidence.trust import write_trust
 from verilabel.records.canonical import digest
 

@@ -63,7 +63,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> ExitStatus:
     """Sign the finding."""
-    from verilabel.evidence.attestation import Finding, signed_by
+    from verilabel.evidence.others.attestation import Finding, signed_by
     from verilabel.evidence.statement import write_time
 
     signing.check_statement_out(args)

@@ -26,8 +26,8 @@ from verilabel.cli.console import add_json_flag, plain, print_json
 from verilabel.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
-    from verilabel.evidence.challenge import CheckpointNonce, TextNonce
     from verilabel.evidence.container import Container
+    from verilabel.evidence.sealed.challenge import CheckpointNonce, TextNonce
 
 SUMMARY = "choose withheld records by a public nonce that nobody could foresee"
 FLAG_SAYS = {
@@ -58,9 +58,9 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> ExitStatus:
     """Write the challenge."""
     from verilabel.evidence.atomic import write_file
-    from verilabel.evidence.challenge import check_challenge, make_challenge
     from verilabel.evidence.container import open_container
-    from verilabel.evidence.opening import withheld_answers
+    from verilabel.evidence.sealed.challenge import check_challenge, make_challenge
+    from verilabel.evidence.sealed.opening import withheld_answers
     from verilabel.evidence.verifier import verify_bundle
 
     if args.k < 1:
@@ -90,7 +90,7 @@ def print_flags(flags: tuple[str, ...]) -> None:
 
 
 def _nonce(args: Namespace, container: Container) -> TextNonce | CheckpointNonce:
-    from verilabel.evidence.challenge import CheckpointNonce, TextNonce
+    from verilabel.evidence.sealed.challenge import CheckpointNonce, TextNonce
 
     if args.checkpoint is None:
         if args.nonce is not None and not args.nonce.strip():
@@ -105,9 +105,9 @@ def _nonce(args: Namespace, container: Container) -> TextNonce | CheckpointNonce
 
 def _read_checkpoint(path: Path, container: Container) -> tuple[bytes, tuple[str, ...]]:
     """The note, and the proof that the log only grew up to it where the log itself is at hand."""
-    from verilabel.evidence.challenge import encode_hash, label_checkpoint
     from verilabel.evidence.log import LocalLog
     from verilabel.evidence.note import MAX_NOTE_BYTES, parse_checkpoint_text, parse_note
+    from verilabel.evidence.sealed.challenge import encode_hash, label_checkpoint
 
     if not path.is_dir():
         with path.open("rb") as file:

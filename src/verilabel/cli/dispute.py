@@ -61,8 +61,8 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> ExitStatus:
     """Sign the dispute."""
-    from verilabel.evidence.attaching import read_signed_label
-    from verilabel.evidence.attestation import Dispute, signed_by
+    from verilabel.evidence.others.attaching import read_signed_label
+    from verilabel.evidence.others.attestation import Dispute, signed_by
 
     signing.check_statement_out(args)
     statement = read_signed_label(args.bundle).statement

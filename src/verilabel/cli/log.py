@@ -407,7 +407,7 @@ def _refresh(args: argparse.Namespace) -> None:
 def _submit(args: argparse.Namespace) -> None:
     from verilabel.evidence.atomic import write_file
     from verilabel.evidence.keys import load_public
-    from verilabel.evidence.signed import with_proof
+    from verilabel.evidence.others.signed import with_proof
     from verilabel.transparency.opening import open_log_at
     from verilabel.transparency.submitting import read_submission
 

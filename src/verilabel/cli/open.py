@@ -26,8 +26,8 @@ from verilabel.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
     from verilabel.evaluation.opened_scores import OpenedScores
-    from verilabel.evidence.challenge import Challenge
-    from verilabel.evidence.opening import Opened
+    from verilabel.evidence.sealed.challenge import Challenge
+    from verilabel.evidence.sealed.opening import Opened
 
 SUMMARY = "open the withheld records that a challenge chose"
 
@@ -62,7 +62,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> ExitStatus:
     """Open records, or check opened ones."""
-    from verilabel.evidence.challenge import MAX_CHALLENGE_BYTES, parse_challenge
+    from verilabel.evidence.sealed.challenge import MAX_CHALLENGE_BYTES, parse_challenge
 
     if (args.check is None) == (args.openings is None):
         raise UsageError("either open or check", hint="--openings FILE --out FILE, or --check FILE")
@@ -74,7 +74,7 @@ def run(args: Namespace) -> ExitStatus:
 def _open(args: Namespace, challenge: Challenge) -> ExitStatus:
     from verilabel.evidence.atomic import write_file
     from verilabel.evidence.container import open_container
-    from verilabel.evidence.opening import encode_opened, open_records
+    from verilabel.evidence.sealed.opening import encode_opened, open_records
     from verilabel.evidence.verifier import verify_bundle
 
     if args.out is None:
@@ -95,8 +95,8 @@ def _check(args: Namespace, challenge: Challenge) -> ExitStatus:
     from verilabel.evaluation.rescoring import find_detectors, find_suites
     from verilabel.evidence.container import open_container
     from verilabel.evidence.layout import RUBRIC
-    from verilabel.evidence.opening import check_opened, read_opened
     from verilabel.evidence.reading import read_document, read_plan
+    from verilabel.evidence.sealed.opening import check_opened, read_opened
     from verilabel.evidence.verifier import verify_bundle
     from verilabel.rubric.model import load_rubric
 

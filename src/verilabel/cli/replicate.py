@@ -31,8 +31,8 @@ from verilabel.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
     from verilabel.comparison.pairing import Party
-    from verilabel.evidence.attestation import Comparison, MeasureComparison
-    from verilabel.evidence.signed import Signed
+    from verilabel.evidence.others.attestation import Comparison, MeasureComparison
+    from verilabel.evidence.others.signed import Signed
 
 SUMMARY = "compare two parties' bundles of one system; sign what was found"
 STATUS = {
@@ -113,7 +113,7 @@ def _check_signing(args: Namespace) -> None:
 
 def _sign(args: Namespace, original: Party, replica: Party, comparison: Comparison) -> Signed:
     from verilabel.comparison.replication import reference_to, require_signable
-    from verilabel.evidence.attestation import Replication, signed_by
+    from verilabel.evidence.others.attestation import Replication, signed_by
 
     key = seal_options.open_signing_key(args)
     require_signable(original, replica, comparison, key.keyid)

@@ -24,7 +24,7 @@ from verilabel.cli.console import add_json_flag, plain, print_json, print_table
 from verilabel.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
-    from verilabel.evidence.withholding import Withheld
+    from verilabel.evidence.sealed.withholding import Withheld
 
 SUMMARY = "withhold dual-use records from a bundle and leave commitments to them"
 
@@ -57,8 +57,8 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> ExitStatus:
     """Seal the bundle."""
+    from verilabel.evidence.sealed.withholding import Choice, withhold_records
     from verilabel.evidence.sealing import Sealing
-    from verilabel.evidence.withholding import Choice, withhold_records
 
     seal_options.check_out(args)
     choice = Choice(tuple(args.suite), tags_of(args.where), args.all)

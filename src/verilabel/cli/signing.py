@@ -13,9 +13,9 @@ from verilabel.cli.console import plain, print_json
 from verilabel.errors import UsageError
 
 if TYPE_CHECKING:
-    from verilabel.evidence.attestation import EvidenceReference, Predicate
     from verilabel.evidence.keys import PrivateKey
-    from verilabel.evidence.signed import Signed
+    from verilabel.evidence.others.attestation import EvidenceReference, Predicate
+    from verilabel.evidence.others.signed import Signed
     from verilabel.evidence.verification import Verification
 
 
@@ -61,8 +61,8 @@ def load_findings(args: Namespace) -> list[Signed]:
 
     Raises MalformedInput for a file that is none.
     """
-    from verilabel.evidence.given import finding_of
-    from verilabel.evidence.signed import load_signed
+    from verilabel.evidence.others.given import finding_of
+    from verilabel.evidence.others.signed import load_signed
 
     found = [load_signed(path) for path in getattr(args, "attestation", [])]
     for path, signed in zip(getattr(args, "attestation", []), found, strict=True):
@@ -83,8 +83,8 @@ def check_statement_out(args: Namespace) -> None:
 def sign_and_write(args: Namespace, key: PrivateKey, name: str, about: str, predicate: Predicate) -> Signed:
     """Sign a statement about a digest, log it where --log says, and write it to --out."""
     from verilabel.evidence.atomic import write_file
-    from verilabel.evidence.attestation import build_attestation
-    from verilabel.evidence.signed import entry_of, sign_attestation, with_proof
+    from verilabel.evidence.others.attestation import build_attestation
+    from verilabel.evidence.others.signed import entry_of, sign_attestation, with_proof
 
     signed = sign_attestation(build_attestation(name, about, predicate), key)
     if args.log is not None:
@@ -146,7 +146,7 @@ def text_or_file(value: str) -> str:
 
 def evidence_of(files: Sequence[Path]) -> tuple[EvidenceReference, ...]:
     """Names and digests of files that a statement points to. Raises UsageError for two of one name."""
-    from verilabel.evidence.attestation import EvidenceReference
+    from verilabel.evidence.others.attestation import EvidenceReference
 
     names = [file.name for file in files]
     if len(set(names)) != len(names):

@@ -22,7 +22,7 @@ from verilabel.cli.console import add_json_flag, plain, print_json
 from verilabel.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
-    from verilabel.evidence.signed import Signed
+    from verilabel.evidence.others.signed import Signed
     from verilabel.evidence.verification import StatementFinding
 
 SUMMARY = "show, check and attach what others signed about a label"
@@ -59,7 +59,7 @@ def add_statements_option(parser: ArgumentParser) -> None:
 def load_statements(places: list[Path]) -> list[Signed]:
     """The signed statements in files and folders. Raises UsageError where there is none, and as `load_signed`."""
     from verilabel.evidence.layout import MAX_STATEMENTS
-    from verilabel.evidence.signed import load_signed
+    from verilabel.evidence.others.signed import load_signed
 
     files: list[Path] = []
     for place in places:
@@ -144,7 +144,7 @@ def print_statements(findings: tuple[StatementFinding, ...]) -> None:
 
 
 def _attach(args: Namespace) -> ExitStatus:
-    from verilabel.evidence.attaching import attach_statements
+    from verilabel.evidence.others.attaching import attach_statements
 
     done = attach_statements(args.bundle, load_statements(args.files))
     if args.json:
@@ -164,7 +164,7 @@ def _attach(args: Namespace) -> ExitStatus:
 
 
 def _check(args: Namespace) -> ExitStatus:
-    from verilabel.evidence.signed import load_signed
+    from verilabel.evidence.others.signed import load_signed
     from verilabel.records.canonical import parse_json
 
     signed = load_signed(args.file)
@@ -199,7 +199,7 @@ def _check(args: Namespace) -> ExitStatus:
 
 
 def _facts_of(signed: Signed) -> list[tuple[str, str]]:
-    from verilabel.evidence.attestation import Dispute, Finding, Replication, Withdrawal
+    from verilabel.evidence.others.attestation import Dispute, Finding, Replication, Withdrawal
 
     match signed.attestation.predicate:
         case Replication() as found:

@@ -45,7 +45,7 @@ from verilabel.evidence.verification import Level, Verification
 
 if TYPE_CHECKING:
     from verilabel.evaluation.rescoring import Rescoring
-    from verilabel.evidence.attestation import Replication
+    from verilabel.evidence.others.attestation import Replication
 
 SUMMARY = "check a bundle offline and recompute its label; --page does it in the browser"
 RECOMPUTED = "replication_recomputed"
@@ -193,8 +193,8 @@ def _replications_to_derive(
     Anybody may sign something about anybody's replica, so that a stranger's word on it neither fails nor passes here.
     Raises UsageError where there are none, or where the level rests on others that this bundle says nothing of.
     """
-    from verilabel.evidence.attaching import read_enclosed
-    from verilabel.evidence.attestation import Replication
+    from verilabel.evidence.others.attaching import read_enclosed
+    from verilabel.evidence.others.attestation import Replication
 
     own: dict[str, Replication] = {}
     for signed in (*read_enclosed(args.bundle).values(), *load_statements(args.statements)):

@@ -20,7 +20,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _vouch(args: argparse.Namespace) -> None:
     from verilabel.evidence.atomic import write_file
-    from verilabel.evidence.keyless import verify_keyless
+    from verilabel.evidence.identities.keyless import verify_keyless
     from verilabel.evidence.trust import SigstoreIdentity
 
     payload = _statement_bytes(args.bundle)
@@ -49,7 +49,7 @@ def _vouch(args: argparse.Namespace) -> None:
 
 
 def _stamp(args: argparse.Namespace) -> None:
-    from verilabel.evidence.timestamps import check_meant, timestamp_query
+    from verilabel.evidence.identities.timestamps import check_meant, timestamp_query
     from verilabel.transparency.fetching import check_url, send_request
 
     _require_folder(args.bundle)
@@ -68,8 +68,8 @@ def _stamp(args: argparse.Namespace) -> None:
 
 def _weights(args: argparse.Namespace) -> None:
     from verilabel.evidence.container import open_container
+    from verilabel.evidence.identities.weights import check_signature, weights_root
     from verilabel.evidence.reading import read_system
-    from verilabel.evidence.weights import check_signature, weights_root
 
     if (args.signature is None) != (args.public_key is None):
         raise UsageError("a signature and the key that made it go together", hint="--signature --public-key")

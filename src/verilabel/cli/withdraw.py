@@ -50,7 +50,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> ExitStatus:
     """Sign the withdrawal."""
-    from verilabel.evidence.attestation import Withdrawal, require_own, signed_by
+    from verilabel.evidence.others.attestation import Withdrawal, require_own, signed_by
 
     signing.check_statement_out(args)
     subject = _open_subject(args.subject)
@@ -69,8 +69,8 @@ def run(args: Namespace) -> ExitStatus:
 
 
 def _open_subject(path: Path) -> _Subject:
-    from verilabel.evidence.attaching import read_signed_label
-    from verilabel.evidence.signed import load_signed
+    from verilabel.evidence.others.attaching import read_signed_label
+    from verilabel.evidence.others.signed import load_signed
 
     if path.is_dir() or path.suffix == ".zip":
         label = read_signed_label(path)

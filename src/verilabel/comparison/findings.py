@@ -23,12 +23,12 @@ import msgspec
 from verilabel.errors import MalformedInput, SealError
 from verilabel.evidence.container import Container, open_container
 from verilabel.evidence.counting import parse_index
-from verilabel.evidence.given import objection_to_finding, read_given
 from verilabel.evidence.layout import EVIDENCE, MANIFEST, suite_files
 from verilabel.evidence.manifest import parse_manifest
+from verilabel.evidence.others.given import objection_to_finding, read_given
+from verilabel.evidence.others.signed import Signed
 from verilabel.evidence.plan_checks import suite_is_meant
 from verilabel.evidence.reading import line_blocks, read_document
-from verilabel.evidence.signed import Signed
 from verilabel.evidence.verification import Verification
 from verilabel.records.canonical import digest
 from verilabel.records.plan import Design, Plan, StreamPlan, ordered_ids

@@ -14,7 +14,7 @@ from typing import Literal
 
 from verilabel.comparison.pairing import Pairs, Party, find_counting_differences, pair_measure
 from verilabel.errors import CheckFailed, SealError, UsageError
-from verilabel.evidence.attestation import (
+from verilabel.evidence.others.attestation import (
     BundleReference,
     Comparison,
     MeasureComparison,

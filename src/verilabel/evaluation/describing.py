@@ -104,7 +104,7 @@ def _resolve_weights(given: str | None) -> str | None:
     """A digest as it is; `model-signing:FOLDER` as the OpenSSF model-signing root of the folder."""
     if given is None or not given.startswith(MODEL_SIGNING):
         return given
-    from verilabel.evidence.weights import weights_root
+    from verilabel.evidence.identities.weights import weights_root
 
     return weights_root(Path(given.removeprefix(MODEL_SIGNING)))
 

@@ -26,12 +26,12 @@ from verilabel.evaluation.planning import Planned, PlanOptions, make_plan
 from verilabel.evaluation.schedule import OpenMeasures, Schedule
 from verilabel.evaluation.spending import Prices
 from verilabel.evidence.counting import Recount, encode_index, open_recount, parse_index
-from verilabel.evidence.given import finding_of, objection_to_finding, parse_given, path_of
 from verilabel.evidence.journal import Store
 from verilabel.evidence.layout import GIVEN, LOG_KEY, PLAN, RUBRIC, SYSTEM, SYSTEM_PROMPT, suite_files
 from verilabel.evidence.log import Log
+from verilabel.evidence.others.given import finding_of, objection_to_finding, parse_given, path_of
+from verilabel.evidence.others.signed import Signed
 from verilabel.evidence.sealing import log_plan
-from verilabel.evidence.signed import Signed
 from verilabel.models.address import open_model
 from verilabel.models.interface import Model
 from verilabel.records.canonical import parse_json

@@ -10,8 +10,8 @@ import msgspec
 from verilabel.detectors.interface import AskingDetector, Detector
 from verilabel.evaluation.rescoring import Rescorer, Rescoring
 from verilabel.evidence.container import Container
-from verilabel.evidence.opening import Opened
 from verilabel.evidence.reading import evidence_lines
+from verilabel.evidence.sealed.opening import Opened
 from verilabel.records.plan import Plan
 from verilabel.statistics.exact import pool_upper
 from verilabel.suites.loading import Suite
@@ -61,10 +61,11 @@ def rescore_opened(
 ) -> OpenedScores:
     """Score again the answers that were opened, and bound the altered ones among all that are withheld.
 
-    `opened` is what `evidence.opening.check_opened` gave, `suites` and `detectors` are as for `rescore_bundle`. The
-    bound is exact: the most altered answers among the withheld ones of which a choice without replacement shows so
-    few with probability above 5 % (hypergeometric; `statistics.exact.pool_upper`). It rests on the nonce: on whether
-    it could be foreseen (`Opened.flags`). Raises MalformedInput where a file of the bundle cannot be read.
+    `opened` is what `evidence.sealed.opening.check_opened` gave, `suites` and `detectors` are as for
+    `rescore_bundle`. The bound is exact: the most altered answers among the withheld ones of which a choice without
+    replacement shows so few with probability above 5 % (hypergeometric; `statistics.exact.pool_upper`). It rests on
+    the nonce: on whether it could be foreseen (`Opened.flags`). Raises MalformedInput where a file of the bundle
+    cannot be read.
     """
     work = Rescorer(container, plan, suites, detectors, opened.records)
     work.check_indexes()

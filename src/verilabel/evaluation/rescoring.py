@@ -9,7 +9,7 @@ record under the Merkle root:
 4. each score is what its detector, with the plan's own rules, says of that text;
 5. each judge was asked the question that its rules make of the answer, and its verdict is what its reply says.
 
-Withheld records are counted as unchecked, but for those whose openings are at hand (`evidence.opening`).
+Withheld records are counted as unchecked, but for those whose openings are at hand (`evidence.sealed.opening`).
 
 What this cannot show is that a response came from the model: for that there is replication.
 """
@@ -111,7 +111,7 @@ def rescore_bundle(
     `suites` maps `id@version` to the suites at hand, `detectors` the same to open detectors (see `find_suites`,
     `find_detectors`). What does not hold is a value of the result; what is neither there nor of the plan's digest is
     counted as unchecked. `opened` maps lines of the evidence to withheld attempts that were opened and held against
-    their commitments (`evidence.opening.check_opened`). Raises MalformedInput where a file cannot be read.
+    their commitments (`evidence.sealed.opening.check_opened`). Raises MalformedInput where a file cannot be read.
     """
     work = Rescorer(container, plan, suites, detectors, opened or {})
     work.check_indexes()

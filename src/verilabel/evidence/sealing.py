@@ -26,7 +26,6 @@ from verilabel.evidence.consistency import consistency_bytes
 from verilabel.evidence.container import Folder, write_zip
 from verilabel.evidence.counting import Recount, recount
 from verilabel.evidence.envelope import sign
-from verilabel.evidence.given import objection_to_finding, path_of, read_given
 from verilabel.evidence.journal import Store
 from verilabel.evidence.keys import PrivateKey
 from verilabel.evidence.layout import (
@@ -46,6 +45,7 @@ from verilabel.evidence.log import Entry, Log
 from verilabel.evidence.manifest import Manifest, make_manifest
 from verilabel.evidence.note import parse_checkpoint_text, parse_note, parse_proof
 from verilabel.evidence.ordering import Root, write_ordered
+from verilabel.evidence.others.given import objection_to_finding, path_of, read_given
 from verilabel.evidence.reading import (
     evidence_lines,
     read_document,

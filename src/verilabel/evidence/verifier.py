@@ -32,8 +32,8 @@ from pathlib import Path
 
 from verilabel.errors import MalformedInput, SealError, VerilabelError
 from verilabel.evidence.container import open_container
+from verilabel.evidence.others.signed import Signed
 from verilabel.evidence.plan_checks import FindCard, FindSuite
-from verilabel.evidence.signed import Signed
 from verilabel.evidence.steps.derivation import check_evidence, check_label, check_plan, check_recount
 from verilabel.evidence.steps.seals import check_log, check_manifest, check_signature, check_statement
 from verilabel.evidence.steps.standing import check_validity

@@ -19,6 +19,7 @@ from verilabel.evidence.envelope import open_envelope
 from verilabel.evidence.keys import parse_public_file
 from verilabel.evidence.layout import ATTESTATION, RUBRIC, SIGNER_KEY, SURPLUS
 from verilabel.evidence.lines import BundleLine, decode_lines
+from verilabel.evidence.others.signed import Signed
 from verilabel.evidence.plan_checks import check_against_rubric
 from verilabel.evidence.reading import (
     evidence_lines,
@@ -29,7 +30,6 @@ from verilabel.evidence.reading import (
     read_plan,
     read_system,
 )
-from verilabel.evidence.signed import Signed
 from verilabel.evidence.statement import Statement, parse_statement, write_time
 from verilabel.evidence.suite_checks import check_strata
 from verilabel.evidence.verification import Verification

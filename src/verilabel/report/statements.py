@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from verilabel.evidence.attestation import (
+from verilabel.evidence.container import Container
+from verilabel.evidence.layout import STATEMENTS
+from verilabel.evidence.others.attestation import (
     Dispute,
     Finding,
     MeasureComparison,
@@ -15,10 +17,8 @@ from verilabel.evidence.attestation import (
     Replication,
     Withdrawal,
 )
-from verilabel.evidence.container import Container
-from verilabel.evidence.layout import STATEMENTS
+from verilabel.evidence.others.signed import Signed, parse_signed
 from verilabel.evidence.reading import read_document
-from verilabel.evidence.signed import Signed, parse_signed
 from verilabel.evidence.verification import StatementFinding, Verification
 from verilabel.report.view import ComparedMeasure, StatementView
 from verilabel.report.wording import (

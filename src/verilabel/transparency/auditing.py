@@ -24,7 +24,7 @@ from verilabel.evidence.keys import PublicKey
 from verilabel.evidence.log import Entry, LocalLog, parse_entry
 from verilabel.evidence.merkle import Tree, consistency_proof, leaf_hash, root_at
 from verilabel.evidence.note import MAX_NOTE_BYTES, Checkpoint, open_checkpoint
-from verilabel.evidence.signed import LOGGED_AS
+from verilabel.evidence.others.signed import LOGGED_AS
 from verilabel.transparency.comparing import compare_growth, shrunken, split_view
 from verilabel.transparency.fetching import check_url, send_request
 from verilabel.transparency.local_tiles import LocalTiles

@@ -11,8 +11,8 @@ from verilabel.evidence.container import open_container
 from verilabel.evidence.envelope import MAX_ENVELOPE_BYTES, open_envelope
 from verilabel.evidence.keys import PublicKey, parse_public_file
 from verilabel.evidence.log import Entry
+from verilabel.evidence.others.signed import FORMAT, LOGGED_AS, Signed, entry_of, load_signed
 from verilabel.evidence.reading import read_document
-from verilabel.evidence.signed import FORMAT, LOGGED_AS, Signed, entry_of, load_signed
 from verilabel.evidence.statement import parse_statement
 from verilabel.records.canonical import digest
 

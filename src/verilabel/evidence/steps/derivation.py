@@ -10,9 +10,9 @@ from verilabel.errors import SealError
 from verilabel.evidence import layout
 from verilabel.evidence.container import Container
 from verilabel.evidence.counting import Recount, recount
-from verilabel.evidence.given import objection_to_finding, read_given
 from verilabel.evidence.lines import EvidenceLine
 from verilabel.evidence.merkle import leaf_hashes, root_of
+from verilabel.evidence.others.given import objection_to_finding, read_given
 from verilabel.evidence.plan_checks import check_against_rubric, flags_of_cards, flags_of_suites
 from verilabel.evidence.reading import (
     evidence_blocks,

@@ -10,7 +10,8 @@ from verilabel.evidence.acceptance import Accepted, Refused
 from verilabel.evidence.consistency import check_consistency
 from verilabel.evidence.container import Container, digest_of_file
 from verilabel.evidence.envelope import open_envelope
-from verilabel.evidence.keyless import verify_keyless
+from verilabel.evidence.identities.keyless import verify_keyless
+from verilabel.evidence.identities.timestamps import check_timestamp
 from verilabel.evidence.keys import KeyType, PublicKey, parse_public_file
 from verilabel.evidence.log import Entry
 from verilabel.evidence.manifest import check_presence, parse_manifest
@@ -24,7 +25,6 @@ from verilabel.evidence.reading import (
 from verilabel.evidence.results import rubric_canonical_bytes
 from verilabel.evidence.statement import parse_statement
 from verilabel.evidence.steps.state import Skipped, State
-from verilabel.evidence.timestamps import check_timestamp
 from verilabel.evidence.trust import TrustPolicy
 from verilabel.records.canonical import digest
 from verilabel.records.system import SystemDescriptor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from verilabel.errors import CheckFailed
 from verilabel.evidence import layout
-from verilabel.evidence.given import objection_to_finding
+from verilabel.evidence.others.given import objection_to_finding
 from verilabel.evidence.statement import parse_time
 from verilabel.evidence.steps.state import Skipped, State
 from verilabel.evidence.validity import find_objection

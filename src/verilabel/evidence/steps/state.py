@@ -14,8 +14,8 @@ from verilabel.evidence.container import Container
 from verilabel.evidence.counting import Recount
 from verilabel.evidence.keys import PublicKey
 from verilabel.evidence.manifest import Manifest
+from verilabel.evidence.others.signed import Signed
 from verilabel.evidence.plan_checks import FindCard, FindSuite
-from verilabel.evidence.signed import Signed
 from verilabel.evidence.statement import Statement
 from verilabel.evidence.suite_checks import SuiteFacts
 from verilabel.evidence.trust import TrustPolicy

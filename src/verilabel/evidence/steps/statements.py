@@ -15,9 +15,9 @@ from datetime import datetime
 from verilabel.errors import CheckFailed, LimitExceeded, MalformedInput, SealError
 from verilabel.evidence import layout
 from verilabel.evidence.acceptance import Accepted, Decision
-from verilabel.evidence.attestation import Dispute, Replication, Withdrawal
+from verilabel.evidence.others.attestation import Dispute, Replication, Withdrawal
+from verilabel.evidence.others.signed import Signed, open_statement_proof, parse_signed, replica_labels
 from verilabel.evidence.reading import read_document
-from verilabel.evidence.signed import Signed, open_statement_proof, parse_signed, replica_labels
 from verilabel.evidence.statement import Statement, parse_time
 from verilabel.evidence.steps.state import Skipped, State
 from verilabel.evidence.trust import Role, TrustPolicy

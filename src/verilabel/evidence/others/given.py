@@ -10,11 +10,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from verilabel.errors import LimitExceeded, MalformedInput
-from verilabel.evidence.attestation import Finding
 from verilabel.evidence.container import Container
 from verilabel.evidence.layout import GIVEN
+from verilabel.evidence.others.attestation import Finding
+from verilabel.evidence.others.signed import Signed, parse_signed
 from verilabel.evidence.reading import read_document
-from verilabel.evidence.signed import Signed, parse_signed
 from verilabel.evidence.statement import parse_time
 from verilabel.rubric.structure import Rubric
 

@@ -15,16 +15,16 @@ from typing import Literal
 import msgspec
 
 from verilabel.errors import MalformedInput, SealError, UsageError
-from verilabel.evidence.attestation import (
+from verilabel.evidence.envelope import open_envelope, sign
+from verilabel.evidence.keys import KeyType, PrivateKey, PublicKey, parse_public, parse_public_file
+from verilabel.evidence.log import Entry
+from verilabel.evidence.note import OpenedProof, open_proof, parse_proof
+from verilabel.evidence.others.attestation import (
     MAX_ATTESTATION_BYTES,
     Attestation,
     Replication,
     parse_attestation,
 )
-from verilabel.evidence.envelope import open_envelope, sign
-from verilabel.evidence.keys import KeyType, PrivateKey, PublicKey, parse_public, parse_public_file
-from verilabel.evidence.log import Entry
-from verilabel.evidence.note import OpenedProof, open_proof, parse_proof
 from verilabel.evidence.trust import TrustPolicy
 from verilabel.records.canonical import jcs, parse_json
 
@@ -122,7 +122,7 @@ def parse_signed(data: bytes, *, where: str = "statement") -> Signed:
         file = msgspec.convert(document, _File, strict=True)
     except msgspec.ValidationError as error:
         raise MalformedInput(f"not a signed statement: {error}", where=where) from None
-    if jcs(document) + b"\n" != data or (file.log is None) != (file.proof is None):
+    if jcs(msgspec.to_builtins(file)) + b"\n" != data or (file.log is None) != (file.proof is None):
         raise MalformedInput("a signed statement that is not in its canonical form", where=where)
     signer = parse_public(file.signer, where=f"{where}: $.signer")  # 2
     if signer.key_type is not KeyType.ED25519:

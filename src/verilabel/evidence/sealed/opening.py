@@ -23,12 +23,12 @@ import msgspec
 
 from verilabel.errors import LimitExceeded, MalformedInput, SealError, UsageError
 from verilabel.evidence.atomic import flush_folder
-from verilabel.evidence.challenge import Challenge, check_challenge
 from verilabel.evidence.container import Container
 from verilabel.evidence.layout import EVIDENCE, MAX_LINE_BYTES, SURPLUS
 from verilabel.evidence.lines import decode_line, decode_lines
 from verilabel.evidence.merkle import leaf_hash
 from verilabel.evidence.reading import evidence_lines, line_blocks
+from verilabel.evidence.sealed.challenge import Challenge, check_challenge
 from verilabel.evidence.verification import Verification
 from verilabel.records.attempt import Attempt
 from verilabel.records.withheld import SealedAttempt, withhold_attempt
@@ -237,7 +237,7 @@ class Opened:
     records: Mapping[int, Attempt]
     """Line of the evidence, from 1, to the attempt that stands behind its commitment."""
     flags: tuple[str, ...]
-    """What the challenge's nonce leaves open (`evidence.challenge.check_challenge`)."""
+    """What the challenge's nonce leaves open (`evidence.sealed.challenge.check_challenge`)."""
 
 
 def check_opened(

@@ -16,11 +16,11 @@ from verilabel.errors import CheckFailed, LimitExceeded, SealError, UsageError
 from verilabel.evidence.atomic import flush_folder, write_file
 from verilabel.evidence.container import Container, open_container, write_zip
 from verilabel.evidence.envelope import open_envelope
-from verilabel.evidence.given import read_given
 from verilabel.evidence.keys import PublicKey, parse_public_file
 from verilabel.evidence.layout import ATTESTATION, MAX_STATEMENTS, SIGNER_KEY, STATEMENTS
+from verilabel.evidence.others.given import read_given
+from verilabel.evidence.others.signed import Signed, parse_signed, replica_labels
 from verilabel.evidence.reading import read_document
-from verilabel.evidence.signed import Signed, parse_signed, replica_labels
 from verilabel.evidence.statement import Statement, parse_statement
 
 

@@ -38,10 +38,10 @@ from verilabel.evidence.layout import (
 from verilabel.evidence.lines import BundleLine, decode_lines, encode_line
 from verilabel.evidence.manifest import Manifest, make_manifest
 from verilabel.evidence.merkle import Frontier, leaf_hash
-from verilabel.evidence.opening import SALT_BYTES, OpeningsFile, write_openings
 from verilabel.evidence.ordering import Root
 from verilabel.evidence.reading import evidence_lines, line_blocks, read_document, read_indexes, read_plan
 from verilabel.evidence.results import measures_bytes
+from verilabel.evidence.sealed.opening import SALT_BYTES, OpeningsFile, write_openings
 from verilabel.evidence.sealing import (
     PlanEntry,
     Sealing,
