@@ -9,6 +9,7 @@ import { build } from "esbuild";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const RUBRICS = here("../src/verilabel/rubric/data/");
+const REPORT_STYLE = here("../src/verilabel/report/data/page.css");
 const COMMON = {
   absWorkingDir: here("."),
   bundle: true,
@@ -45,7 +46,7 @@ const cspHash = (text) => `'sha256-${createHash("sha256").update(text, "utf8").d
 async function buildPage() {
   const script = `\n${await bundle("src/page/main.ts", { format: "iife" })}`;
   if (/<\/script|<!--/i.test(script)) throw new Error("the script would end its own element");
-  const style = `\n${readFileSync(here("src/page/page.css"), "utf8")}`;
+  const style = `\n${[REPORT_STYLE, here("src/page/page.css")].map((file) => readFileSync(file, "utf8")).join("\n")}`;
   return readFileSync(here("src/page/page.html"), "utf8")
     .replace("SCRIPT_HASH", () => cspHash(script))
     .replace("STYLE_HASH", () => cspHash(style))
@@ -55,10 +56,10 @@ async function buildPage() {
 
 const buildModules = () => bundle("src/node.ts", { format: "esm", platform: "neutral", mainFields: ["module", "main"] });
 
-const outputs = [["../conformance/second/built.mjs", await buildModules()]];
-if (existsSync(here("src/page/main.ts"))) {
-  outputs.push(["../src/verilabel/browser/data/verifier.html", await buildPage()]);
-}
+const outputs = [
+  ["../conformance/second/built.mjs", await buildModules()],
+  ["../src/verilabel/browser/data/verifier.html", await buildPage()],
+];
 let differing = 0;
 for (const [path, text] of outputs) {
   const file = here(path);

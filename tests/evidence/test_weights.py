@@ -109,6 +109,15 @@ def test_another_key_does_not_count(model: Path, signed: tuple[Path, Path], tmp_
         check_signature(model, signed[0], other)
 
 
+def test_a_key_that_is_not_there_is_not_a_signature_that_does_not_hold(
+    model: Path, signed: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing = tmp_path / "nothing.pub"
+    arguments = ["--signature", str(signed[0]), "--public-key", str(nothing)]
+    assert 2 == main(["keys", "weights", str(model), *arguments])
+    assert "nothing.pub" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("text", ["", "{}", '{"dsseEnvelope":{"payload":"e30="}}', "[]"])
 def test_what_is_no_signature_is_malformed(
     model: Path, signed: tuple[Path, Path], tmp_path: Path, text: str

@@ -50,6 +50,8 @@ def check_signature(folder: Path, signature: Path, public_key: Path) -> str:
     config = verifying.Config().use_elliptic_key_verifier(public_key=public_key)
     try:
         config.verify(folder, signature)
+    except OSError:  # a file that cannot be read says nothing of the signature
+        raise
     except Exception as error:  # the package raises ValueError, sigstore's and cryptography's errors
         raise SealError(f"the model signature does not hold: {error}", where=str(signature)) from None
     if root != weights_root(folder):
