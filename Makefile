@@ -28,7 +28,7 @@ $(VENV)/.demo: pyproject.toml
 
 $(VENV)/.test: pyproject.toml
 	$(CREATE)
-	$(INSTALL) -e '.[eval,parquet,hub,import,server,sigstore,model-signing,timestamps]' --group test --group lint --group train
+	$(INSTALL) -e '.[eval,parquet,hub,import,server,gateway,redis,postgres,otel,sigstore,model-signing,timestamps]' --group test --group lint --group train
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.test

@@ -23,11 +23,11 @@ from verilabel.evidence.keys import PublicKey
 from verilabel.evidence.log import LocalLog
 from verilabel.evidence.merkle import Tree, verify_consistency
 from verilabel.evidence.note import Checkpoint, Proof, open_proof, sign_checkpoint
+from verilabel.serving import read_token
 from verilabel.transparency.fetching import check_url, send_request
 from verilabel.transparency.memory import Memory, Pins
 from verilabel.transparency.opening import url_of
 from verilabel.transparency.remote import RemoteLog, read_log_key
-from verilabel.transparency.serving import read_token
 
 
 @pytest.fixture(scope="module")

@@ -48,6 +48,9 @@ NOUNS: dict[str, str] = {
     "frameworks": "catalogues of published frameworks, and crosswalks between them",
     "keys": "make and show signing keys",
     "log": "transparency logs: show, prove, check; serve, submit and audit",
+    "gateway": "an LLM gateway: guards, limits, approvals, admission by label, an audit trail",
+    "policy": "lint, test, compare, sign and pull guard policies",
+    "approvals": "list and decide what a gateway holds for people",
     "witness": "cosign the checkpoints of logs that only ever grow",
 }
 

@@ -309,7 +309,7 @@ def _tiles(args: argparse.Namespace) -> None:
 
 
 def _serve(args: argparse.Namespace) -> None:
-    from verilabel.transparency import serving
+    from verilabel import serving
     from verilabel.transparency.configuration import parse_witness, read_configuration
     from verilabel.transparency.log_server import LogService
     from verilabel.transparency.opening import open_local_log, url_of

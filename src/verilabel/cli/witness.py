@@ -93,7 +93,7 @@ def _show_key(args: argparse.Namespace) -> None:
 
 
 def _serve(args: argparse.Namespace) -> None:
-    from verilabel.transparency import serving
+    from verilabel import serving
     from verilabel.transparency.remote import read_log_key
     from verilabel.transparency.witness_server import WitnessService
     from verilabel.transparency.witnessing import Witness

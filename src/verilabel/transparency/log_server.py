@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Protocol
 from verilabel.errors import MalformedInput, UsageError, VerilabelError
 from verilabel.evidence.log import MAX_ENTRY_BYTES, Entry, LocalLog, parse_entry
 from verilabel.evidence.note import Proof
+from verilabel.serving import BodyRefused, read_body, refuses_writer
 from verilabel.transparency.local_tiles import LocalTiles
-from verilabel.transparency.serving import BodyRefused, read_body, refuses_writer
 from verilabel.transparency.tiles import CHECKPOINT_PATH, KEY_PATH, parse_tile_path
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from verilabel.evidence.keys import (
 )
 from verilabel.evidence.log import LocalLog, Log
 from verilabel.evidence.note import open_checkpoint
+from verilabel.serving import read_token
 from verilabel.transparency.auditing import Audited, audit_local, audit_log
 from verilabel.transparency.configuration import CONFIGURATION, WitnessAddress, read_configuration
 from verilabel.transparency.fetching import HttpTiles, check_url
@@ -24,7 +25,6 @@ from verilabel.transparency.local_tiles import FolderTiles, LocalTiles
 from verilabel.transparency.memory import Memory, Pins, memory_folder
 from verilabel.transparency.refreshing import refresh_bundle
 from verilabel.transparency.remote import RemoteLog, read_log_key, settle_key
-from verilabel.transparency.serving import read_token
 from verilabel.transparency.tiles import KEY_PATH
 from verilabel.transparency.witnessed import Cosigned, Failure, WitnessedLog
 

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from verilabel.errors import VerilabelError
-from verilabel.transparency.serving import BodyRefused, read_body
+from verilabel.serving import BodyRefused, read_body
 from verilabel.transparency.witness_protocol import ADD_CHECKPOINT, MAX_REQUEST_BYTES
 from verilabel.transparency.witnessing import TEXT_TYPE, Witness
 

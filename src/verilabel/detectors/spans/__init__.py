@@ -1,0 +1,1 @@
+"""Spans: rules that find stretches of text in linear time, whole or streamed."""

@@ -1,0 +1,1 @@
+"""Who may ask: virtual keys and roles."""

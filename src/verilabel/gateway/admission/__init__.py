@@ -1,0 +1,1 @@
+"""Admission by label: which models a route may use, by their verified bundles."""

@@ -1,0 +1,52 @@
+"""One request as the audit trail keeps it: digests and verdicts, no content unless the operator asks for it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from verilabel.gateway.verdicts import Finding
+
+
+class AuditRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What happened to one request. Times in microseconds, sizes in bytes of UTF-8, digests `sha256:...`.
+
+    `event` is `begun` (a stream or held request, written before its first byte goes out), `ended` (all others, and
+    the end of what had begun), or an administrative event. `outcome` is `answered`, `refused`, `held`, `failed`,
+    `cut` (a stream stopped by a guard), `abandoned` (the client went away). `scanned` counts the characters that
+    guards looked at, by direction and field; a body no guard looked at is never shown as clean.
+    """
+
+    event: str
+    id: str
+    at_us: int
+    dialect: str = ""
+    route: str = ""
+    key: str = ""
+    user: str = ""
+    policy: str = ""
+    upstream: str = ""
+    model: str = ""
+    served_model: str | None = None
+    fingerprint: str | None = None
+    label: str | None = None
+    admission: tuple[str, ...] = ()
+    outcome: str = ""
+    status: int = 0
+    code: str | None = None
+    streamed: bool = False
+    tries: tuple[str, ...] = ()
+    """Failed tries before: `upstream: reason`."""
+    request: str | None = None
+    reply: str | None = None
+    scanned: dict[str, int] = {}
+    guards: dict[str, str] = {}
+    """Guard id to version of each guard that looked."""
+    findings: tuple[Finding, ...] = ()
+    approval: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_microusd: int | None = None
+    waited_us: int = 0
+    """From the whole request to the upstream's first byte."""
+    elapsed_us: int = 0
+    content: dict[str, str] | None = None

@@ -1,0 +1,1 @@
+"""Limits: requests, tokens, cost and concurrency, in this process or shared through Redis."""

@@ -1,0 +1,1 @@
+"""The hot path: one request from its bytes to its answer, stage by stage."""

@@ -1,0 +1,1 @@
+"""From one provider's API to another's, requests, replies and streams."""

@@ -1,0 +1,1 @@
+"""The models behind the gateway: asking, trying again, falling back, health."""

@@ -1,0 +1,144 @@
+"""What an API that clients speak gives the pipeline: where texts stand, how streams are rewritten, how errors look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from verilabel.detectors.spans.interface import SpanFilter
+from verilabel.errors import VerilabelError
+from verilabel.gateway.verdicts import Field, Refusal, Usage
+
+
+class Slot(NamedTuple):
+    """A place in a decoded body where a text stands: `container[key]`, to be read and replaced there."""
+
+    container: Any
+    key: Any
+    field: Field
+    role: str
+    choice: int = 0
+
+    @property
+    def text(self) -> str:
+        """The text."""
+        return str(self.container[self.key])
+
+
+OpenFilter = Callable[[Field, int], SpanFilter | None]
+"""Gives the filter for one field of one choice of a stream; None where nothing looks there."""
+
+
+class Passage(NamedTuple):
+    """Text of a stream that has passed its filter, in the order it will be sent."""
+
+    field: Field
+    choice: int
+    text: str
+    is_last: bool = False
+
+
+class MalformedStream(VerilabelError):
+    """What the upstream sends is no stream of events, or holds an event that cannot be read."""
+
+
+class StreamRewriter(Protocol):
+    """Rewrites the events of one stream. What it gives out is always whole events.
+
+    `usage`, `served_model`, `fingerprint` are what the stream has said so far; `is_complete` is True once the
+    stream's own end was seen; `stopped` once a filter met a match that stops: nothing more is given out then, and
+    the pipeline ends the stream. `take_passages` gives the texts released since the last call (for guards that read
+    whole passages); it is empty unless `keeps_passages` was asked for.
+    """
+
+    usage: Usage | None
+    served_model: str | None
+    fingerprint: str | None
+    is_complete: bool
+    stopped: bool
+    events: int
+
+    def feed(self, data: bytes) -> bytes:
+        """Take what one socket read brought; give out what may be sent. Raises MalformedStream."""
+        ...
+
+    def finish(self) -> bytes:
+        """The upstream has ended: give out what is held. Raises MalformedStream for a torn last event."""
+        ...
+
+    def take_passages(self) -> list[Passage]:
+        """Released texts since the last call."""
+        ...
+
+    def filters(self) -> list[tuple[Field, int, SpanFilter]]:
+        """The filters that were opened, with field and choice, for their matches."""
+        ...
+
+
+class ClientDialect(Protocol):
+    """One API of one provider, as clients speak it to the gateway. Methods never keep or change a body unless said.
+
+    `name` is `chat`, `responses`, `completions`, `embeddings` or `messages`; `path` where it is served, without a
+    query; `provider_path` what is asked of an upstream of the same dialect, behind its base URL (which ends in /v1).
+    """
+
+    name: str
+    path: str
+    provider_path: str
+
+    def check(self, body: dict[str, Any]) -> Refusal | None:
+        """What keeps a decoded request from being one, with the place; unknown members are let through."""
+        ...
+
+    def wants_stream(self, body: dict[str, Any]) -> bool:
+        """True if the client asks for a stream."""
+        ...
+
+    def input_slots(self, body: dict[str, Any]) -> list[Slot]:
+        """Every place of a request where a text stands that a model would read."""
+        ...
+
+    def output_slots(self, reply: dict[str, Any]) -> list[Slot]:
+        """Every place of a whole reply where a text stands that a client would read."""
+        ...
+
+    def count_media(self, body: dict[str, Any]) -> int:
+        """Images, audio and files in a request."""
+        ...
+
+    def output_limit(self, body: dict[str, Any]) -> int | None:
+        """The most output tokens the request allows, times the choices it asks for; None where it does not say."""
+        ...
+
+    def describe(self, body: dict[str, Any]) -> dict[str, Any]:
+        """What conditions may ask of a request: `model`, `stream`, `media`, `tools` (names), `turns`, `system`
+        (text), `params` (sampling parameters by the names a label's scope uses), `end_user`."""
+        ...
+
+    def set_system_prompt(self, body: dict[str, Any], text: str) -> None:
+        """Put a system prompt before the client's own, in place."""
+        ...
+
+    def usage(self, reply: dict[str, Any]) -> Usage | None:
+        """Tokens that a whole reply says were used."""
+        ...
+
+    def served(self, reply: dict[str, Any]) -> tuple[str | None, str | None]:
+        """Model name and system fingerprint that a whole reply says."""
+        ...
+
+    def rewriter(self, open_filter: OpenFilter, *, keeps_passages: bool) -> StreamRewriter:
+        """A rewriter for one stream."""
+        ...
+
+    def refusal_body(self, refusal: Refusal, request_id: str) -> bytes:
+        """A refusal as this API's clients know errors."""
+        ...
+
+    def refusal_event(self, refusal: Refusal, request_id: str) -> bytes:
+        """A refusal in the middle of a stream: whole events after which the stream ends."""
+        ...
+
+    def keep_alive(self) -> bytes:
+        """What may be sent at any time between events without meaning anything."""
+        ...
