@@ -23,7 +23,7 @@ from verilabel.cli import seal_options
 from verilabel.cli.console import add_json_flag, plain, print_json
 from verilabel.cli.statements import add_statements_option, load_statements
 from verilabel.errors import ExitStatus, SealError, UsageError
-from verilabel.evidence.trust import TrustPolicy
+from verilabel.evidence.requirements import Requirements, find_shortfalls, trust_own_keys
 from verilabel.evidence.verification import Verification
 from verilabel.report.wording import FLAG_SAYS, say_flag
 
@@ -73,7 +73,7 @@ def run(args: Namespace) -> ExitStatus:
     _check_flag_names(args.forbid_flag)
     now = datetime.now(UTC)
     max_age = _days(args.max_age)
-    trust = seal_options.open_trust(args) or _own_keys()
+    trust = seal_options.open_trust(args) or trust_own_keys()
     found = verify_bundle(
         args.bundle,
         trust=trust,
@@ -110,29 +110,17 @@ def run(args: Namespace) -> ExitStatus:
 
 
 def _objections(args: Namespace, found: Verification, now: datetime, max_age: timedelta | None) -> list[str]:
-    label = found.label
-    assert label is not None and found.plan is not None, "a verification without failure has them"
-    objections = []
-    level = args.min or args.ruled_out
-    if level not in label.scale:
-        raise UsageError(f"the rubric has no level {level!r}", hint=f"it has {', '.join(label.scale)}")
-    kind = "assurance" if args.min else "hazard"
-    if label.kind != kind:
-        other = "--ruled-out" if args.min else "--min"
-        raise UsageError(f"this label is on a scale of kind {label.kind}", hint=f"use {other}")
-    if args.min and label.scale.index(label.lower) < label.scale.index(args.min):
-        objections.append(f"{args.min} is required, {label.sentence}")
-    if args.ruled_out and label.scale.index(label.upper) >= label.scale.index(args.ruled_out):
-        objections.append(f"{args.ruled_out} must be ruled out, {label.sentence}")
-    if found.level < args.verification:
-        objections.append(f"{args.verification} is required, this is {found.level_name}: {found.reason}")
-    # the plan's date, not the signature's: signing again makes no answer younger
-    if max_age is not None and now - datetime.fromisoformat(found.plan.created) > max_age:
-        objections.append(f"planned {found.plan.created}, older than {args.max_age}")
-    if args.rubric and args.rubric not in (label.rubric.id, f"{label.rubric.id}@{label.rubric.version}"):
-        objections.append(f"rubric {args.rubric} is required, this label is by {label.rubric.id}")
-    forbidden = [flag for flag in found.flags if flag in args.forbid_flag]
-    objections += [f"the flag {flag} is forbidden: {say_flag(flag)}" for flag in forbidden]
+    requirements = Requirements(
+        granted=args.min,
+        ruled_out=args.ruled_out,
+        verification=args.verification,
+        max_age=max_age,
+        rubric=args.rubric,
+        flags_forbidden=tuple(args.forbid_flag),
+    )
+    words = {flag: say_flag(flag) for flag in args.forbid_flag}
+    lacking = find_shortfalls(found, requirements, now=now, flag_words=words)
+    objections = [shortfall.says for shortfall in lacking]
     return objections + _scope_objections(args, found)
 
 
@@ -178,14 +166,3 @@ def _days(text: str | None) -> timedelta | None:
     if match is None:
         raise UsageError(f"{text!r} is not a number of days", where="--max-age", hint="such as 180d")
     return timedelta(days=int(match[1]))
-
-
-def _own_keys() -> TrustPolicy:
-    """One's own keys, for a reader who has no policy: he named nobody whose disputes count, and so all do."""
-    from dataclasses import replace
-
-    from verilabel.evidence.keys import home_folder, load_public
-    from verilabel.evidence.trust import trust_keys
-
-    own = trust_keys(*(load_public(path) for path in sorted((home_folder() / "keys").glob("*.pub"))))
-    return replace(own, is_open_to_disputes=True)

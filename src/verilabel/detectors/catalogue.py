@@ -11,6 +11,7 @@ from verilabel.detectors.choice import ChoiceDetector
 from verilabel.detectors.exact import ExactDetector
 from verilabel.detectors.harmful import HarmfulDetector
 from verilabel.detectors.interface import AskingDetector, Detector
+from verilabel.detectors.jailbreak import JailbreakDetector
 from verilabel.detectors.judge import judge_rules, open_judge
 from verilabel.detectors.measured_card import attach_errors, read_card
 from verilabel.detectors.number import NumberDetector
@@ -22,6 +23,7 @@ from verilabel.records.score import DetectorCard
 BUNDLED: dict[str, Callable[[], Detector]] = {
     "refusal": RefusalDetector,
     "harmful": HarmfulDetector,
+    "jailbreak": JailbreakDetector,
     "choice": ChoiceDetector,
     "exact": ExactDetector,
     "number": NumberDetector,
@@ -37,8 +39,8 @@ _OF_THIS_MACHINE = ("command:", "replay:", "hf/")
 def open_detector(reference: str, *, card: str | PathLike[str] | None = None) -> Detector | AskingDetector:
     """Open the detector that a reference names.
 
-    `refusal`, `harmful`, `choice`, `exact`, `number`, `number:TOLERANCE`, `regex:PATTERN`, `judge:MODEL`, or a
-    guard model such as `llama-guard:NAME@BASE_URL`. `card` is a file that `detectors measure --out` wrote: its
+    `refusal`, `harmful`, `jailbreak`, `choice`, `exact`, `number`, `number:TOLERANCE`, `regex:PATTERN`, `judge:MODEL`,
+    or a guard model such as `llama-guard:NAME@BASE_URL`. `card` is a file that `detectors measure --out` wrote: its
     counts become the detector's measured errors. Raises UsageError for an unknown name, MalformedInput for a
     pattern or card that is not one, and UsageError for another detector's card.
     """

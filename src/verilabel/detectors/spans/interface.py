@@ -25,8 +25,20 @@ class SpanFilter(Protocol):
     match whose rule is in `stops` (nothing from its start on was or will be given out), or None.
     """
 
-    matches: list[Match]
-    stopped_by: Match | None
+    @property
+    def matches(self) -> list[Match]:
+        """The matches so far."""
+        ...
+
+    @property
+    def stopped_by(self) -> Match | None:
+        """The match that stopped it."""
+        ...
+
+    @property
+    def fed_chars(self) -> int:
+        """Characters taken in so far."""
+        ...
 
     @property
     def held_chars(self) -> int:
@@ -53,7 +65,12 @@ class SpanSet(Protocol):
         ...
 
     def redact(
-        self, text: str, *, substitute: Substitute | None = None, active: int | None = None
+        self,
+        text: str,
+        *,
+        substitute: Substitute | None = None,
+        active: int | None = None,
+        json_source: bool = False,
     ) -> Redaction:
         """The text with each match replaced (by `[label]` where no `substitute` is given)."""
         ...
@@ -64,6 +81,7 @@ class SpanSet(Protocol):
         substitute: Substitute | None = None,
         active: int | None = None,
         stops: frozenset[int] = frozenset(),
+        json_source: bool = False,
     ) -> SpanFilter:
-        """A filter for one stream of text."""
+        """A filter for one stream of text. `json_source`: the text is JSON, its harmless escapes are read first."""
         ...

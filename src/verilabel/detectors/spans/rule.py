@@ -19,11 +19,14 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     many, and then over one match of `end` if it follows; so a key block of any length is one match, and a stream
     need not be held back for it. `check` says of the text of a match whether it is real (never of a long kind).
     `label` is what stands in its place by default, as `[label]`.
+    A rule has `words` instead of a `pattern` where it finds whole words and phrases, the longest at a place; any number
+    of them costs the same.
     """
 
     id: str
-    pattern: str
     label: str
+    pattern: str = ""
+    words: tuple[str, ...] = ()
     body: str | None = None
     end: str | None = None
     check: Check | None = None

@@ -14,7 +14,7 @@ import msgspec
 from verilabel.detectors.harmful import read_request
 from verilabel.detectors.linear import LinearModel
 from verilabel.detectors.measure import Measurement, ShippedMeasurements
-from verilabel.detectors.training import harmful, refusal, requests
+from verilabel.detectors.training import harmful, jailbreak, refusal, requests
 from verilabel.detectors.training.answers import (
     XSTEST_MODELS,
     LabelledAnswer,
@@ -244,6 +244,7 @@ def files_trained_on(data: Path) -> dict[str, tuple[str, ...]]:
     return {
         "refusal": tuple(sorted(xstest)),
         "harmful": tuple(sorted([*xstest, digest_of_files(gptfuzz_path(data)), *supporting])),
+        "jailbreak": jailbreak.files_trained_on(data),
     }
 
 
@@ -257,7 +258,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     arguments = parser.parse_args()
-    tables = {"refusal": measure_refusal(arguments.data), "harmful": measure_harmful(arguments.data)}
+    tables = {
+        "refusal": measure_refusal(arguments.data),
+        "harmful": measure_harmful(arguments.data),
+        "jailbreak": jailbreak.measure_jailbreak(arguments.data),
+    }
     errors = {detector: measured[0].counts for detector, measured in tables.items()}
     shipped = ShippedMeasurements(
         files_trained_on(arguments.data), tuple(t for ts in tables.values() for t in ts)

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import msgspec
 
+from verilabel.detectors.jailbreak import WindowModel
 from verilabel.detectors.linear import LinearModel
 from verilabel.errors import VerilabelError
 from verilabel.records.canonical import digest
 
 
-def model_bytes(model: LinearModel) -> bytes:
+def model_bytes(model: LinearModel | WindowModel) -> bytes:
     """The bytes a model is shipped as: JSON with one weight a line."""
     return msgspec.json.format(msgspec.json.encode(model), indent=1) + b"\n"
 
@@ -36,7 +37,7 @@ def write_whole(path: Path, content: bytes) -> None:
         raise
 
 
-def run_recipe(description: str | None, train: Callable[[Path], LinearModel]) -> None:
+def run_recipe(description: str | None, train: Callable[[Path], LinearModel | WindowModel]) -> None:
     """Train from `--data` and write to `--out`; exits with the status of the error, where there is one."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")

@@ -6,6 +6,9 @@ from typing import Any, Protocol
 
 import msgspec
 
+FLAGGED = "flagged:"
+"""Objections that begin so are by rows whose `otherwise` is flag, or waived: recorded, and no reason to refuse."""
+
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """What the labels say of one target of one route, at this moment.
@@ -31,11 +34,11 @@ class Admission(Protocol):
 
     def objections(self, route: str, target: int, in_use: dict[str, Any]) -> tuple[str, ...]:
         """What in this request leaves the label's scope: `in_use` has `params`, `system` (text), `tools`
-        (definitions by name), `guardrails` (digest). Empty where no row asks for it."""
+        (definitions by name), `guardrails` (digest). Empty where no row asks for it. See `FLAGGED`."""
         ...
 
     def observe(
         self, route: str, target: int, served_model: str | None, fingerprint: str | None
     ) -> str | None:
-        """Note what the upstream says it served; the objection where it leaves the label's scope."""
+        """Note what the upstream says it served; the objection where it leaves the label's scope. See `FLAGGED`."""
         ...

@@ -58,8 +58,10 @@ class ApprovalQueue(Protocol):
     """The queue, in a database that outlives workers. Times are of the database's machine or monotone within it;
     an expired approval is denied whatever else it says."""
 
-    async def hold(self, action: HeldAction) -> Approval:
-        """Add an action, durably; the same subject that is still pending or approved is given back, not doubled."""
+    async def hold(self, action: HeldAction, *, webhook: str | None = None) -> Approval:
+        """Add an action, durably; the same subject that is still pending or approved is given back, not doubled.
+
+        `webhook` is told where the action is new."""
         ...
 
     async def find(self, approval: str) -> Approval | None:

@@ -10,7 +10,7 @@ import msgspec
 Quantity = Literal["requests", "tokens", "cost", "concurrency"]
 
 
-class Limit(msgspec.Struct, frozen=True, kw_only=True):
+class Limit(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """A compiled limit: `amount` units every `window_s` seconds by GCRA with `burst` units at once; or a calendar
     budget (`calendar`), or a number at once (`concurrency`, no window). Cost counts in whole microdollars."""
 

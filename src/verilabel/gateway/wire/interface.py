@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from verilabel.detectors.spans.interface import SpanFilter
@@ -11,13 +10,18 @@ from verilabel.gateway.verdicts import Field, Refusal, Usage
 
 
 class Slot(NamedTuple):
-    """A place in a decoded body where a text stands: `container[key]`, to be read and replaced there."""
+    """A place in a decoded body where a text stands: `container[key]`, to be read and replaced there.
+
+    Texts of the field `tool_arguments` are JSON source, unless `is_plain` says that this one is what it says: the
+    input of a custom tool, a command, a string inside arguments that are a JSON object already.
+    """
 
     container: Any
     key: Any
     field: Field
     role: str
     choice: int = 0
+    is_plain: bool = False
 
     @property
     def text(self) -> str:
@@ -25,8 +29,15 @@ class Slot(NamedTuple):
         return str(self.container[self.key])
 
 
-OpenFilter = Callable[[Field, int], SpanFilter | None]
-"""Gives the filter for one field of one choice of a stream; None where nothing looks there."""
+class OpenFilter(Protocol):
+    """Gives the filter for one text of one field of one choice of a stream; None where nothing looks there.
+
+    `is_plain` is as a Slot's; it is given only where it is True.
+    """
+
+    def __call__(self, field: Field, choice: int, *, is_plain: bool = False) -> SpanFilter | None:
+        """Open a filter."""
+        ...
 
 
 class Passage(NamedTuple):
@@ -117,6 +128,11 @@ class ClientDialect(Protocol):
 
     def set_system_prompt(self, body: dict[str, Any], text: str) -> None:
         """Put a system prompt before the client's own, in place."""
+        ...
+
+    def drop_echoes(self, reply: dict[str, Any]) -> None:
+        """Take out of a whole reply, in place, what repeats its texts in another form: log probabilities and token
+        ids. To be called where a text was changed."""
         ...
 
     def usage(self, reply: dict[str, Any]) -> Usage | None:

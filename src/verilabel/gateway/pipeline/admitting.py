@@ -1,0 +1,70 @@
+"""Which targets of a route a request may use: by their labels, and by what the request would change of their scope."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from verilabel.gateway.admission.interface import FLAGGED
+from verilabel.gateway.pipeline.exchange import Exchange
+from verilabel.gateway.pipeline.receiving import refuse
+from verilabel.gateway.pipeline.snapshot import RouteTarget
+
+POLICY_GUARDRAIL = "verilabel-policy"
+"""The name under which a system descriptor's `guardrails` holds the digest of the policy it was measured behind."""
+
+
+def admit(exchange: Exchange) -> None:
+    """Keep the targets that the labels admit. Raises Refused (403) where none is left."""
+    route = exchange.route
+    assert route is not None
+    admission = exchange.plan.admission
+    reasons: list[str] = []
+    for target in route.targets:
+        standing = admission.standing(route.name, target.index)
+        objections = standing.reasons
+        if standing.admitted and exchange.plan.reads_scope:
+            found = admission.objections(route.name, target.index, in_use(exchange, target))
+            objections = tuple(each for each in found if not each.startswith(FLAGGED))
+            exchange.scope_flags[target.index] = tuple(
+                each.removeprefix(FLAGGED) for each in found if each.startswith(FLAGGED)
+            )
+        if not standing.admitted or objections:
+            reasons += [each for each in objections if each not in reasons]
+        else:
+            exchange.targets.append(target)
+    if not exchange.targets:
+        exchange.admission = tuple(reasons)
+        raise refuse(
+            403,
+            "policy",
+            "label_not_admitted",
+            "no label admits this model here: " + "; ".join(reasons[:5]),
+            where="$.model",
+        )
+
+
+def choose_standing(exchange: Exchange, target: RouteTarget) -> None:
+    """Note label and flags of the target that answers."""
+    route = exchange.route
+    assert route is not None
+    standing = exchange.plan.admission.standing(route.name, target.index)
+    exchange.label = standing.label
+    exchange.label_digest = standing.label_digest
+    exchange.admission = standing.flags + exchange.scope_flags.get(target.index, ())
+
+
+def in_use(exchange: Exchange, target: RouteTarget) -> dict[str, Any]:
+    """What this request makes of the target: sampling parameters, system prompt, tools, guards."""
+    described = exchange.describe()
+    params = {**described.get("params", {}), **target.params}
+    system = described.get("system", "")
+    if target.system_prompt:
+        system = f"{target.system_prompt}\n\n{system}" if system else target.system_prompt
+    return {
+        "params": params,
+        "system": system,
+        "tools": described.get("tool_definitions", {}),
+        "guardrails": {POLICY_GUARDRAIL: exchange.plan.digest},
+        "provider_model": target.model or exchange.body["model"],
+        "base_url": target.upstream.written.base_url,
+    }

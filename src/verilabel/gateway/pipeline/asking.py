@@ -1,0 +1,204 @@
+"""Asking upstreams: the targets in order, each with its retries, until one answers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import Any
+
+import msgspec
+
+from verilabel.errors import MalformedInput
+from verilabel.gateway.pipeline.decoding import encode
+from verilabel.gateway.pipeline.exchange import Exchange
+from verilabel.gateway.pipeline.receiving import refuse
+from verilabel.gateway.pipeline.snapshot import RouteTarget
+from verilabel.gateway.translation.catalogue import find_translation
+from verilabel.gateway.translation.interface import Translation, Untranslatable
+from verilabel.gateway.upstream.interface import UpstreamFailure, UpstreamReply
+from verilabel.gateway.verdicts import Refusal, Refused
+
+_FIRST_BACKOFF_S = 0.1
+_PASSED_ON = frozenset({400, 404, 409, 413, 415, 422})
+_SENTENCE = 400
+
+
+class Answer:
+    """What a target answered: a stream still to be read, or a whole body; and the translation it needs."""
+
+    __slots__ = ("data", "reply", "target", "translation")
+
+    def __init__(
+        self,
+        target: RouteTarget,
+        translation: Translation | None,
+        reply: UpstreamReply | None,
+        data: bytes,
+    ) -> None:
+        self.target = target
+        self.translation = translation
+        self.reply = reply
+        self.data = data
+
+
+async def ask(exchange: Exchange) -> Answer:
+    """The first answer of the request's targets. Raises Refused where none answers."""
+    failure: UpstreamFailure | None = None
+    translation: Translation | None = None
+    for target in exchange.targets:
+        handle = target.upstream
+        if not handle.health.may_ask(time.monotonic()):
+            exchange.tries.append(f"{handle.id}: resting")
+            continue
+        exchange.target = target
+        translation = find_translation(exchange.dialect.name, handle.written.dialect)
+        path, data = _request_for(exchange, target, translation)
+        for attempt in range(handle.written.retries + 1):
+            try:
+                return await _ask_once(exchange, target, translation, path, data)
+            except UpstreamFailure as failed:
+                failure = failed
+                _note_failure(exchange, target, failed)
+            if not failure.may_retry or failure.status in (429, 529):
+                break
+            if attempt < handle.written.retries:
+                await asyncio.sleep(_FIRST_BACKOFF_S * 2**attempt * (0.5 + random.random()))  # noqa: S311
+        if failure is not None and not failure.may_retry:
+            break
+    if failure is None:
+        raise refuse(
+            503,
+            "overloaded",
+            "upstream_resting",
+            "no upstream of this model answers at present",
+            retry_after_s=5.0,
+        )
+    raise Refused(_refusal_of(exchange, failure, translation))
+
+
+async def _ask_once(
+    exchange: Exchange, target: RouteTarget, translation: Translation | None, path: str, data: bytes
+) -> Answer:
+    health = target.upstream.health
+    try:
+        trace = None if exchange.trace is None else exchange.trace.header
+        reply = await target.upstream.client.ask(path, data, trace=trace)
+        if exchange.wants_stream and reply.is_stream:
+            health.note_success()
+            exchange.first_byte_ns = time.perf_counter_ns()
+            return Answer(target, translation, reply, b"")
+        try:
+            whole = await reply.read()
+        finally:
+            reply.close()
+    except asyncio.CancelledError:
+        health.note_abandoned()
+        raise
+    exchange.first_byte_ns = time.perf_counter_ns()
+    health.note_success()
+    return Answer(target, translation, None, whole)
+
+
+def _request_for(
+    exchange: Exchange, target: RouteTarget, translation: Translation | None
+) -> tuple[str, bytes]:
+    """Path and body for one target. Raises Refused (400) for what its API has no word for."""
+    body = exchange.body
+    model = target.model if target.model is not None else body["model"]
+    if target.params or target.system_prompt or model != body["model"]:
+        body = {**body, **_nested(target.params), "model": model}
+        if target.system_prompt:
+            body = msgspec.msgpack.decode(msgspec.msgpack.encode(body))  # its own copy, to be written into
+            exchange.dialect.set_system_prompt(body, target.system_prompt)
+    if translation is None:
+        return exchange.dialect.provider_path, encode(body)
+    try:
+        translated = translation.request(body, model=model)
+    except Untranslatable as error:
+        raise refuse(400, "invalid_request", "not_translatable", error.message, where=error.where) from None
+    return translation.path(model, stream=exchange.wants_stream), encode(translated)
+
+
+def _nested(params: Any) -> dict[str, Any]:
+    """Parameters as a body has them: a dotted key nests, a decimal is a number."""
+    nested: dict[str, Any] = {}
+    for name, value in params.items():
+        *outer, last = name.split(".")
+        place = nested
+        for part in outer:
+            place = place.setdefault(part, {})
+        place[last] = _number(value)
+    return nested
+
+
+def _number(value: str | int | bool) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.decode(value, type=int | float)
+    except msgspec.DecodeError:
+        return value
+
+
+def _note_failure(exchange: Exchange, target: RouteTarget, failure: UpstreamFailure) -> None:
+    exchange.tries.append(f"{target.upstream.id}: {failure.detail}")
+    status = failure.status
+    if status is None or status >= 500 or status in (401, 403):
+        target.upstream.health.note_failure(time.monotonic())
+    else:
+        target.upstream.health.note_success()
+
+
+def _refusal_of(exchange: Exchange, failure: UpstreamFailure, translation: Translation | None) -> Refusal:
+    """An upstream's failure in the words of the client's API."""
+    status = failure.status
+    if failure.kind == "timeout":
+        return Refusal(status=504, kind="upstream", code="upstream_timeout", message=failure.detail)
+    if status is None:
+        return Refusal(status=502, kind="upstream", code=f"upstream_{failure.kind}", message=failure.detail)
+    if status in (429, 529):
+        return Refusal(
+            status=429,
+            kind="rate_limit",
+            code="upstream_rate_limit",
+            message="the upstream is asked too much at present",
+            retry_after_s=failure.retry_after_s,
+        )
+    if status in (401, 403):
+        return Refusal(
+            status=502,
+            kind="upstream",
+            code="upstream_refuses_gateway",
+            message="the upstream does not accept the gateway's key",
+        )
+    if status in _PASSED_ON:
+        return Refusal(
+            status=status,
+            kind="not_found" if status == 404 else "invalid_request",
+            code="upstream_refused",
+            message=_sentence(exchange, failure, translation),
+        )
+    return Refusal(status=502, kind="upstream", code="upstream_error", message=failure.detail)
+
+
+def _sentence(exchange: Exchange, failure: UpstreamFailure, translation: Translation | None) -> str:
+    """What the upstream said is wrong, through the guards: an error may repeat the request."""
+    assert failure.status is not None
+    said = failure.detail
+    try:
+        if translation is not None:
+            said = translation.failure(failure.status, failure.body)[1]
+        else:
+            document = msgspec.json.decode(failure.body)
+            said = str(document["error"]["message"])
+    except (msgspec.DecodeError, KeyError, TypeError, RecursionError, MalformedInput, UnicodeDecodeError):
+        return failure.detail
+    from verilabel.gateway.pipeline.inspection import Inspection
+    from verilabel.gateway.verdicts import Action
+
+    inspection = Inspection(exchange.plan.output)
+    said = inspection.redact(said, "content")
+    if inspection.worst >= Action.HOLD or exchange.plan.output.passages:
+        return failure.detail
+    return said[:_SENTENCE]

@@ -1,0 +1,80 @@
+"""Reading a request's JSON so that nobody further on can read it otherwise."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+import msgspec
+
+from verilabel.gateway.verdicts import Refusal, Refused
+
+MAX_DEPTH = 64
+_decode = msgspec.json.Decoder().decode
+encode = msgspec.json.Encoder().encode
+"""Compact JSON: what the guards saw is what is sent on, whatever the client's own bytes looked like."""
+
+
+def decode_body(data: bytes) -> dict[str, Any]:
+    """A request's JSON object. Raises Refused for anything else: other encodings, NaN, duplicate keys, great depth.
+
+    A body that is exactly what encoding its value gives back cannot hold a key twice; only others are read again
+    with every key looked at.
+    """
+    try:
+        value = _decode(data)
+    except RecursionError:
+        raise _refused("json_too_deep", f"the JSON is nested deeper than {MAX_DEPTH} levels") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise _refused("invalid_json", _say_what_is_wrong(data)) from None
+    if not isinstance(value, dict):
+        raise _refused("invalid_json", "the body is JSON, but not an object")
+    if encode(value) != data:
+        _refuse_duplicates(data)
+    _check_depth(value)
+    return value
+
+
+def _refuse_duplicates(data: bytes) -> None:
+    try:
+        json.loads(data, object_pairs_hook=_check_pairs, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise _refused("json_too_deep", f"the JSON is nested deeper than {MAX_DEPTH} levels") from None
+    except ValueError:
+        raise _refused("invalid_json", "the body is not JSON") from None
+
+
+def _check_pairs(pairs: list[tuple[str, Any]]) -> None:
+    if len(pairs) > 1 and len({key for key, _ in pairs}) != len(pairs):
+        raise _refused("duplicate_key", "an object in the JSON holds a key twice")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise _refused("invalid_json", f"{name} is not JSON")
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) is dict or type(inner) is list
+        ]
+        if not level:
+            return
+    raise _refused("json_too_deep", f"the JSON is nested deeper than {MAX_DEPTH} levels")
+
+
+def _say_what_is_wrong(data: bytes) -> str:
+    if not data:
+        return "the body is empty"
+    for constant in (b"NaN", b"Infinity"):
+        if constant in data:
+            return f"the body is not JSON; {constant.decode()} is none"
+    return "the body is not JSON in UTF-8"
+
+
+def _refused(code: str, message: str) -> Refused:
+    return Refused(Refusal(status=400, kind="invalid_request", code=code, message=message))

@@ -1,0 +1,236 @@
+"""Looking at the texts of one request or reply: span rules at once, passage guards under their time-outs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
+
+from verilabel.detectors.spans.rule import Match
+from verilabel.gateway.guards.interface import Conversation, GuardError, Judgement
+from verilabel.gateway.pipeline.chain import Chain, PassageEntry, SpanPlan
+from verilabel.gateway.verdicts import Action, Direction, Field, Finding
+from verilabel.gateway.wire.interface import Slot
+
+Substitute = Callable[[Match], str | None]
+
+
+class Text(NamedTuple):
+    """A text that guards judge, and where it stands."""
+
+    text: str
+    field: Field
+    choice: int
+
+
+class Inspection:
+    """What the guards of one direction said of one request, as it grows.
+
+    `worst` is the greatest action of all enforced findings and `decisive` the finding that asked for it first;
+    `scanned` counts characters by field. `masks`, `shadow_masks` are the span rules that look in this request.
+    """
+
+    __slots__ = (
+        "chain",
+        "choice_of_worst",
+        "decisive",
+        "findings",
+        "mask",
+        "masks",
+        "scanned",
+        "shadow_masks",
+        "substitute",
+        "worst",
+    )
+
+    def __init__(self, chain: Chain, mask: int = -1) -> None:
+        self.chain = chain
+        self.mask = mask
+        self.findings: list[Finding] = []
+        self.worst = Action.ALLOW
+        self.decisive: Finding | None = None
+        self.scanned: dict[Field, int] = {}
+        silent = chain.silent_guards(mask) if chain.conditional and mask != -1 else frozenset()
+        enforced, shadow = chain.enforced, chain.shadow
+        self.masks = {} if enforced is None else enforced.masks_without(silent) if silent else enforced.masks
+        self.shadow_masks = {} if shadow is None else shadow.masks_without(silent) if silent else shadow.masks
+        self.substitute: Substitute | None = None if enforced is None else enforced.substitute
+
+    def note(self, finding: Finding, action: Action) -> None:
+        """Add a finding; in shadow mode it decides nothing."""
+        self.findings.append(finding)
+        if not finding.shadow and action > self.worst:
+            self.worst = action
+            self.decisive = finding
+
+    def redact(self, text: str, field: Field, choice: int = 0, *, is_plain: bool = False) -> str:
+        """The text with the span rules' replacements; findings are noted, those that stop among them."""
+        chain = self.chain
+        self.scanned[field] = self.scanned.get(field, 0) + len(text)
+        plan = chain.shadow
+        if plan is not None and (mask := self.shadow_masks[field]) != 0:
+            found = plan.spans.find(text, active=mask)
+            if found:
+                self.note_matches(plan, found, field, choice, shadow=True)
+        plan = chain.enforced
+        if plan is None or (mask := self.masks[field]) == 0:
+            return text
+        redaction = plan.spans.redact(
+            text,
+            substitute=self.substitute,
+            active=mask,
+            json_source=field == "tool_arguments" and not is_plain,
+        )
+        if redaction.matches:
+            self.note_matches(plan, redaction.matches, field, choice, shadow=False)
+        return redaction.text
+
+    def note_matches(
+        self, plan: SpanPlan, matches: Sequence[Match], field: Field, choice: int, *, shadow: bool
+    ) -> None:
+        """Note matches of a plan, one finding a rule."""
+        counts: dict[int, int] = {}
+        for match in matches:
+            counts[match.rule] = counts.get(match.rule, 0) + 1
+        for index, count in counts.items():
+            each = plan.actions[index]
+            finding = Finding(
+                guard=each.guard.id,
+                rule=each.rule,
+                action=each.action.word,
+                field=field,
+                direction=self.chain.direction,
+                choice=choice,
+                count=count,
+                shadow=shadow,
+            )
+            self.note(finding, each.action)
+
+    def redact_slots(self, slots: Sequence[Slot]) -> bool:
+        """Redact every slot in place. True if a text changed."""
+        changed = False
+        if self.chain.enforced is None and self.chain.shadow is None:
+            return False
+        for container, key, field, _, choice, is_plain in slots:
+            text = container[key]
+            new = self.redact(text, field, choice, is_plain=is_plain)
+            if new is not text and new != text:
+                container[key] = new
+                changed = True
+        return changed
+
+    def passage_entries(self, *, shadow: bool) -> list[PassageEntry]:
+        """The passage guards that look in this request."""
+        mode = "shadow" if shadow else "enforce"
+        return [
+            each
+            for each in self.chain.passages
+            if each.entry.mode == mode and (not each.condition or each.condition & self.mask)
+        ]
+
+    async def judge(
+        self, texts: Sequence[Text], about: Conversation, *, shadow: bool = False
+    ) -> list[tuple[PassageEntry, Text, Judgement]]:
+        """Ask every passage guard about every text in its fields; the judgements that found something.
+
+        Quick guards are asked at once, the others together. A guard that cannot look is a finding of its own.
+        """
+        direction = self.chain.direction
+        found: list[tuple[PassageEntry, Text, Judgement]] = []
+        waiting: list[Awaitable[tuple[PassageEntry, Text, Judgement | None]]] = []
+        for each in self.passage_entries(shadow=shadow):
+            for text in texts:
+                if text.field not in each.fields or not text.text:
+                    continue
+                self.scanned[text.field] = self.scanned.get(text.field, 0) + len(text.text)
+                if each.guard.is_quick:
+                    self._take(each, text, _judge_now(each, text, direction, about), found)
+                else:
+                    waiting.append(_judge(each, text, direction, about))
+        for entry, text, judgement in await asyncio.gather(*waiting) if waiting else ():
+            self._take(entry, text, judgement, found)
+        return found
+
+    def _take(
+        self,
+        each: PassageEntry,
+        text: Text,
+        judgement: Judgement | None,
+        found: list[tuple[PassageEntry, Text, Judgement]],
+    ) -> None:
+        if judgement is not None and not judgement.found:
+            return
+        entry = each.entry
+        if judgement is None:
+            action = Action.BLOCK if entry.on_error == "block" else Action.ALLOW
+            rule, score = "error", None
+        else:
+            action, rule, score = (
+                each.action_for(judgement.rule),
+                judgement.rule or entry.use,
+                judgement.score,
+            )
+            found.append((each, text, judgement))
+        finding = Finding(
+            guard=entry.id,
+            rule=rule,
+            action=action.word,
+            field=text.field,
+            direction=self.chain.direction,
+            choice=text.choice,
+            score=score,
+            shadow=entry.mode == "shadow",
+            error=judgement is None,
+        )
+        self.note(finding, action)
+
+
+def _judge_now(each: PassageEntry, text: Text, direction: Direction, about: Conversation) -> Judgement | None:
+    try:
+        return each.guard.judge_now(text.text, text.field, direction, about)
+    except Exception:  # whatever a guard's code does, its `on_error` decides
+        return None
+
+
+async def _judge(
+    each: PassageEntry, text: Text, direction: Direction, about: Conversation
+) -> tuple[PassageEntry, Text, Judgement | None]:
+    try:
+        async with asyncio.timeout(each.entry.timeout_ms / 1000):
+            return each, text, await each.guard.judge(text.text, text.field, direction, about)
+    except (GuardError, TimeoutError):
+        return each, text, None
+    except Exception:  # a guard's own mistake is a guard that could not look
+        return each, text, None
+
+
+def apply_judgement(each: PassageEntry, text: str, judgement: Judgement, action: Action) -> str:
+    """The text as a redacting or replacing guard wants it."""
+    if action == Action.REPLACE and each.entry.replace_with is not None:
+        return each.entry.replace_with
+    if judgement.replacement is not None:
+        return judgement.replacement
+    if not judgement.spans:
+        return each.entry.replace_with if each.entry.replace_with is not None else f"[{each.entry.id}]"
+    parts: list[str] = []
+    position = 0
+    for start, end, label in sorted(judgement.spans):
+        begin = max(start, position)
+        if end > begin:
+            parts += [text[position:begin], f"[{label}]"]
+            position = end
+    return "".join(parts) + text[position:]
+
+
+def slots_as_texts(slots: Sequence[Slot]) -> list[Text]:
+    """The texts of slots, for passage guards."""
+    return [Text(slot.text, slot.field, slot.choice) for slot in slots]
+
+
+def describe_findings(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Findings for people: which guard, which rule, where; never the text."""
+    return [
+        {"guard": each.guard, "rule": each.rule, "field": each.field, "action": each.action}
+        for each in findings
+        if not each.shadow
+    ]

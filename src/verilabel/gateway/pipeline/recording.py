@@ -1,0 +1,99 @@
+"""The end of a request: its audit record, its metrics, and what it really used."""
+
+from __future__ import annotations
+
+import time
+
+from verilabel.gateway.audit.record import AuditRecord
+from verilabel.gateway.limits.amounts import cost_microusd
+from verilabel.gateway.pipeline.exchange import Exchange
+from verilabel.gateway.verdicts import Field, Finding
+
+
+def write_record(exchange: Exchange, event: str = "ended") -> None:
+    """Append the request's audit record; the end of a request is written once. Raises OSError."""
+    if event == "ended":
+        if exchange.is_recorded:
+            return
+        exchange.is_recorded = True
+    target, route, plan, usage = exchange.target, exchange.route, exchange.plan, exchange.usage
+    scanned: dict[str, int] = {}
+    findings: tuple[Finding, ...] = ()
+    if exchange.input is not None:
+        _add_scanned(scanned, "input", exchange.input.scanned)
+        findings = tuple(exchange.input.findings)
+    if exchange.output is not None:
+        _add_scanned(scanned, "output", exchange.output.scanned)
+        findings += tuple(exchange.output.findings)
+    record = AuditRecord(
+        event=event,
+        id=exchange.id,
+        at_us=exchange.started_us,
+        dialect=exchange.dialect.name,
+        route="" if route is None else route.name,
+        key=exchange.holder.id,
+        user=exchange.holder.user,
+        policy=plan.digest,
+        upstream="" if target is None else target.upstream.id,
+        model="" if target is None else (target.model or str(exchange.body.get("model", ""))[:200]),
+        served_model=exchange.served_model,
+        fingerprint=exchange.fingerprint,
+        label=exchange.label,
+        admission=exchange.admission,
+        outcome=exchange.outcome if event == "ended" else "",
+        status=exchange.status,
+        code=exchange.code,
+        streamed=exchange.wants_stream,
+        tries=tuple(exchange.tries),
+        request=exchange.raw_digest and f"sha256:{exchange.raw_digest}",
+        reply=exchange.reply_digest and f"sha256:{exchange.reply_digest}",
+        scanned=scanned,
+        guards=plan.versions if scanned else {},
+        findings=findings,
+        approval=None if exchange.approval is None else exchange.approval.id,
+        input_tokens=None if usage is None else usage.input_tokens,
+        output_tokens=None if usage is None else usage.output_tokens,
+        cost_microusd=_cost(exchange),
+        waited_us=max(0, exchange.first_byte_ns - exchange.begun_ns) // 1000,
+        elapsed_us=exchange.elapsed_us,
+    )
+    exchange.services.trail.append(record)
+    if event == "ended":
+        exchange.services.metrics.record(record)
+
+
+def _add_scanned(scanned: dict[str, int], direction: str, counts: dict[Field, int]) -> None:
+    for name, characters in counts.items():
+        scanned[f"{direction}.{name}"] = characters
+
+
+def _cost(exchange: Exchange) -> int | None:
+    target, usage = exchange.target, exchange.usage
+    if target is None or target.price is None or usage is None:
+        return None
+    return cost_microusd(usage, target.price)
+
+
+async def settle(exchange: Exchange) -> None:
+    """Put the limits right, once. A request that was never answered gives its tokens and cost back."""
+    reservation, exchange.reservation = exchange.reservation, None
+    if reservation is None:
+        return
+    usage = exchange.usage
+    if usage is None and exchange.outcome in ("answered", "cut", "abandoned"):
+        # the provider did not say what was used: what was reserved stays taken
+        used = {"requests": 1}
+        for charge in reservation.charges:
+            if charge.limit.quantity in ("tokens", "cost"):
+                used[charge.limit.quantity] = charge.amount
+    elif usage is None:
+        used = {"requests": 1, "tokens": 0, "cost": 0}
+    else:
+        used = {"requests": 1, "tokens": usage.total, "cost": _cost(exchange) or 0}
+    await exchange.services.limiter.settle(reservation, used)  # type: ignore[arg-type]
+
+
+def mark_first_byte(exchange: Exchange) -> None:
+    """Note when the upstream's first byte came."""
+    if not exchange.first_byte_ns:
+        exchange.first_byte_ns = time.perf_counter_ns()

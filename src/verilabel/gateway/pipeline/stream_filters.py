@@ -1,0 +1,182 @@
+"""The filters of one stream: what redacts, what only watches, what puts pseudonyms back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from verilabel.detectors.spans.interface import SpanFilter
+from verilabel.detectors.spans.rule import Match
+from verilabel.gateway.pipeline.chain import SpanPlan
+from verilabel.gateway.pipeline.inspection import Inspection
+from verilabel.gateway.verdicts import Action, Field
+
+Restore = Callable[[bool], SpanFilter]
+"""Opens a filter that puts pseudonyms back; told whether the text is JSON source."""
+
+
+class Opened(NamedTuple):
+    """A filter that was opened for one field of one choice, and the plan its matches belong to."""
+
+    plan: SpanPlan
+    filter: SpanFilter
+    field: Field
+    choice: int
+    is_shadow: bool
+
+
+class StreamFilters:
+    """Opens the filters of one stream and gathers their findings when it has ended.
+
+    `restore` opens a filter that puts a conversation's pseudonyms back, behind the guards.
+    """
+
+    def __init__(self, inspection: Inspection, restore: Restore | None) -> None:
+        self._inspection = inspection
+        self._restore = restore
+        self._opened: list[Opened] = []
+
+    def open(self, field: Field, choice: int, *, is_plain: bool = False) -> SpanFilter | None:
+        """The filter for one text of a field of a choice; None where nothing looks at it."""
+        json_source = field == "tool_arguments" and not is_plain
+        inspection = self._inspection
+        chain = inspection.chain
+        result: SpanFilter | None = None
+        plan = chain.enforced
+        if plan is not None and (mask := inspection.masks[field]) != 0:
+            result = plan.spans.filter(
+                substitute=inspection.substitute,
+                active=mask,
+                stops=plan.stops,
+                json_source=json_source,
+            )
+            self._opened.append(Opened(plan, result, field, choice, False))
+        if self._restore is not None:
+            restoring = self._restore(json_source)
+            result = restoring if result is None else Sequence(result, restoring)
+        plan = chain.shadow
+        if plan is not None and (mask := inspection.shadow_masks[field]) != 0:
+            watching = plan.spans.filter(active=mask, json_source=json_source)
+            self._opened.append(Opened(plan, watching, field, choice, True))
+            result = Watched(result, watching)
+        return result
+
+    def conclude(self) -> None:
+        """Note the findings of all filters; to be called once, when the stream has ended."""
+        inspection = self._inspection
+        for each in self._opened:
+            matches = each.filter.matches
+            if matches:
+                inspection.note_matches(each.plan, matches, each.field, each.choice, shadow=each.is_shadow)
+            if not each.is_shadow:
+                inspection.scanned[each.field] = inspection.scanned.get(each.field, 0) + each.filter.fed_chars
+
+    @property
+    def stopping(self) -> Action:
+        """What the match that stopped a filter asks for; ALLOW where none did."""
+        for each in self._opened:
+            match = each.filter.stopped_by
+            if match is not None:
+                return each.plan.actions[match.rule].action
+        return Action.ALLOW
+
+
+class Sequence:
+    """Two filters one behind the other; matches and stops are the first one's."""
+
+    __slots__ = ("_first", "_second")
+
+    def __init__(self, first: SpanFilter, second: SpanFilter) -> None:
+        self._first = first
+        self._second = second
+
+    @property
+    def matches(self) -> list[Match]:
+        """The first filter's matches."""
+        return self._first.matches
+
+    @property
+    def stopped_by(self) -> Match | None:
+        """The first filter's."""
+        return self._first.stopped_by
+
+    @property
+    def fed_chars(self) -> int:
+        """Characters taken in."""
+        return self._first.fed_chars
+
+    @property
+    def held_chars(self) -> int:
+        """Held by both."""
+        return self._first.held_chars + self._second.held_chars
+
+    def feed(self, text: str) -> str:
+        """Through both."""
+        out = self._first.feed(text)
+        return self._second.feed(out) if out else ""
+
+    def finish(self) -> str:
+        """The rest of both."""
+        return self._second.feed(self._first.finish()) + self._second.finish()
+
+
+class Watched:
+    """A filter, or none, and another that only watches what goes in."""
+
+    __slots__ = ("_inner", "_watching")
+
+    def __init__(self, inner: SpanFilter | None, watching: SpanFilter) -> None:
+        self._inner = inner
+        self._watching = watching
+
+    @property
+    def matches(self) -> list[Match]:
+        """The inner filter's matches."""
+        return [] if self._inner is None else self._inner.matches
+
+    @property
+    def stopped_by(self) -> Match | None:
+        """The inner filter's."""
+        return None if self._inner is None else self._inner.stopped_by
+
+    @property
+    def fed_chars(self) -> int:
+        """Characters taken in."""
+        return self._watching.fed_chars
+
+    @property
+    def held_chars(self) -> int:
+        """Held by the inner filter."""
+        return 0 if self._inner is None else self._inner.held_chars
+
+    def feed(self, text: str) -> str:
+        """To both; the inner one's answer counts."""
+        self._watching.feed(text)
+        return text if self._inner is None else self._inner.feed(text)
+
+    def finish(self) -> str:
+        """Both end."""
+        self._watching.finish()
+        return "" if self._inner is None else self._inner.finish()
+
+
+class FixedText:
+    """Takes a stream of text and gives out another text at its end: the second pass of guards that change texts."""
+
+    __slots__ = ("_text", "fed_chars", "held_chars", "matches", "stopped_by")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.fed_chars = 0
+        self.held_chars = 0
+        self.matches: list[Match] = []
+        self.stopped_by: Match | None = None
+
+    def feed(self, text: str) -> str:
+        """Nothing goes out before the end."""
+        self.fed_chars += len(text)
+        return ""
+
+    def finish(self) -> str:
+        """The text."""
+        return self._text

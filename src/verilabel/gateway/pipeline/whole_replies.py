@@ -1,0 +1,94 @@
+"""A reply that came whole: translated, guarded, sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from verilabel.errors import MalformedInput
+from verilabel.gateway.pipeline.answering import send_whole
+from verilabel.gateway.pipeline.asking import Answer
+from verilabel.gateway.pipeline.decoding import encode
+from verilabel.gateway.pipeline.exchange import Exchange, Send
+from verilabel.gateway.pipeline.gating import change_text
+from verilabel.gateway.pipeline.guarding import blocked, conversation, output_mask
+from verilabel.gateway.pipeline.holding import hold_reply, pending, wait_for_decision, wait_mode
+from verilabel.gateway.pipeline.inspection import Inspection, Text, slots_as_texts
+from verilabel.gateway.pipeline.receiving import refuse
+from verilabel.gateway.pipeline.scoping import observe
+from verilabel.gateway.verdicts import Action, Refused
+from verilabel.gateway.wire.interface import Slot
+
+_decode = msgspec.json.Decoder().decode
+
+
+async def send_reply(exchange: Exchange, answer: Answer, send: Send) -> None:
+    """Guard a whole reply and send it. Raises Refused, OSError."""
+    reply = _read(exchange, answer)
+    dialect = exchange.dialect
+    exchange.usage = dialect.usage(reply)
+    exchange.served_model, exchange.fingerprint = dialect.served(reply)
+    observe(exchange)
+    chain = exchange.plan.output
+    inspection = exchange.output = Inspection(chain, output_mask(exchange))
+    slots = dialect.output_slots(reply) if chain.looks or exchange.vault is not None else []
+    inspection.redact_slots(slots)
+    if chain.passages and inspection.worst < Action.BLOCK:
+        await _judge(exchange, inspection, slots)
+    if chain.has_slow_shadow:
+        exchange.reply_texts = slots_as_texts(slots)
+    if inspection.worst == Action.BLOCK:
+        exchange.outcome = "refused"
+        raise blocked(exchange, inspection)
+    if exchange.vault is not None:
+        for slot in slots:
+            slot.container[slot.key] = exchange.vault.restore(
+                slot.text, json_source=slot.field == "tool_arguments" and not slot.is_plain
+            )
+    # what is sent is what was guarded, even where the upstream's own bytes could be read in another way
+    body = encode(reply)
+    if inspection.worst == Action.HOLD:
+        await _hold(exchange, inspection, slots, body)
+    exchange.outcome = "answered"
+    await send_whole(exchange, send, body)
+
+
+def _read(exchange: Exchange, answer: Answer) -> dict[str, Any]:
+    if exchange.wants_stream:
+        raise _malformed("the upstream was asked for a stream and answered otherwise")
+    try:
+        reply = _decode(answer.data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise _malformed("the upstream's answer is not JSON") from None
+    if not isinstance(reply, dict):
+        raise _malformed("the upstream's answer is not a JSON object")
+    if answer.translation is None:
+        return reply
+    try:
+        return answer.translation.reply(reply, model=str(exchange.body["model"]))
+    except MalformedInput as error:
+        raise _malformed(f"the upstream's answer cannot be read: {error.message}") from None
+
+
+def _malformed(message: str) -> Refused:
+    return refuse(502, "upstream", "upstream_malformed", message)
+
+
+async def _judge(exchange: Exchange, inspection: Inspection, slots: list[Slot]) -> None:
+    found = await inspection.judge(slots_as_texts(slots), conversation(exchange))
+    for slot in slots:
+        new = change_text(found, Text(slot.text, slot.field, slot.choice))
+        if new is not None:
+            slot.container[slot.key] = new
+
+
+async def _hold(exchange: Exchange, inspection: Inspection, slots: list[Slot], body: bytes) -> None:
+    """Hold the reply for people. Returns where it was approved while the client waited; else raises Refused."""
+    summary = "\n".join(f"{slot.field}: {slot.text}" for slot in slots)
+    approval = await hold_reply(exchange, inspection, body, summary)
+    if wait_mode(exchange) != "hold":
+        exchange.outcome = "held"
+        raise pending(exchange, approval)
+    exchange.outcome = "held"
+    await wait_for_decision(exchange, approval, None)

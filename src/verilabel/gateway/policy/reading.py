@@ -1,0 +1,190 @@
+"""Reading policies and gateway configurations: strict, every mistake with its place, identified by their exact bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from verilabel.errors import LimitExceeded, UsageError
+from verilabel.evidence.keys import home_folder
+from verilabel.evidence.trust import TrustPolicy, load_trust
+from verilabel.gateway.policy.bundled import BUNDLED_PREFIX, DEFAULT, bundled_bytes
+from verilabel.gateway.policy.checking import CheckGuard, lint_policy
+from verilabel.gateway.policy.document import Gateway, Policy
+from verilabel.gateway.policy.forms import convert_document
+from verilabel.gateway.policy.gateway_checks import lint_gateway, lint_together
+from verilabel.gateway.policy.packing import PACK_PREFIX, find_pack
+from verilabel.gateway.policy.remark import Remark, mistakes_among, refuse_mistakes
+from verilabel.records.canonical import digest
+from verilabel.records.strict_yaml import load_strict_yaml
+
+MAX_POLICY_BYTES = 2**20
+MAX_CONFIG_BYTES = 2**20
+ResolvePack = Callable[[str, str], tuple[bytes, Path]]
+"""The policy's bytes and the file of a pack, of a reference and its place."""
+
+
+@dataclass(frozen=True)
+class PolicyFile:
+    """A policy as it was read: `data` are its exact bytes, `digest` theirs, `where` names the place."""
+
+    policy: Policy
+    digest: str
+    data: bytes
+    where: str
+    remarks: tuple[Remark, ...] = ()
+    path: Path | None = None
+    """The file, where it is one that can change."""
+
+    @property
+    def name(self) -> str:
+        """As people know it."""
+        return f"{self.policy.policy}@{self.policy.version}"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A gateway's configuration with everything it names, read and checked together.
+
+    `policy` holds where no route and no key names another; `policies` are the others by id. `remarks` are doubts;
+    `files` all that was read, to be watched for changes.
+    """
+
+    gateway: Gateway
+    path: Path
+    digest: str
+    policy: PolicyFile
+    policies: Mapping[str, PolicyFile]
+    remarks: tuple[Remark, ...]
+    files: tuple[Path, ...]
+    trust: TrustPolicy | None = field(default=None, repr=False)
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths of the configuration begin."""
+        return self.path.parent
+
+
+def load_policy(
+    source: Path | bytes,
+    where: str | None = None,
+    *,
+    check_guard: CheckGuard | None = None,
+    today: date | None = None,
+) -> PolicyFile:
+    """Read a policy and refuse what contradicts itself; its doubts are in `remarks`.
+
+    `where` names it in errors (absent: the path). Raises MalformedInput with the file and the path of the first
+    mistake, UsageError where there is no file, LimitExceeded beyond MAX_POLICY_BYTES.
+    """
+    place = where or (str(source) if isinstance(source, Path) else "policy")
+    read = read_policy(source, place, check_guard=check_guard, today=today)
+    refuse_mistakes(read.remarks, place)
+    return read
+
+
+def read_policy(
+    source: Path | bytes, where: str, *, check_guard: CheckGuard | None = None, today: date | None = None
+) -> PolicyFile:
+    """Read a policy and keep its mistakes among its remarks: for `lint`. Raises as `load_policy` for bad words."""
+    path = source if isinstance(source, Path) else None
+    data = source if isinstance(source, bytes) else read_bounded(source, MAX_POLICY_BYTES, "policy")
+    policy = convert_document(
+        load_strict_yaml(data, where=where, max_bytes=MAX_POLICY_BYTES), Policy, where
+    )
+    remarks = lint_policy(policy, check_guard=check_guard, today=today)
+    return PolicyFile(policy, digest(data), data, where, tuple(remarks), path)
+
+
+def read_bounded(path: Path, limit: int, what: str) -> bytes:
+    """A whole file of bounded size. Raises UsageError where there is none, LimitExceeded beyond `limit`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(f"there is no such {what}", where=str(path)) from None
+    except IsADirectoryError:
+        raise UsageError(f"a folder is no {what}", where=str(path)) from None
+    if len(data) > limit:
+        raise LimitExceeded(f"a {what} has at most {limit} bytes", where=str(path))
+    return data
+
+
+def load_gateway(
+    path: Path,
+    *,
+    check_guard: CheckGuard | None = None,
+    home: Path | None = None,
+    today: date | None = None,
+) -> Loaded:
+    """Read a gateway's configuration, its trust policy and its policies, and refuse what does not fit together.
+
+    Policies are paths beside the configuration, `bundled:NAME`, or `pack:NAME@sha256:...`, which is looked up under
+    `home` and never fetched; where a trust policy is named, it must accept a pack's signature. Raises MalformedInput
+    with the file and the path of the first mistake, UsageError where a file is missing, SealError for a pack that is
+    not what its digest says or that nobody trusted signed.
+    """
+    where = str(path)
+    data = read_bounded(path, MAX_CONFIG_BYTES, "configuration of a gateway")
+    document = load_strict_yaml(data, where=where, max_bytes=MAX_CONFIG_BYTES)
+    gateway = convert_document(_with_params_as_text(document), Gateway, where)
+    remarks = lint_gateway(gateway)
+    refuse_mistakes(remarks, where)
+    files = [path]
+    trust = None
+    if gateway.trust is not None:
+        files.append(path.parent / gateway.trust)
+        trust = load_trust(path.parent / gateway.trust)
+    reader = _Policies(path.parent, home or home_folder(), trust, check_guard, today)
+    main = reader.load(gateway.policy or f"{BUNDLED_PREFIX}{DEFAULT}", f"{where}: $.policy")
+    others = {name: reader.load(given, f"{where}: $.policies.{name}") for name, given in gateway.policies.items()}
+    named = {"$.policy": main.policy} | {f"$.policies.{name}": each.policy for name, each in others.items()}
+    remarks += lint_together(gateway, named)
+    refuse_mistakes(remarks, where)
+    files += [each.path for each in (main, *others.values()) if each.path is not None]
+    return Loaded(
+        gateway, path, digest(data), main, others, tuple(remarks), tuple(dict.fromkeys(files)), trust
+    )
+
+
+@dataclass(frozen=True)
+class _Policies:
+    """Reads the policies that one configuration names."""
+
+    folder: Path
+    home: Path
+    trust: TrustPolicy | None
+    check_guard: CheckGuard | None
+    today: date | None
+
+    def load(self, reference: str, place: str) -> PolicyFile:
+        if reference.startswith(PACK_PREFIX):
+            data = find_pack(reference, home=self.home, trust=self.trust, where=place)
+            return load_policy(data, reference, check_guard=self.check_guard, today=self.today)
+        if reference.startswith(BUNDLED_PREFIX):
+            data = bundled_bytes(reference.removeprefix(BUNDLED_PREFIX), where=place)
+            return load_policy(data, reference, check_guard=self.check_guard, today=self.today)
+        return load_policy(self.folder / reference, check_guard=self.check_guard, today=self.today)
+
+
+def _with_params_as_text(document: Any) -> Any:
+    """Decimals among a target's parameters as text, the form in which labels and records write them."""
+    models = document.get("models") if isinstance(document, dict) else None
+    for route in models if isinstance(models, list) else []:
+        targets = route.get("to") if isinstance(route, dict) else None
+        for target in targets if isinstance(targets, list) else []:
+            params = target.get("params") if isinstance(target, dict) else None
+            if isinstance(params, dict):
+                target["params"] = {
+                    name: str(value) if isinstance(value, Decimal) else value for name, value in params.items()
+                }
+    return document
+
+
+def refused(remarks: tuple[Remark, ...]) -> bool:
+    """True if a policy with these remarks is refused."""
+    return bool(mistakes_among(remarks))

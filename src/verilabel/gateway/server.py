@@ -1,0 +1,260 @@
+"""The gateway as a process: what it opens at start, how it takes a changed policy, how it ends; one worker or several."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from verilabel.errors import PolicyError, VerilabelError
+from verilabel.evidence.keys import load_key
+from verilabel.gateway.access.ring import CachedKeyRing
+from verilabel.gateway.access.store import KeyStore
+from verilabel.gateway.administration.application import Services as PeopleServices
+from verilabel.gateway.administration.application import application as people_application
+from verilabel.gateway.approvals.deciding import Desk
+from verilabel.gateway.approvals.notices import WebhookNotices
+from verilabel.gateway.approvals.queue import DatabaseQueue
+from verilabel.gateway.approvals.signing import DecisionLog
+from verilabel.gateway.assembling import Assembly, assemble, retire
+from verilabel.gateway.audit.trail import AuditTrail
+from verilabel.gateway.limits.opening import open_limiter
+from verilabel.gateway.pipeline.application import Application, Asgi
+from verilabel.gateway.pipeline.services import Services
+from verilabel.gateway.policy.reading import Loaded, load_gateway
+from verilabel.gateway.policy.reloading import Watcher
+from verilabel.gateway.telemetry.metrics import Metrics
+from verilabel.models.endpoint import is_loopback
+from verilabel.registry.database import Database, open_database
+
+CONFIG_VARIABLE = "VERILABEL_GATEWAY_CONFIG"
+"""How the workers of one gateway learn its configuration."""
+LAG_EVERY_S = 0.5
+
+
+def check_config(loaded: Loaded) -> None:
+    """Check what must hold before a socket is opened. Raises PolicyError."""
+    config = loaded.gateway
+    if config.auth == "none" and not is_loopback(config.host):
+        raise PolicyError(
+            "without keys the gateway listens on this machine alone",
+            where="$.auth",
+            hint="auth: keys, and `verilabel gateway keys create`",
+        )
+
+
+class Worker:
+    """One worker: opens everything, keeps it fresh, closes it. `start` and `stop` belong to the lifespan."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._exit = contextlib.AsyncExitStack()
+        self._assembly: Assembly | None = None
+        self._services: Services | None = None
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._watcher: Watcher | None = None
+
+    async def start(self) -> tuple[Services, Asgi]:
+        """Open everything. Raises the errors of what cannot be opened; what was opened is closed again then."""
+        try:
+            return await self._start()
+        except BaseException:
+            await self._exit.aclose()
+            raise
+
+    async def _start(self) -> tuple[Services, Asgi]:
+        loaded = load_gateway(self._path)
+        check_config(loaded)
+        config, folder = loaded.gateway, loaded.folder
+        store = config.store if "://" in config.store else folder / config.store
+        database = await open_database(store)
+        self._exit.push_async_callback(database.close)
+        assembly = self._assembly = await assemble(loaded)
+        self._exit.push_async_callback(self._close_assembly)
+        limiter = open_limiter(config.limits_store, lost=config.limits_lost, workers=config.workers)
+        await limiter.open()
+        self._exit.push_async_callback(limiter.close)
+        metrics = Metrics.open(loaded)
+        self._exit.callback(metrics.close)
+        trail = AuditTrail.open(config.audit, folder=folder, worker=str(os.getpid()), policy=assembly.snapshot.default.digest)
+        self._exit.callback(trail.close)
+        queue, desk = await self._open_queue(loaded, database)
+        keys = await KeyStore.open(database)
+        ring: CachedKeyRing | None = None
+        if config.auth == "keys":
+            ring = CachedKeyRing(keys)
+            await ring.open()
+            self._exit.push_async_callback(ring.close)
+        services = self._services = Services(
+            snapshot=assembly.snapshot,
+            ring=ring,
+            limiter=limiter,
+            queue=queue,
+            trail=trail,
+            metrics=metrics,
+            tracing=self._open_tracing(loaded),
+        )
+        self._watch(loaded)
+        people = people_application(
+            PeopleServices(keys=keys, ring=ring, queue=queue, desk=desk, state=self.state)
+        )
+        return services, people
+
+    async def _open_queue(self, loaded: Loaded, database: Database) -> tuple[DatabaseQueue, Desk]:
+        config, folder = loaded.gateway, loaded.folder
+        notices = WebhookNotices()
+        self._exit.push_async_callback(notices.close)
+        queue = await DatabaseQueue.open(database, notices=notices)
+        self._exit.push_async_callback(queue.close)
+        key = None if config.approvals_key is None else load_key(folder / config.approvals_key)
+        log = (
+            DecisionLog(folder / config.approvals_log, key)
+            if config.approvals_log is not None and key is not None
+            else None
+        )
+        return queue, Desk(queue, key=key, log=log)
+
+    def _open_tracing(self, loaded: Loaded) -> Any:
+        telemetry = loaded.gateway.telemetry
+        if telemetry.otlp_endpoint is None:
+            return None
+        from verilabel.gateway.telemetry.tracing import Tracing
+
+        tracing = Tracing.open(telemetry)
+        self._exit.callback(tracing.close)
+        return tracing
+
+    def _watch(self, loaded: Loaded) -> None:
+        watcher = self._watcher = Watcher(self._path, loaded, self._reload)
+        watcher.start()
+        self._exit.push_async_callback(watcher.close)
+        lag = asyncio.create_task(self._measure_lag())
+        self._exit.push_async_callback(_cancel, lag)
+        with contextlib.suppress(ValueError, NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, watcher.look_now)
+
+    async def _reload(self, loaded: Loaded) -> None:
+        """Put another snapshot in place; requests that are on their way end by the one they began with."""
+        assert self._services is not None and self._assembly is not None
+        check_config(loaded)
+        old = self._assembly
+        new = await assemble(loaded, before=old.snapshot)
+        self._assembly = new
+        self._services.snapshot = new.snapshot
+        task = asyncio.create_task(retire(old, new.snapshot))
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+    async def _measure_lag(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            before = loop.time()
+            await asyncio.sleep(LAG_EVERY_S)
+            if self._services is not None:
+                self._services.metrics.note_lag(max(0.0, loop.time() - before - LAG_EVERY_S))
+
+    def state(self) -> dict[str, Any]:
+        """How the gateway stands, for people who run it."""
+        services = self._services
+        if services is None:
+            return {"status": "starting"}
+        snapshot = services.snapshot
+        return {
+            "status": "leaving" if services.is_leaving else "ready",
+            "worker": os.getpid(),
+            "config": snapshot.digest,
+            "policy": {"name": snapshot.default.name, "digest": snapshot.default.digest},
+            "reload": None if self._watcher is None else self._watcher.state(),
+            "upstreams": {
+                name: {"resting": handle.health.is_resting} for name, handle in snapshot.upstreams.items()
+            },
+            "models": {
+                route.name: [
+                    {
+                        "upstream": target.upstream.id,
+                        "admitted": standing.admitted,
+                        "label": standing.label,
+                        "reasons": list(standing.reasons),
+                        "flags": list(standing.flags),
+                    }
+                    for target in route.targets
+                    for standing in (snapshot.default.admission.standing(route.name, target.index),)
+                ]
+                for route in snapshot.routes
+            },
+        }
+
+    async def stop(self) -> None:
+        """Close everything."""
+        if self._services is not None:
+            self._services.is_leaving = True
+        await self._exit.aclose()
+
+    async def _close_assembly(self) -> None:
+        for task in list(self._retiring):
+            task.cancel()
+        if self._assembly is not None:
+            await self._assembly.close({})
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def application() -> Application:
+    """The ASGI application of the configuration that the environment names: what each worker starts."""
+    worker = Worker(Path(os.environ[CONFIG_VARIABLE]))
+    return Application(worker.start, worker.stop)
+
+
+def run(path: Path, listener: socket.socket, *, workers: int, announce: Callable[[str], None]) -> int:
+    """Serve until told to stop; `announce` gets the URL first. Returns the exit status of the server."""
+    import uvicorn
+    from uvicorn.supervisors import Multiprocess
+
+    os.environ[CONFIG_VARIABLE] = str(path.resolve())
+    config = uvicorn.Config(
+        "verilabel.gateway.server:application",
+        factory=True,
+        loop="uvloop" if _has_uvloop() else "asyncio",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=True,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=30,
+        workers=workers,
+    )
+    host, port = listener.getsockname()[:2]
+    announce(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+    if workers > 1:
+        Multiprocess(config, sockets=[listener]).run()
+        return 0
+    server = uvicorn.Server(config)
+    server.run(sockets=[listener])
+    return 0 if server.started else 3
+
+
+def _has_uvloop() -> bool:
+    try:
+        import uvloop  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def complain(error: VerilabelError) -> None:
+    """Say on standard error what keeps the gateway from starting."""
+    print(f"gateway: {error}", file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""The APIs that clients speak: their requests are read here, their replies and streams written."""

@@ -1,0 +1,338 @@
+"""Rewrites a stream of events so that each text in it leaves as its filter gives it out: what all dialects share.
+
+Rules: whole events go out, in order. An event whose texts leave as they came goes out byte for byte. Deltas of one text
+that came in one read are filtered together; if that changes them, they leave as one event. What a filter still holds
+at the end of its text goes out in an event of the same kind before the event that says so. Where the form of the delta
+events is known (`template`), only their text is read.
+
+A text that is known to come in parts has one filter from its first part to its end. Every other string of an event is
+filtered as a whole, by itself.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable
+from typing import Any
+
+from verilabel.detectors.spans.interface import SpanFilter
+from verilabel.errors import LimitExceeded
+from verilabel.gateway.verdicts import Field, Usage
+from verilabel.gateway.wire.event_json import read_object, write_json
+from verilabel.gateway.wire.interface import MalformedStream, OpenFilter, Passage, Slot
+from verilabel.gateway.wire.sse import EVENT_LIMIT, Event, EventReader, read_event, write_event
+from verilabel.gateway.wire.template import DeltaTemplate, learn_template
+from verilabel.gateway.wire.texts import Path, TextWalk
+
+PART_LIMIT = 4096
+"""Texts in parts (choices, fields, tool calls, blocks) that one stream may have."""
+TEMPLATE_LIMIT = 16
+LEARNING_LIMIT = 48
+RELEASED_LIMIT = 1 << 24
+"""Characters that are kept of a stream whose events repeat whole texts."""
+
+STREAMED_MEMBERS = frozenset(
+    "content text reasoning reasoning_content thinking refusal arguments partial_json input transcript delta"
+    " code command stdout stderr output summary diff".split()
+)
+"""Members that carry a text in parts, wherever they stand; other strings are whole."""
+
+
+class TextPart:
+    """One text that comes in parts: `key` names it in its stream, `path` leads to it inside a delta."""
+
+    __slots__ = ("choice", "field", "filter", "is_finished", "key", "path", "released")
+
+    def __init__(self, key: Hashable, field: Field, choice: int, path: Path, opened: SpanFilter | None) -> None:
+        self.key = key
+        self.field = field
+        self.choice = choice
+        self.path = path
+        self.filter = opened
+        self.is_finished = False
+        self.released: list[str] = []
+
+
+class EventRewriter(ABC):
+    """Implements `interface.StreamRewriter`, but for what a dialect's events mean."""
+
+    keeps_released = False
+    """True for a dialect whose events repeat whole texts at their end."""
+
+    def __init__(
+        self, open_filter: OpenFilter, *, keeps_passages: bool, event_limit: int = EVENT_LIMIT
+    ) -> None:
+        self.usage: Usage | None = None
+        self.served_model: str | None = None
+        self.fingerprint: str | None = None
+        self.is_complete = False
+        self.stopped = False
+        self.events = 0
+        self._open_filter = open_filter
+        self._keeps_passages = keeps_passages
+        self._reader = EventReader(limit=event_limit)
+        self._parts: dict[Hashable, TextPart] = {}
+        self._filters: list[tuple[Field, int, SpanFilter]] = []
+        self._passages: list[Passage] = []
+        self._templates: list[tuple[DeltaTemplate, TextPart]] = []
+        self._template: DeltaTemplate | None = None
+        self._part: TextPart | None = None
+        self._run: list[str] = []
+        self._run_events: list[bytes] = []
+        self._learning_left = LEARNING_LIMIT
+        self._is_closed = False
+        self._released_chars = 0
+
+    # what a dialect says
+
+    @abstractmethod
+    def _rewrite_body(self, event: Event, raw: bytes, body: dict[str, Any], out: list[bytes]) -> bool:
+        """Filter the texts of an event in place; True if it changed. What must go out before it is put to `out`."""
+
+    @abstractmethod
+    def _delta_event(self, part: TextPart, text: str) -> bytes:
+        """An event that carries the next part of a text, and nothing else."""
+
+    # the stream
+
+    def feed(self, data: bytes) -> bytes:
+        """Take what one socket read brought; give out what may be sent. Raises MalformedStream."""
+        if self.stopped or self._is_closed:
+            return b""
+        out: list[bytes] = []
+        self._rewrite_events(self._reader.feed(data), out)
+        return b"".join(out)
+
+    def finish(self) -> bytes:
+        """The upstream has ended: give out what is held. Raises MalformedStream for a torn last event."""
+        if self.stopped or self._is_closed:
+            return b""
+        out: list[bytes] = []
+        rest = self._reader.finish()
+        if rest.strip(b"\r\n"):
+            # servers exist that leave out the empty line after the last event; half an event is no JSON
+            self._rewrite_events([rest.rstrip(b"\r\n") + b"\n\n"], out)
+        if not (self.stopped or self._is_closed):
+            self._finish_parts(out)
+        self._is_closed = True
+        return b"".join(out)
+
+    def take_passages(self) -> list[Passage]:
+        """Released texts since the last call."""
+        taken = self._passages
+        if taken:
+            self._passages = []
+        return taken
+
+    def filters(self) -> list[tuple[Field, int, SpanFilter]]:
+        """The filters that were opened, with field and choice; of those of whole strings, the ones with matches."""
+        return self._filters
+
+    def _rewrite_events(self, events: list[bytes], out: list[bytes]) -> None:
+        self.events += len(events)
+        template = self._template
+        run = self._run
+        for raw in events:
+            text = None if template is None else template.read(raw)
+            if text is not None:
+                run.append(text)
+                self._run_events.append(raw)
+                continue
+            if run:
+                self._end_run(out)
+            if self.stopped or self._is_closed:
+                return
+            template = self._turn_to_template(raw)
+            if template is None:
+                self._rewrite(raw, out)
+                template = self._template
+                if self.stopped or self._is_closed:
+                    return
+        if run:
+            self._end_run(out)
+
+    def _turn_to_template(self, raw: bytes) -> DeltaTemplate | None:
+        """Start a run with an event of another known form, if it has one."""
+        for template, part in self._templates:
+            if template is self._template:
+                continue
+            text = template.read(raw)
+            if text is not None:
+                self._template = template
+                self._part = part
+                self._run.append(text)
+                self._run_events.append(raw)
+                return template
+        return None
+
+    def _end_run(self, out: list[bytes]) -> None:
+        run = self._run
+        events = self._run_events
+        part = self._part
+        template = self._template
+        assert part is not None and template is not None
+        text = run[0] if len(run) == 1 else "".join(run)
+        released = self._release(part, text)
+        if released == text:
+            out += events
+        elif released:
+            out.append(template.write(released, events[-1]))
+        run.clear()
+        events.clear()
+
+    def _rewrite(self, raw: bytes, out: list[bytes]) -> None:
+        event = read_event(raw)
+        if event.data is None:
+            # clients do not see it; what upstreams write into comments need not go further
+            out.append(b":\n\n" if raw.strip(b"\r\n") else b"")
+            return
+        if event.data.startswith(b"[DONE]"):
+            self._finish_parts(out)
+            if not self.stopped:
+                out.append(raw if event.is_plain and event.data == b"[DONE]" else write_event(b"[DONE]"))
+                self.is_complete = True
+                self._is_closed = True
+            return
+        if self.is_complete:
+            return
+        body = read_object(event.data)
+        try:
+            is_changed = self._rewrite_error(event, body, out)
+            if is_changed is None:
+                is_changed = self._rewrite_body(event, raw, body, out)
+        except LimitExceeded:
+            raise MalformedStream("an event of the upstream's stream is nested too deeply") from None
+        if self.stopped:
+            return
+        if is_changed or not event.is_plain:
+            out.append(write_event(write_json(body), event.name))
+        else:
+            out.append(raw)
+
+    def _rewrite_error(self, event: Event, body: dict[str, Any], out: list[bytes]) -> bool | None:
+        if not body.get("error") and event.name != "error" and body.get("type") != "error":
+            return None
+        self._finish_parts(out)
+        self._templates.clear()
+        self._template = None
+        walk = TextWalk()
+        walk.see_anything(body, "content", ())
+        is_changed = self._filter_whole(walk.slots)
+        self.is_complete = True
+        return is_changed
+
+    # texts
+
+    def _find_part(
+        self, key: Hashable, field: Field, choice: int, path: Path, *, is_plain: bool = False
+    ) -> TextPart:
+        part = self._parts.get(key)
+        if part is None:
+            if len(self._parts) >= PART_LIMIT:
+                raise MalformedStream(f"the upstream's stream has more than {PART_LIMIT} texts")
+            opened = self._open(field, choice, is_plain)
+            part = self._parts[key] = TextPart(key, field, choice, path, opened)
+            if opened is not None:
+                self._filters.append((field, choice, opened))
+        return part
+
+    def _open(self, field: Field, choice: int, is_plain: bool) -> SpanFilter | None:
+        if is_plain:
+            return self._open_filter(field, choice, is_plain=True)
+        return self._open_filter(field, choice)
+
+    def _release(self, part: TextPart, text: str) -> str:
+        """Filter the next part of a text."""
+        if part.is_finished:
+            # what was given out at its end could be the half of a match
+            raise MalformedStream("the upstream's stream goes on with a text that it had ended")
+        if part.filter is not None:
+            text = part.filter.feed(text)
+            if part.filter.stopped_by is not None:
+                self.stopped = True
+        if text:
+            self._note_release(part, text, is_last=False)
+        return text
+
+    def _finish(self, part: TextPart) -> str:
+        """The rest of a text that has ended."""
+        part.is_finished = True
+        text = ""
+        if part.filter is not None:
+            text = part.filter.finish()
+            if part.filter.stopped_by is not None:
+                self.stopped = True
+        self._note_release(part, text, is_last=True)
+        return text
+
+    def _note_release(self, part: TextPart, text: str, *, is_last: bool) -> None:
+        if self._keeps_passages:
+            self._passages.append(Passage(part.field, part.choice, text, is_last))
+        if self.keeps_released and part.filter is not None:
+            self._released_chars += len(text)
+            if self._released_chars > RELEASED_LIMIT:
+                raise MalformedStream(f"the upstream's stream has more than {RELEASED_LIMIT} characters")
+            part.released.append(text)
+
+    def _finish_parts(self, out: list[bytes], parts: list[TextPart] | None = None) -> None:
+        """End texts (all, where none are named), with an event each for what is still held."""
+        for part in list(self._parts.values()) if parts is None else parts:
+            if part.is_finished or self.stopped:
+                continue
+            text = self._finish(part)
+            if text:
+                out.append(self._delta_event(part, text))
+
+    def _filter_part(self, slot: Slot, part: TextPart, out: list[bytes], *, ends: bool = False) -> bool:
+        """Filter a part that stands in an event, in place; with what its filter holds, if the text ends here.
+
+        Where the filter stops, what stands before the match goes out alone.
+        """
+        text = slot.text
+        released = self._release(part, text)
+        if ends and not self.stopped:
+            released += self._finish(part)
+        if self.stopped:
+            if released:
+                out.append(self._delta_event(part, released))
+            return True
+        if released == text:
+            return False
+        slot.container[slot.key] = released
+        return True
+
+    def _filter_whole(self, slots: list[Slot]) -> bool:
+        """Filter whole texts, each by itself, in place."""
+        is_changed = False
+        for slot in slots:
+            if self.stopped:
+                return True
+            text = slot.text
+            opened = self._open(slot.field, slot.choice, slot.is_plain)
+            if opened is not None:
+                released = opened.feed(text)
+                if opened.stopped_by is None:
+                    released += opened.finish()
+                if opened.stopped_by is not None:
+                    self.stopped = True
+                if opened.matches:
+                    self._filters.append((slot.field, slot.choice, opened))
+                if released != text:
+                    slot.container[slot.key] = text = released
+                    is_changed = True
+            if self._keeps_passages:
+                self._passages.append(Passage(slot.field, slot.choice, text, True))
+        return is_changed
+
+    # forms
+
+    def _learn(self, raw: bytes, body: dict[str, Any], slot: Slot, part: TextPart) -> None:
+        """Learn the form of an event with one text, before that is filtered."""
+        if self._learning_left <= 0 or len(self._templates) >= TEMPLATE_LIMIT:
+            return
+        self._learning_left -= 1
+        template = learn_template(raw, body, slot.container, slot.key)
+        if template is not None:
+            self._templates.append((template, part))
+            self._template = template
+            self._part = part
