@@ -11,7 +11,8 @@ PIECE = 128
 MAX_HIDDEN = 4_096
 """Characters of a hidden message that are read."""
 _MAX_KNOWN = 0xA000
-_LONG_LIGATURES = dict.fromkeys((0x33B0 - 0x33B0,), " ")
+_LONG_LIGATURES = ("\ufdfa", "\ufdfb")
+"""Arabic ligatures that stand for 18 and 8 characters; no other character stands for more than 6."""
 
 _UNSEEN = (
     (0x00AD, 0x00AD),  # soft hyphen
@@ -52,6 +53,8 @@ def normalise(text: str) -> str:
     if text.isascii():
         return text
     hidden = _hidden_message(text)
+    for ligature in _LONG_LIGATURES:
+        text = text.replace(ligature, " ")
     composed = "".join(
         [unicodedata.normalize("NFKC", text[i : i + PIECE]) for i in range(0, len(text), PIECE)]
     )
@@ -67,11 +70,13 @@ def _hidden_message(text: str) -> str:
 
 
 class _Spacing(dict[int, str]):
-    """For `str.translate`: letters and digits stay, apostrophes vanish, all else becomes a space."""
+    """For `str.translate`: letters, their marks and digits stay, apostrophes vanish, all else becomes a space."""
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
-        shown = char if char.isalnum() else "" if char in "'’ʼ`´" else " "
+        shown = (
+            char if char.isalnum() or unicodedata.category(char)[0] == "M" else "" if char in "'’ʼ`´" else " "
+        )
         if code < _MAX_KNOWN:  # bounded: text must not fill the memory with what it has shown
             self[code] = shown
         return shown

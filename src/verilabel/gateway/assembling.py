@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from verilabel.errors import MalformedInput, UsageError
+from verilabel.evidence.requirements import trust_own_keys
 from verilabel.gateway.admission.labels import LabelAdmission, bundles_of
-from verilabel.gateway.admission.shelf import LabelShelf, trust_own_keys
+from verilabel.gateway.admission.shelf import LabelShelf
 from verilabel.gateway.guards.catalogue import Resources, open_guard
 from verilabel.gateway.guards.interface import SpanGuard
 from verilabel.gateway.limits.amounts import compile_limits
@@ -27,22 +28,30 @@ MAX_SYSTEM_PROMPT_BYTES = 2**20
 
 
 @dataclass
-class Assembly:
-    """A snapshot with what must be closed when nobody works by it any more."""
+class Opened:
+    """What was opened for a snapshot, and is closed when nobody works by it any more."""
 
-    snapshot: Snapshot
+    upstreams: dict[str, UpstreamHandle]
     shelf: LabelShelf
     guards: list[OpenGuard] = field(default_factory=list)
 
     async def close(self, kept: Mapping[str, UpstreamHandle]) -> None:
-        """Let go of guards, labels, and of upstreams that `kept` does not have."""
+        """Let go of guards and labels, and of the upstreams that `kept` does not have."""
         for each in self.guards:
             if not isinstance(each.guard, SpanGuard):
                 await each.guard.close()
         await self.shelf.close()
-        for name, handle in self.snapshot.upstreams.items():
+        for name, handle in self.upstreams.items():
             if kept.get(name) is not handle:
                 await handle.client.close()
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """A snapshot and what was opened for it."""
+
+    snapshot: Snapshot
+    opened: Opened
 
 
 async def assemble(loaded: Loaded, *, before: Snapshot | None = None) -> Assembly:
@@ -50,23 +59,23 @@ async def assemble(loaded: Loaded, *, before: Snapshot | None = None) -> Assembl
 
     Raises the errors of what it opens; nothing of `before` is touched then.
     """
-    config = loaded.gateway
-    folder = loaded.folder
-    upstreams = await _open_upstreams(config, before)
+    config, folder = loaded.gateway, loaded.folder
     shelf = LabelShelf(
-        bundles_of(config.models, folder), loaded.trust or trust_own_keys(), verify_every_s=float(config.verify_labels_s)
+        bundles_of(config.models, folder),
+        loaded.trust or trust_own_keys(),
+        verify_every_s=float(config.verify_labels_s),
     )
-    opened: list[OpenGuard] = []
+    opened = Opened({}, shelf)
     try:
+        await _open_upstreams(config, before, opened.upstreams)
         await shelf.open()
-        routes = [_route(route, upstreams, folder) for route in config.models]
         policies = {
-            name: await open_policy(file, config, folder, shelf, opened) for name, file in loaded.policies.items()
+            name: await open_policy(file, config, folder, opened) for name, file in loaded.policies.items()
         }
-        default = await open_policy(loaded.policy, config, folder, shelf, opened)
+        default = await open_policy(loaded.policy, config, folder, opened)
+        routes = [_route(route, opened.upstreams, folder) for route in config.models]
     except BaseException:
-        failed = Assembly(_nothing(config, upstreams), shelf, opened)
-        await failed.close({} if before is None else before.upstreams)
+        await opened.close({} if before is None else before.upstreams)
         raise
     snapshot = Snapshot(
         config=config,
@@ -74,23 +83,15 @@ async def assemble(loaded: Loaded, *, before: Snapshot | None = None) -> Assembl
         routes=routes,
         policies=policies,
         default=default,
-        upstreams=upstreams,
+        upstreams=opened.upstreams,
     )
-    return Assembly(snapshot, shelf, opened)
+    return Assembly(snapshot, opened)
 
 
-def _nothing(config: Gateway, upstreams: Mapping[str, UpstreamHandle]) -> Snapshot:
-    return Snapshot(
-        config=config, digest="", routes=(), policies={}, default=None, upstreams=upstreams  # type: ignore[arg-type]
-    )
-
-
-async def open_policy(
-    file: PolicyFile, config: Gateway, folder: Path, shelf: LabelShelf, opened: list[OpenGuard]
-) -> PolicyPlan:
+async def open_policy(file: PolicyFile, config: Gateway, folder: Path, opened: Opened) -> PolicyPlan:
     """Compile one policy; what it opens is added to `opened` as it opens."""
     policy = file.policy
-    guards = await open_guards(policy, file.where, folder, opened)
+    guards = await open_guards(policy, file.where, folder, opened.guards)
     return PolicyPlan(
         policy=policy,
         digest=file.digest,
@@ -100,7 +101,7 @@ async def open_policy(
             for i, rule in enumerate(policy.rules)
         ),
         limits=compile_limits(policy.limits, f"{file.where} $.limits", policy=policy.policy),
-        admission=LabelAdmission(config.models, config.upstreams, policy.admit, shelf, folder=folder),
+        admission=LabelAdmission(config.models, config.upstreams, policy.admit, opened.shelf, folder=folder),
     )
 
 
@@ -122,8 +123,9 @@ async def open_guards(
     return tuple(guards)
 
 
-async def _open_upstreams(config: Gateway, before: Snapshot | None) -> dict[str, UpstreamHandle]:
-    handles: dict[str, UpstreamHandle] = {}
+async def _open_upstreams(
+    config: Gateway, before: Snapshot | None, handles: dict[str, UpstreamHandle]
+) -> None:
     for written in config.upstreams:
         old = None if before is None else before.upstreams.get(written.id)
         if old is not None and old.written == written:
@@ -132,7 +134,6 @@ async def _open_upstreams(config: Gateway, before: Snapshot | None) -> dict[str,
         client = HttpUpstream(written, max_response_bytes=config.max_response_bytes)
         await client.open()
         handles[written.id] = UpstreamHandle(written, client)
-    return handles
 
 
 def _route(route: ModelRoute, upstreams: Mapping[str, UpstreamHandle], folder: Path) -> Route:
@@ -182,4 +183,4 @@ async def retire(assembly: Assembly, current: Snapshot, *, patience_s: float = 6
         if not assembly.snapshot.users:
             break
         await asyncio.sleep(0.25)
-    await assembly.close(current.upstreams)
+    await assembly.opened.close(current.upstreams)

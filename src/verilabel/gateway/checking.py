@@ -73,4 +73,4 @@ async def check_gateway(path: Path) -> Checked:
         policies |= {plan.name: plan.digest for plan in snapshot.policies.values()}
         return Checked(snapshot.digest, policies, models, tuple(str(remark) for remark in loaded.remarks))
     finally:
-        await assembly.close({})
+        await assembly.opened.close({})

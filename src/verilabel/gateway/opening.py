@@ -6,7 +6,16 @@ import importlib.util
 
 from verilabel.errors import MissingExtra
 
-PACKAGES = ("aiohttp", "ahocorasick_rs", "cel", "httptools", "prometheus_client", "re2", "starlette", "uvicorn")
+PACKAGES = (
+    "aiohttp",
+    "ahocorasick_rs",
+    "cel",
+    "httptools",
+    "prometheus_client",
+    "re2",
+    "starlette",
+    "uvicorn",
+)
 
 
 def require_gateway() -> None:

@@ -1,4 +1,4 @@
-"""The gateway as a process: what it opens at start, how it takes a changed policy, how it ends; one worker or several."""
+"""The gateway as a process: what it opens, how it takes a changed policy, how it ends; one worker or several."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from verilabel.errors import PolicyError, VerilabelError
 from verilabel.evidence.keys import load_key
 from verilabel.gateway.access.ring import CachedKeyRing
 from verilabel.gateway.access.store import KeyStore
-from verilabel.gateway.administration.application import Services as PeopleServices
 from verilabel.gateway.administration.application import application as people_application
+from verilabel.gateway.administration.services import Administration
 from verilabel.gateway.approvals.deciding import Desk
 from verilabel.gateway.approvals.notices import WebhookNotices
 from verilabel.gateway.approvals.queue import DatabaseQueue
@@ -27,15 +30,19 @@ from verilabel.gateway.audit.trail import AuditTrail
 from verilabel.gateway.limits.opening import open_limiter
 from verilabel.gateway.pipeline.application import Application, Asgi
 from verilabel.gateway.pipeline.services import Services
-from verilabel.gateway.policy.reading import Loaded, load_gateway
+from verilabel.gateway.policy.reading import Loaded, load_gateway, watched_files
 from verilabel.gateway.policy.reloading import Watcher
+from verilabel.gateway.telemetry.exposition import Exposition
+from verilabel.gateway.telemetry.loop_watch import LoopWatch
 from verilabel.gateway.telemetry.metrics import Metrics
+from verilabel.gateway.telemetry.names import ADMITTED, AUDIT_WRITABLE, POLICY_RELOADS, UPSTREAM_UP
 from verilabel.models.endpoint import is_loopback
 from verilabel.registry.database import Database, open_database
 
 CONFIG_VARIABLE = "VERILABEL_GATEWAY_CONFIG"
 """How the workers of one gateway learn its configuration."""
-LAG_EVERY_S = 0.5
+RUN_VARIABLE = "VERILABEL_GATEWAY_RUN"
+"""The folder that the workers of one run share for their metrics."""
 
 
 def check_config(loaded: Loaded) -> None:
@@ -80,31 +87,37 @@ class Worker:
         limiter = open_limiter(config.limits_store, lost=config.limits_lost, workers=config.workers)
         await limiter.open()
         self._exit.push_async_callback(limiter.close)
-        metrics = Metrics.open(loaded)
-        self._exit.callback(metrics.close)
-        trail = AuditTrail.open(config.audit, folder=folder, worker=str(os.getpid()), policy=assembly.snapshot.default.digest)
+        metrics = Metrics(route.name for route in config.models)
+        exposition = await self._open_metrics(metrics)
+        trail = AuditTrail.open(
+            config.audit, folder=folder, worker=str(os.getpid()), policy=assembly.snapshot.default.digest
+        )
         self._exit.callback(trail.close)
         queue, desk = await self._open_queue(loaded, database)
         keys = await KeyStore.open(database)
-        ring: CachedKeyRing | None = None
-        if config.auth == "keys":
-            ring = CachedKeyRing(keys)
-            await ring.open()
-            self._exit.push_async_callback(ring.close)
+        ring = CachedKeyRing(keys)
+        await ring.open()
+        self._exit.push_async_callback(ring.close)
         services = self._services = Services(
             snapshot=assembly.snapshot,
-            ring=ring,
+            ring=ring if config.auth == "keys" else None,
             limiter=limiter,
             queue=queue,
             trail=trail,
             metrics=metrics,
+            exposition=exposition,
             tracing=self._open_tracing(loaded),
         )
-        self._watch(loaded)
-        people = people_application(
-            PeopleServices(keys=keys, ring=ring, queue=queue, desk=desk, state=self.state)
+        self._watch()
+        administration = Administration(
+            ring=ring,
+            keys=keys,
+            desk=desk,
+            state=self.state,
+            record=trail.append,
+            any_host=not is_loopback(config.host),
         )
-        return services, people
+        return services, people_application(administration)
 
     async def _open_queue(self, loaded: Loaded, database: Database) -> tuple[DatabaseQueue, Desk]:
         config, folder = loaded.gateway, loaded.folder
@@ -120,6 +133,30 @@ class Worker:
         )
         return queue, Desk(queue, key=key, log=log)
 
+    async def _open_metrics(self, metrics: Metrics) -> Exposition:
+        shared = os.environ.get(RUN_VARIABLE)
+        exposition = Exposition(metrics, None if shared is None else Path(shared))
+        await exposition.open()
+        self._exit.push_async_callback(exposition.close)
+        watch = LoopWatch(metrics)
+        watch.start()
+        self._exit.callback(watch.stop)
+        metrics.refresh.append(self._set_gauges)
+        return exposition
+
+    def _set_gauges(self) -> None:
+        services = self._services
+        if services is None:
+            return
+        snapshot, metrics = services.snapshot, services.metrics
+        metrics.set(AUDIT_WRITABLE, float(services.trail.is_writable))
+        for name, handle in snapshot.upstreams.items():
+            metrics.set(UPSTREAM_UP, float(not handle.health.is_resting), (name,))
+        for route in snapshot.routes:
+            for target in route.targets:
+                standing = snapshot.default.admission.standing(route.name, target.index)
+                metrics.set(ADMITTED, float(standing.admitted), (route.name, target.upstream.id))
+
     def _open_tracing(self, loaded: Loaded) -> Any:
         telemetry = loaded.gateway.telemetry
         if telemetry.otlp_endpoint is None:
@@ -130,34 +167,34 @@ class Worker:
         self._exit.callback(tracing.close)
         return tracing
 
-    def _watch(self, loaded: Loaded) -> None:
-        watcher = self._watcher = Watcher(self._path, loaded, self._reload)
-        watcher.start()
-        self._exit.push_async_callback(watcher.close)
-        lag = asyncio.create_task(self._measure_lag())
-        self._exit.push_async_callback(_cancel, lag)
+    def _watch(self) -> None:
+        watcher = self._watcher = Watcher(self._reload, lambda: watched_files(self._path))
+        self._exit.push_async_callback(_cancel, asyncio.create_task(watcher.run()))
         with contextlib.suppress(ValueError, NotImplementedError):
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, watcher.look_now)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, watcher.ask)
 
-    async def _reload(self, loaded: Loaded) -> None:
+    async def _reload(self) -> None:
         """Put another snapshot in place; requests that are on their way end by the one they began with."""
         assert self._services is not None and self._assembly is not None
-        check_config(loaded)
+        try:
+            loaded = await asyncio.to_thread(load_gateway, self._path)
+            check_config(loaded)
+            await self._swap(loaded)
+        except Exception:
+            self._services.metrics.add(POLICY_RELOADS, ("failed",))
+            raise
+        self._services.metrics.add(POLICY_RELOADS, ("ok",))
+
+    async def _swap(self, loaded: Loaded) -> None:
+        assert self._services is not None and self._assembly is not None
         old = self._assembly
         new = await assemble(loaded, before=old.snapshot)
         self._assembly = new
         self._services.snapshot = new.snapshot
+        self._services.trail.policy = new.snapshot.default.digest
         task = asyncio.create_task(retire(old, new.snapshot))
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
-
-    async def _measure_lag(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            before = loop.time()
-            await asyncio.sleep(LAG_EVERY_S)
-            if self._services is not None:
-                self._services.metrics.note_lag(max(0.0, loop.time() - before - LAG_EVERY_S))
 
     def state(self) -> dict[str, Any]:
         """How the gateway stands, for people who run it."""
@@ -170,7 +207,7 @@ class Worker:
             "worker": os.getpid(),
             "config": snapshot.digest,
             "policy": {"name": snapshot.default.name, "digest": snapshot.default.digest},
-            "reload": None if self._watcher is None else self._watcher.state(),
+            "reload": None if self._watcher is None else msgspec.to_builtins(self._watcher.state()),
             "upstreams": {
                 name: {"resting": handle.health.is_resting} for name, handle in snapshot.upstreams.items()
             },
@@ -200,7 +237,7 @@ class Worker:
         for task in list(self._retiring):
             task.cancel()
         if self._assembly is not None:
-            await self._assembly.close({})
+            await self._assembly.opened.close({})
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:
@@ -240,7 +277,9 @@ def run(path: Path, listener: socket.socket, *, workers: int, announce: Callable
     host, port = listener.getsockname()[:2]
     announce(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
     if workers > 1:
-        Multiprocess(config, sockets=[listener]).run()
+        with tempfile.TemporaryDirectory(prefix="verilabel-gateway-") as shared:
+            os.environ[RUN_VARIABLE] = shared
+            Multiprocess(config, sockets=[listener]).run()
         return 0
     server = uvicorn.Server(config)
     server.run(sockets=[listener])

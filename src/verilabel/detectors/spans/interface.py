@@ -60,8 +60,11 @@ class SpanSet(Protocol):
 
     rules: Sequence[Rule]
 
-    def find(self, text: str, *, active: int | None = None) -> list[Match]:
-        """The matches in a text, in order, without overlaps. `active` is a bit mask of rules (None: all)."""
+    def find(self, text: str, *, active: int | None = None, json_source: bool = False) -> list[Match]:
+        """The matches in a text, in order, without overlaps. `active` is a bit mask of rules (None: all).
+
+        With `json_source` the text is JSON source (arguments of a tool call); so below.
+        """
         ...
 
     def redact(

@@ -15,6 +15,8 @@ MAX_PATTERN = 4000
 """Characters of a pattern as it is written."""
 MAX_DEPTH = 40
 """Groups inside groups."""
+EXACT_PREFIX = 300
+"""Repeats counted in viable prefixes; what is repeated more often is held back as far as the widest match."""
 RE2_REPEAT = 1000
 """RE2 counts no further in one repeat."""
 
@@ -276,7 +278,9 @@ def _full(tree: Any) -> str:
     return _counted(inner_text, tree.least, tree.most, "?" if tree.is_lazy else "")
 
 
-def _counted(text: str, least: int, most: int, lazy: str = "") -> str:
+def _counted(text: str, least: int, most: int | None, lazy: str = "") -> str:
+    if most is None:
+        raise ValueError("a repeat without bound")  # `_width` has refused it
     written = ""
     while most > RE2_REPEAT:
         taken = min(least, RE2_REPEAT)
@@ -306,8 +310,8 @@ def _prefix(tree: Any) -> str:
     if tree.most == 1 or not first:
         return first
     if isinstance(tree.inner, _Char):
-        return _counted(first, 1, tree.most)
-    return f"(?:{_uncaptured(tree.inner)}){{0,{tree.most - 1}}}(?:{first})"
+        return _counted_backwards(first, 1, tree.most)
+    return f"(?:{_backwards(tree.inner)}){{0,{tree.most - 1}}}(?:{first})"
 
 
 def _sequence_prefix(parts: tuple[Any, ...]) -> str:
@@ -318,18 +322,34 @@ def _sequence_prefix(parts: tuple[Any, ...]) -> str:
         elif isinstance(part, _Boundary):
             written = rf"\b(?:{written})" if written else ""
         elif first := _prefix(part):
-            written = f"(?:{first}|{_uncaptured(part)}(?:{written}))" if written else f"(?:{first})"
+            written = f"(?:{first}|{_backwards(part)}(?:{written}))" if written else f"(?:{first})"
     return written
 
 
-def _uncaptured(tree: Any) -> str:
+def _backwards(tree: Any) -> str:
+    """What the tree matches, written for a search that reads from the end of the text to its beginning."""
     match tree:
         case _Secret(inner):
-            return f"(?:{_uncaptured(inner)})"
+            return f"(?:{_backwards(inner)})"
         case _Sequence(parts):
-            return "".join(_uncaptured(part) for part in parts)
+            return "".join(_backwards(part) for part in parts)
         case _Choice(branches):
-            return "(?:" + "|".join(_uncaptured(branch) for branch in branches) + ")"
-        case _Repeat(inner=inner) if not isinstance(inner, _Char):
-            return _counted(f"(?:{_uncaptured(inner)})", tree.least, tree.most, "?" if tree.is_lazy else "")
+            return "(?:" + "|".join(_backwards(branch) for branch in branches) + ")"
+        case _Repeat(least, most, _, inner):
+            if isinstance(inner, _Char):
+                return _counted_backwards(inner.text, least, most)
+            return f"(?:{_backwards(inner)}){{{least},{most}}}"
     return _full(tree)
+
+
+def _counted_backwards(text: str, least: int, most: int | None) -> str:
+    """A counted repeat that a search from the end follows with one thread: ((X)?X)?X in place of X(X(X)?)?.
+
+    RE2 writes X{1,3} the second way, where a search from the end has to begin at every count at once. Counts above
+    EXACT_PREFIX are taken as unbounded: a prefix too many holds text back longer, never lets it out.
+    """
+    if most is None or most > EXACT_PREFIX:
+        return f"{text}{{{min(least, RE2_REPEAT)},}}"
+    optional = most - least
+    nested = "(?:" * optional + f"{text})?" * optional
+    return f"{nested}{text}{{{least}}}" if least else nested

@@ -63,10 +63,15 @@ class Programs:
                 self.rules.append(program)
         self._searched = list(texts)
         self.union, self.prefix, self._which = _compile_together(list(texts.values()))
-        self._reach = 4 * max((t.widest for t in texts.values()), default=0) + 2
+        self.widest = max((t.widest for t in texts.values()), default=0)
+        self._reach = 4 * self.widest + 2
         self.words = WordSearch(
             [(i, rule.words, rule.ignore_case) for i, rule in enumerate(rules) if rule.words]
         )
+        self.has_words = bool(self.words)
+        # RE2 builds the program that reads backwards at its first use: not while a stream waits
+        self.union(self.anywhere, b"a", 0, 1)
+        self.prefix(self.anywhere, b"a", 0, 1)
 
     def find_rules_at(self, text: bytes, at: int) -> list[int]:
         """The rules whose pattern matches at a place where `union` found one, in order."""

@@ -52,7 +52,7 @@ class RuleSet:
             data = join_surrogates(text).encode()
         if programs.union(programs.anywhere, data, 0, len(data))[0][0] >= 0:
             return True
-        return bool(programs.words) and bool(programs.words.find(text, ""))
+        return programs.has_words and bool(programs.words.find(data.decode(), ""))
 
     def redact(
         self,

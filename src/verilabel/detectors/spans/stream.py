@@ -121,7 +121,7 @@ class StreamFilter:
         if self.stopped_by is not None:
             self._buffer, self._context = b"", 0
         elif place:
-            if self._programs.words and place > self._context:
+            if self._programs.has_words and place > self._context:
                 self._before = buffer[max(0, place - 4) : place].decode("utf-8", "ignore")[-1:]
             self._buffer, self._context = buffer[place - 1 :], 1
         else:
@@ -132,9 +132,14 @@ class StreamFilter:
         """The leftmost place from which the text to its end may become a match, or is one that may yet change."""
         programs = self._programs
         size = len(buffer)
-        found = programs.prefix(programs.anywhere, buffer, place, size)[0][0]
+        start = place
+        if size - place > programs.widest:
+            # whatever begins before the widest match from the end on has ended
+            near = buffer[-4 * programs.widest :] if programs.widest else b""
+            start = max(place, size - programs.widest * (1 if near.isascii() else 4))
+        found = programs.prefix(programs.anywhere, buffer, start, size)[0][0]
         hold = size if found < 0 else found
-        if programs.words:
+        if programs.has_words:
             text = buffer[place:].decode()
             viable = programs.words.find_viable(text, self._char_before(buffer, place))
             hold = min(hold, place + len(text[:viable].encode()))
@@ -150,7 +155,7 @@ class StreamFilter:
         programs = self._programs
         size = len(buffer)
         kept = place
-        words = self._find_words(buffer, place) if programs.words else None
+        words = self._find_words(buffer, place) if programs.has_words else None
         pattern_at = -1
         while place < hold:
             if pattern_at < place:

@@ -110,7 +110,9 @@ def check_webhook(url: str) -> str:
     if parts.scheme not in ("http", "https") or not host or parts.username is not None:
         raise UsageError("a webhook is https://host/path without credentials", where="webhook")
     if parts.scheme == "http" and not is_loopback(host):
-        raise PolicyError("notices would travel unencrypted to another machine", where="webhook", hint="https")
+        raise PolicyError(
+            "notices would travel unencrypted to another machine", where="webhook", hint="https"
+        )
     return url
 
 

@@ -31,6 +31,7 @@ MAX_SUMMARY = 8_000
 MAX_REASONS = 64
 MAX_REASON = 300
 MAX_LISTED = 500
+_MEASURE_EVERY = 64
 
 
 class QueueLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +51,7 @@ class DatabaseQueue:
         self.watch = Watch(database, self.expire_overdue)
         self._limits = limits or QueueLimits()
         self._notices = notices
+        self._measured = (0, 0, _MEASURE_EVERY)
 
     @classmethod
     async def open(
@@ -181,13 +183,19 @@ class DatabaseQueue:
         return rows
 
     async def _check_room(self, transaction: Transaction, more_bytes: int) -> None:
-        count, size = (await transaction.fetch(statements.ROOM))[0]
-        if count >= self._limits.actions or size + more_bytes > self._limits.payload_bytes:
+        """Counting what waits takes time that grows with it: far from the limits it is done now and then."""
+        count, size, since = self._measured
+        actions, most = self._limits.actions, self._limits.payload_bytes
+        if since >= _MEASURE_EVERY or 2 * (count + 1) > actions or 2 * (size + more_bytes) > most:
+            count, size = (await transaction.fetch(statements.ROOM))[0]
+            since = 0
+        if count >= actions or size + more_bytes > most:
             raise LimitExceeded(
                 "too much waits for approval already",
                 where=self.database.where,
                 hint="decide, or let it expire",
             )
+        self._measured = (int(count) + 1, int(size) + more_bytes, since + 1)
 
     async def _insert(self, transaction: Transaction, action: HeldAction, moment: Moment) -> Row:
         rows = await transaction.fetch(

@@ -45,7 +45,9 @@ ADD_VOTE = (
     "INSERT INTO approval_votes (approval, voter, verdict, reason, key_id, at_us, envelope, payload_digest, logged)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-UNLOGGED = "SELECT approval, voter, payload_digest FROM approval_votes WHERE logged = 0 ORDER BY at_us LIMIT ?"
+UNLOGGED = (
+    "SELECT approval, voter, payload_digest FROM approval_votes WHERE logged = 0 ORDER BY at_us LIMIT ?"
+)
 SET_LOGGED = "UPDATE approval_votes SET logged = 1 WHERE approval = ? AND voter = ?"
 
 

@@ -100,13 +100,18 @@ class Watch:
             if not events:
                 del self._waiting[approval]
 
+    @property
+    def is_full(self) -> bool:
+        """True if nobody else can read the changes now."""
+        return len(self._readers) >= MAX_READERS
+
     @contextmanager
     def reading(self) -> Iterator[asyncio.Queue[Change | None]]:
         """All changes from now on, in order; None ends them, where a reader was too slow or the watch ended.
 
         A change of this worker may come twice. Raises LimitExceeded where too many read already.
         """
-        if len(self._readers) >= MAX_READERS:
+        if self.is_full:
             raise LimitExceeded(f"{MAX_READERS} read the changes already")
         self.start()
         reader: asyncio.Queue[Change | None] = asyncio.Queue(MAX_BACKLOG)

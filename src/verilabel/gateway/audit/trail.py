@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Self
 
@@ -59,8 +59,55 @@ def checkpoint_text(file: str, lines: int, h: str, at_us: int) -> str:
     return f"{NOTE_TITLE}\n{file}\n{lines}\n{h}\n{at_us}\n"
 
 
+class _File:
+    """A file that is written: where it stands, and what the next line follows."""
+
+    __slots__ = ("day", "descriptor", "h", "lines", "path", "size")
+
+    def __init__(self, path: Path, day: date) -> None:
+        self.path = path
+        self.day = day
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        self.descriptor = os.open(path, flags, 0o600)
+        self.size = 0
+        self.lines = 0
+        self.h = START
+
+    @property
+    def head(self) -> Head:
+        """How far it went."""
+        return Head(self.path.name, self.lines, self.h.hex())
+
+    def add(self, body: bytes) -> None:
+        """Write one line, whole or not at all. Raises OSError."""
+        line, h = seal_line(body, self.lines, self.h)
+        try:
+            written = os.write(self.descriptor, line)
+            while written < len(line):
+                written += os.write(self.descriptor, line[written:])
+        except OSError:
+            with suppress(OSError):
+                self.cut()
+            raise
+        self.h = h
+        self.lines += 1
+        self.size += len(line)
+
+    def cut(self) -> None:
+        """Take away what a write that failed left. Raises OSError."""
+        os.ftruncate(self.descriptor, self.size)
+
+    def is_in_place(self) -> bool:
+        """True if the name still leads to the open file, and nobody else made it shorter or longer."""
+        try:
+            named, opened = self.path.lstat(), os.fstat(self.descriptor)
+        except OSError:
+            return False
+        return (named.st_dev, named.st_ino, opened.st_size) == (opened.st_dev, opened.st_ino, self.size)
+
+
 class AuditTrail:
-    """The trail of one worker. `append` is called from one thread or many; use `open`, and `close` at the end."""
+    """The trail of one worker. `append` may be called from any thread; use `open`, and `close` at the end."""
 
     def __init__(
         self,
@@ -75,24 +122,31 @@ class AuditTrail:
         clock_us: Callable[[], int],
     ) -> None:
         self.folder = folder
+        self.policy = policy
+        """Digest of the policy in force, for the headers of files to come."""
         self.is_writable = True
         self.lost = 0
         """Records that could not be written since the trail was opened."""
         self.appended = 0
         self._worker = worker
-        self._policy = policy
         self._key = key
         self._keeps_content = keeps_content
         self._sync_s = sync_s
         self._checkpoint_s = checkpoint_s
         self._clock_us = clock_us
         self._lock = threading.Lock()
+        """Over the file, for microseconds: the event loop may wait for it."""
+        self._safety = threading.RLock()
+        """Over what the thread does, which may take long."""
         self._stopped = threading.Event()
         self._named: dict[str, tuple[int, Head]] = {}
         self._untold = 0
-        self._is_unsynced = False
-        self._file = -1
-        self._begin_file(after=None)
+        self._is_unsynced = True
+        self._file = self._prepare_file()
+        self._file.add(self._header_body(self._file, self._other_heads(), after=None))
+        self._sign(self._file)
+        os.fsync(self._file.descriptor)
+        flush_folder(folder)
         self._thread = threading.Thread(target=self._keep_safe, name="audit", daemon=True)
         self._thread.start()
 
@@ -132,13 +186,13 @@ class AuditTrail:
     @property
     def path(self) -> Path:
         """The file that is written now."""
-        return self._path
+        return self._file.path
 
     @property
     def head(self) -> Head:
         """How far the file that is written now went."""
         with self._lock:
-            return Head(self._path.name, self._lines, self._h.hex())
+            return self._file.head
 
     # -- records ---------------------------------------------------------------------------------------------
 
@@ -150,151 +204,156 @@ class AuditTrail:
             body = _encode_record(record)
         except (UnicodeError, TypeError, ValueError, OverflowError):
             # no text of the record is repeated: it may be content
-            raise AuditUnwritable("a record has no JSON form", where=str(self._path)) from None
+            raise AuditUnwritable("a record has no JSON form", where=str(self.path)) from None
         with self._lock:
             try:
-                self._write(body)
+                if not self.is_writable:
+                    self._tell_gap()
+                self._file.add(body)
             except OSError as error:
+                self.is_writable = False
                 self.lost += 1
                 self._untold += 1
                 raise AuditUnwritable(
                     f"the audit trail cannot be written: {error.strerror}",
-                    where=str(self._path),
+                    where=str(self.path),
                     hint="free some space; requests are refused until it can be written",
                 ) from None
             self.appended += 1
+            self._is_unsynced = True
 
-    def _write(self, body: bytes) -> None:
-        """Write one line, whole or not at all. Raises OSError."""
-        line, h = seal_line(body, self._lines, self._h)
-        try:
-            if not self.is_writable:
-                os.ftruncate(self._file, self._size)
-                if self._untold:
-                    line, h = self._tell_gap(body)
-            written = os.write(self._file, line)
-            while written < len(line):
-                written += os.write(self._file, line[written:])
-        except OSError:
-            self.is_writable = False
-            with suppress(OSError):
-                os.ftruncate(self._file, self._size)
-            raise
-        self.is_writable = True
-        self._h = h
-        self._lines += 1
-        self._size += len(line)
-        self._is_unsynced = True
-
-    def _tell_gap(self, body: bytes) -> tuple[bytes, bytes]:
-        """Write how many records were lost; give the line that was to be written, as it follows that."""
-        line, h = seal_line(encode(Gap(at_us=self._clock_us(), lost=self._untold)), self._lines, self._h)
-        if os.write(self._file, line) != len(line):
-            raise OSError(28, "No space left on device")
+    def _tell_gap(self) -> None:
+        """Go on where writing had failed: first of all say how many records were lost. Raises OSError."""
+        self._file.cut()
+        self._file.add(encode(Gap(at_us=self._clock_us(), lost=self._untold)))
         self._untold = 0
-        self._h, self._lines, self._size = h, self._lines + 1, self._size + len(line)
-        return seal_line(body, self._lines, h)
+        self.is_writable = True
+        self._is_unsynced = True
 
     # -- files -----------------------------------------------------------------------------------------------
 
-    def _begin_file(self, after: Head | None) -> None:
-        """Make a new file and its header; the file before, if any, is closed behind it."""
+    def _prepare_file(self) -> _File:
         moment = datetime.fromtimestamp(self._clock_us() / 1e6, UTC)
         name = f"{moment:%Y%m%dT%H%M%SZ}-{self._worker}-{secrets.token_hex(4)}{SUFFIX}"
-        path = self.folder / name
-        heads = self._other_heads(changed_alone=False)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        return _File(self.folder / name, moment.date())
+
+    def _header_body(self, file: _File, heads: list[Head], after: Head | None) -> bytes:
+        left_out = {file.path.name, "" if after is None else after.file}
         header = Header(
             at_us=self._clock_us(),
             format=FORMAT,
-            file=name,
+            file=file.path.name,
             worker=self._worker,
             gateway=__version__,
-            policy=self._policy,
-            heads=tuple(head for head in heads if after is None or head.file != after.file),
+            policy=self.policy,
+            heads=tuple(head for head in heads if head.file not in left_out),
             after=after,
             key=None if self._key is None else self._key.public.line,
         )
-        self._path, self._file, self._size, self._lines, self._h = path, descriptor, 0, 0, START
-        self._day = moment.date()
-        self._write(encode(header))
-        if self._key is not None:
-            self._write(self._checkpoint_body(()))
-        os.fsync(descriptor)
-        flush_folder(self.folder)
+        return encode(header)
 
     def _turn(self, *, is_whole: bool) -> None:
         """Go on in a new file. `is_whole` is False where the old one was taken away: then nothing more is added."""
-        with self._lock:
-            old, path = self._file, self._path
-            if is_whole:
-                self._seal_file(next_file=None)
-            after = Head(path.name, self._lines, self._h.hex())
-            try:
-                self._begin_file(after)
-            except OSError:
-                self._file = old
-                self.is_writable = False
-                raise
+        heads = self._other_heads()
+        new, old = self._prepare_file(), self._file
+        try:
+            with self._lock:
+                new.add(self._header_body(new, heads, after=old.head))
+                self._sign(new)
+                if is_whole:  # last: a file that is closed is never written again
+                    self._sign(old)
+                    old.add(encode(Closed(at_us=self._clock_us(), next=new.path.name)))
+                self._file = new
+        except OSError:
+            self.is_writable = False
+            new.path.unlink(missing_ok=True)
+            os.close(new.descriptor)
+            raise
         with suppress(OSError):
-            os.fsync(old)
-        os.close(old)
+            os.fsync(old.descriptor)
+        os.close(old.descriptor)
+        os.fsync(new.descriptor)
+        flush_folder(self.folder)
 
-    def _seal_file(self, next_file: str | None) -> None:
+    def _sign(self, file: _File) -> None:
         if self._key is not None:
-            self._write(self._checkpoint_body(()))
-        self._write(encode(Closed(at_us=self._clock_us(), next=next_file)))
+            file.add(self._checkpoint_body(file, ()))
 
-    def _other_heads(self, *, changed_alone: bool) -> list[Head]:
-        """How far the other files of the folder went; with `changed_alone` those that went on since."""
+    def _other_heads(self, *, changed_alone: bool = False) -> list[Head]:
+        """How far all files of the folder but the open one went; with `changed_alone` those that went on since."""
         heads = []
+        own = getattr(self, "_file", None)
         for path in sorted(self.folder.glob("*" + SUFFIX)):
-            if self._file >= 0 and path == self._path:
+            if own is not None and path == own.path:
                 continue
             with suppress(FileNotFoundError):
                 size = path.stat().st_size
                 known = self._named.get(path.name)
-                if known is not None and known[0] == size:
-                    if not changed_alone:
-                        heads.append(known[1])
+                if known is None or known[0] != size:
+                    self._named[path.name] = known = size, head_of(path)
+                elif changed_alone:
                     continue
-                head = head_of(path)
-                self._named[path.name] = size, head
-                heads.append(head)
+                heads.append(known[1])
         return heads
 
     # -- safety ----------------------------------------------------------------------------------------------
 
     def checkpoint(self) -> bytes | None:
-        """Write a checkpoint now; its signed note, or None without a key. Raises OSError."""
-        heads = tuple(self._other_heads(changed_alone=True))
-        with self._lock:
-            body = self._checkpoint_body(heads)
-            self._write(body)
-        note = msgspec.json.decode(body).get("note")
-        if note is None:
-            return None
-        data = str(note).encode("utf-8")
-        write_file(self._path.with_suffix(CHECKPOINT_SUFFIX), data, mode=0o600, overwrite=True)
-        return data
+        """Write a checkpoint now; its signed note, or None without a key. Raises OSError.
 
-    def _checkpoint_body(self, heads: tuple[Head, ...]) -> bytes:
+        The note is also in a file of its own beside the trail's, to be copied elsewhere.
+        """
+        with self._safety:
+            heads = tuple(self._other_heads(changed_alone=True))
+            with self._lock:
+                path = self._file.path
+                body = self._checkpoint_body(self._file, heads)
+                self._file.add(body)
+                self._is_unsynced = True
+            note = msgspec.json.decode(body).get("note")
+            if note is None:
+                return None
+            data = str(note).encode("utf-8")
+            write_file(path.with_suffix(CHECKPOINT_SUFFIX), data, mode=0o600, overwrite=True)
+            return data
+
+    def _checkpoint_body(self, file: _File, heads: tuple[Head, ...]) -> bytes:
         now = self._clock_us()
         note = None
         if self._key is not None:
-            text = checkpoint_text(self._path.name, self._lines, self._h.hex(), now)
+            text = checkpoint_text(file.path.name, file.lines, file.h.hex(), now)
             note = sign_note(text, self._key).decode("utf-8")
         return encode(CheckpointLine(at_us=now, heads=heads, note=note))
 
     def sync(self) -> None:
         """Force what was appended onto the disk. Raises OSError."""
-        if self._is_unsynced:
+        with self._safety:
+            if not self._is_unsynced:
+                return
             self._is_unsynced = False
             try:
-                os.fdatasync(self._file)
+                os.fdatasync(self._file.descriptor)
             except OSError:
                 self.is_writable = False
                 raise
+
+    def look(self) -> None:
+        """Begin a new file where the day is another, the file is large, or is not the one that was written.
+
+        Raises OSError where that cannot be done.
+        """
+        with self._safety:
+            with self._lock:
+                is_whole = self._file.is_in_place()
+            day = datetime.fromtimestamp(self._clock_us() / 1e6, UTC).date()
+            if not is_whole or self._file.size > MAX_FILE_BYTES or day != self._file.day:
+                self._turn(is_whole=is_whole)
+
+    def mend(self) -> None:
+        """Where writing had failed, try whether it works again. Raises OSError."""
+        with self._lock:
+            if not self.is_writable:
+                self._tell_gap()
 
     def _keep_safe(self) -> None:
         """The thread: sync, mend, look after the file, sign. What fails is tried again at the next turn."""
@@ -303,7 +362,7 @@ class AuditTrail:
             now = time.monotonic()
             with suppress(OSError):
                 self.sync()
-                self._mend()
+                self.mend()
                 if now - looked >= LOOK_EVERY_S:
                     looked = now
                     self.look()
@@ -311,43 +370,21 @@ class AuditTrail:
                     signed = now
                     self.checkpoint()
 
-    def _mend(self) -> None:
-        """Where writing failed, try whether it works again."""
-        if self.is_writable:
-            return
-        with self._lock:
-            lost, self._untold = self._untold, 0
-            try:
-                self._write(encode(Gap(at_us=self._clock_us(), lost=lost)))
-            except OSError:
-                self._untold = lost
-                raise
-
-    def look(self) -> None:
-        """Begin a new file where the day is another, the file is large, or is not the one that was written.
-
-        Raises OSError where that cannot be done; the old file is gone on with then, where it is still there.
-        """
-        with self._lock:
-            is_whole = _is_in_place(self._path, self._file, self._size)
-            moment = datetime.fromtimestamp(self._clock_us() / 1e6, UTC)
-            is_due = self._size > MAX_FILE_BYTES or moment.date() != self._day
-        if not is_whole or is_due:
-            self._turn(is_whole=is_whole)
-
     def close(self) -> None:
-        """Write the last line, force everything onto the disk, and let go of the file."""
+        """Write the last line, force everything onto the disk, and let go of the file. Raises OSError."""
         if self._stopped.is_set():
             return
         self._stopped.set()
         self._thread.join()
         with self._lock:
             try:
-                self._seal_file(next_file=None)
-                os.fsync(self._file)
+                if not self.is_writable:
+                    self._tell_gap()
+                self._sign(self._file)
+                self._file.add(encode(Closed(at_us=self._clock_us())))
+                os.fsync(self._file.descriptor)
             finally:
-                os.close(self._file)
-                self._file = -1
+                os.close(self._file.descriptor)
 
     def __enter__(self) -> Self:
         return self
@@ -371,12 +408,3 @@ def _encode_record(record: AuditRecord) -> bytes:
 
 def _finite(score: float | None) -> float | None:
     return score if score is not None and abs(score) <= 1e308 else None
-
-
-def _is_in_place(path: Path, descriptor: int, size: int) -> bool:
-    """True if the name still leads to the open file, and nobody else made it shorter or longer."""
-    try:
-        named, opened = path.lstat(), os.fstat(descriptor)
-    except OSError:
-        return False
-    return (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino) and opened.st_size == size

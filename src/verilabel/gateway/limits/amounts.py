@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import lru_cache
+from typing import get_args
 
 import msgspec
 
@@ -32,7 +33,7 @@ MICROUSD = 1_000_000
 
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.@:/")
 _PLAIN_CHARS = 64
-_PERS: tuple[Per, ...] = ("key", "user", "model", "route", "all")
+_PERS: tuple[Per, ...] = get_args(Per)
 _QUANTITY_WORDS = ("requests", "tokens", "cost_usd", "budget_tokens", "concurrency")
 
 
@@ -64,6 +65,11 @@ def compile_limits(rows: Sequence[LimitRow], where: str, *, policy: str = "") ->
     seen: set[str] = set()
     for index, row in enumerate(rows):
         place = f"{where}[{index}]"
+        if not row.id or len(row.id) > _PLAIN_CHARS or not _PLAIN.issuperset(row.id):
+            raise MalformedInput(
+                f"a limit's id is 1 to {_PLAIN_CHARS} plain characters; this is {row.id[:40]!r}",
+                where=f"{place}.id",
+            )
         if row.id in seen:
             raise MalformedInput(f"two limits are called {row.id!r}", where=f"{place}.id")
         seen.add(row.id)
@@ -136,13 +142,11 @@ def _concurrency(row: LimitRow, place: str) -> Limit:
 def _split(text: str, units: tuple[str, ...], place: str) -> tuple[Decimal, str]:
     number, slash, unit = text.partition("/")
     forms = ", ".join(f"N/{unit}" for unit in units)
+    # digits with at most one point between them are always a decimal
     plain = number.isascii() and number.replace(".", "", 1).isdigit() and len(number) <= 24
     if not slash or unit not in units or not plain:
         raise MalformedInput(f"{text[:40]!r} is not one of {forms}", where=place)
-    try:
-        return Decimal(number), unit
-    except InvalidOperation as error:  # pragma: no cover  (digits with one point are always a decimal)
-        raise MalformedInput(f"{text[:40]!r} is not a number", where=place) from error
+    return Decimal(number), unit
 
 
 def _whole(number: Decimal, place: str) -> int:

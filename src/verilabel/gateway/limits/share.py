@@ -9,6 +9,8 @@ import msgspec
 from verilabel.gateway.limits.interface import Charge, Exceeded, Limit, Quantity, Reservation
 from verilabel.gateway.limits.memory import MemoryLimiter
 
+_MAX_SHARES = 10_000
+
 
 class ShareLimiter:
     """Gives this process 1/workers of every limit (Limiter), counted in memory.
@@ -22,6 +24,7 @@ class ShareLimiter:
     def __init__(self, workers: int, memory: MemoryLimiter | None = None) -> None:
         self._workers = max(workers, 1)
         self._memory = MemoryLimiter() if memory is None else memory
+        self._shares: dict[Limit, Limit] = {}
 
     async def reserve(self, charges: Sequence[Charge]) -> Reservation | Exceeded:
         """Take this process's share from all counters, or from none."""
@@ -44,12 +47,21 @@ class ShareLimiter:
 
     def _share(self, charge: Charge) -> Limit:
         limit = charge.limit
+        share = self._shares.get(limit)
+        if share is None:
+            if len(self._shares) >= _MAX_SHARES:
+                self._shares.clear()
+            share = self._shares[limit] = self._divide(limit)
+        if limit.window_s and share.burst < charge.amount <= limit.burst:
+            return msgspec.structs.replace(share, burst=charge.amount)
+        return share
+
+    def _divide(self, limit: Limit) -> Limit:
         workers = self._workers
         if limit.window_s:
-            burst = -(-limit.burst // workers)
-            if burst < charge.amount <= limit.burst:
-                burst = charge.amount
-            return msgspec.structs.replace(limit, window_s=limit.window_s * workers, burst=burst)
+            return msgspec.structs.replace(
+                limit, window_s=limit.window_s * workers, burst=-(-limit.burst // workers)
+            )
         if limit.calendar:
             return msgspec.structs.replace(limit, amount=limit.amount // workers)
         return msgspec.structs.replace(limit, amount=max(limit.amount // workers, 1))

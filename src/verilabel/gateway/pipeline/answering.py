@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+from verilabel.gateway.audit.trail import AuditUnwritable
+from verilabel.gateway.pipeline.counting import count_audit_lost
 from verilabel.gateway.pipeline.exchange import Exchange, Send
 from verilabel.gateway.pipeline.limiting import headers as limit_headers
 from verilabel.gateway.pipeline.recording import write_record
@@ -35,7 +37,7 @@ def common_headers(exchange: Exchange) -> list[tuple[bytes, bytes]]:
 
 
 async def send_whole(exchange: Exchange, send: Send, body: bytes, *, status: int = 200) -> None:
-    """Record, then send a whole JSON body. Raises OSError where the record cannot be written."""
+    """Record, then send a whole JSON body. Raises AuditUnwritable where the record cannot be written."""
     exchange.status = status
     exchange.reply_digest = hashlib.sha256(body).hexdigest()
     write_record(exchange)
@@ -43,7 +45,7 @@ async def send_whole(exchange: Exchange, send: Send, body: bytes, *, status: int
 
 
 async def begin_stream(exchange: Exchange, send: Send) -> None:
-    """Record that a stream begins, then send its head. Raises OSError."""
+    """Record that a stream begins, then send its head. Raises AuditUnwritable."""
     if exchange.response_started:
         return
     exchange.status = 200
@@ -56,7 +58,7 @@ async def begin_stream(exchange: Exchange, send: Send) -> None:
 
 
 async def end_stream(exchange: Exchange, send: Send, last: bytes) -> None:
-    """Record the end of a stream, then send what is left of it. Raises OSError."""
+    """Record the end of a stream, then send what is left of it. Raises AuditUnwritable."""
     write_record(exchange)
     await send({"type": "http.response.body", "body": last})
 
@@ -73,8 +75,8 @@ async def send_refusal(exchange: Exchange, send: Send, refusal: Refusal) -> None
         else:
             exchange.status = refusal.status
             write_record(exchange)
-    except OSError:
-        exchange.services.metrics.note_audit_lost()
+    except AuditUnwritable:
+        count_audit_lost(exchange)
         refusal = _AUDIT_LOST
     if exchange.response_started:
         event = exchange.dialect.refusal_event(refusal, exchange.id)

@@ -14,6 +14,7 @@ from verilabel.gateway.pipeline.handling import serve
 from verilabel.gateway.pipeline.receiving import authenticate_headers
 from verilabel.gateway.pipeline.services import Services
 from verilabel.gateway.pipeline.snapshot import may_use
+from verilabel.gateway.telemetry.exposition import CONTENT_TYPE
 from verilabel.gateway.verdicts import Refusal, Refused
 from verilabel.gateway.wire.catalogue import DIALECTS
 from verilabel.gateway.wire.interface import ClientDialect
@@ -81,7 +82,7 @@ class Application:
             ready = not services.is_leaving
             await _send(send, 200 if ready else 503, encode({"status": "ready" if ready else "leaving"}))
         elif path == "/metrics" and services.snapshot.config.telemetry.metrics:
-            await _send(send, 200, services.metrics.exposition(), services.metrics.CONTENT_TYPE.encode())
+            await _send(send, 200, await services.exposition.render(), CONTENT_TYPE.encode())
         elif path == "/v1/models" or path.startswith("/v1/models/"):
             await _send_models(services, scope, send)
         else:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from verilabel.errors import MalformedInput
+from verilabel.gateway.pipeline.counting import count_try
 from verilabel.gateway.pipeline.decoding import encode
 from verilabel.gateway.pipeline.exchange import Exchange
 from verilabel.gateway.pipeline.receiving import refuse
@@ -81,11 +82,13 @@ async def _ask_once(
     exchange: Exchange, target: RouteTarget, translation: Translation | None, path: str, data: bytes
 ) -> Answer:
     health = target.upstream.health
+    begun = time.perf_counter_ns()
     try:
         trace = None if exchange.trace is None else exchange.trace.header
         reply = await target.upstream.client.ask(path, data, trace=trace)
         if exchange.wants_stream and reply.is_stream:
             health.note_success()
+            count_try(exchange, target.upstream.id, "answered")
             exchange.first_byte_ns = time.perf_counter_ns()
             return Answer(target, translation, reply, b"")
         try:
@@ -96,7 +99,9 @@ async def _ask_once(
         health.note_abandoned()
         raise
     exchange.first_byte_ns = time.perf_counter_ns()
+    exchange.upstream_ns += exchange.first_byte_ns - begun
     health.note_success()
+    count_try(exchange, target.upstream.id, "answered")
     return Answer(target, translation, None, whole)
 
 
@@ -143,6 +148,7 @@ def _number(value: str | int | bool) -> Any:
 
 def _note_failure(exchange: Exchange, target: RouteTarget, failure: UpstreamFailure) -> None:
     exchange.tries.append(f"{target.upstream.id}: {failure.detail}")
+    count_try(exchange, target.upstream.id, failure.kind)
     status = failure.status
     if status is None or status >= 500 or status in (401, 403):
         target.upstream.health.note_failure(time.monotonic())

@@ -12,6 +12,7 @@ from verilabel.gateway.limits.interface import Reservation
 from verilabel.gateway.pipeline.inspection import Inspection, Text
 from verilabel.gateway.pipeline.services import Services
 from verilabel.gateway.pipeline.snapshot import PolicyPlan, Route, RouteTarget
+from verilabel.gateway.telemetry.metrics import RequestMeter
 from verilabel.gateway.verdicts import Usage
 from verilabel.gateway.wire.interface import ClientDialect
 
@@ -43,6 +44,7 @@ class Exchange:
         "is_recorded",
         "label",
         "label_digest",
+        "meter",
         "outcome",
         "output",
         "plan",
@@ -62,6 +64,7 @@ class Exchange:
         "targets",
         "trace",
         "tries",
+        "upstream_ns",
         "usage",
         "vault",
         "wants_stream",
@@ -85,6 +88,8 @@ class Exchange:
         self.plan: PolicyPlan = self.snapshot.default
         self.targets: list[RouteTarget] = []
         self.target: RouteTarget | None = None
+        self.meter: RequestMeter | None = None
+        self.upstream_ns = 0
         self.label: str | None = None
         self.label_digest: str | None = None
         self.scope_flags: dict[int, tuple[str, ...]] = {}

@@ -8,9 +8,11 @@ import sys
 from typing import Any
 
 from verilabel.errors import VerilabelError
+from verilabel.gateway.audit.trail import AuditUnwritable
 from verilabel.gateway.pipeline.admitting import admit, choose_standing
 from verilabel.gateway.pipeline.answering import begin_stream, end_stream, send_refusal, send_whole
 from verilabel.gateway.pipeline.asking import ask
+from verilabel.gateway.pipeline.counting import count_audit_lost
 from verilabel.gateway.pipeline.exchange import Exchange, Receive, Send
 from verilabel.gateway.pipeline.guarding import guard_request
 from verilabel.gateway.pipeline.holding import (
@@ -65,9 +67,9 @@ async def serve(
         _abandon(exchange)
         if not watch.is_gone:
             raise
-    except OSError:
-        # the audit trail alone raises it here: nothing is answered that is not recorded
-        exchange.services.metrics.note_audit_lost()
+    except AuditUnwritable:
+        # nothing is answered that is not recorded
+        count_audit_lost(exchange)
         exchange.outcome = "failed"
         await send_refusal(exchange, send, refuse(503, "overloaded", "audit_lost", _SAID_AUDIT).refusal)
     except Exception as error:  # a mistake of ours: the client learns that there was one, the operator which
@@ -151,8 +153,8 @@ def _abandon(exchange: Exchange) -> None:
     exchange.is_abandoned = True
     try:
         write_record(exchange)
-    except OSError:
-        exchange.services.metrics.note_audit_lost()
+    except AuditUnwritable:
+        count_audit_lost(exchange)
 
 
 def _report(exchange: Exchange, error: Exception) -> None:

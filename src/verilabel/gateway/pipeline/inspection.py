@@ -37,6 +37,7 @@ class Inspection:
         "findings",
         "mask",
         "masks",
+        "named",
         "scanned",
         "shadow_masks",
         "substitute",
@@ -50,6 +51,7 @@ class Inspection:
         self.worst = Action.ALLOW
         self.decisive: Finding | None = None
         self.scanned: dict[Field, int] = {}
+        self.named: list[str] = []
         silent = chain.silent_guards(mask) if chain.conditional and mask != -1 else frozenset()
         enforced, shadow = chain.enforced, chain.shadow
         self.masks = {} if enforced is None else enforced.masks_without(silent) if silent else enforced.masks

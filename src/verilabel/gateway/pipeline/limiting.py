@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from typing import Literal
+
 from verilabel.errors import UsageError
 from verilabel.gateway.limits.amounts import charges, cost_microusd, estimate_usage
 from verilabel.gateway.limits.headers import limit_headers, refusal_headers
 from verilabel.gateway.limits.interface import Exceeded, LimitsLost, Quantity
+from verilabel.gateway.pipeline.counting import count_limited, count_limits_lost
 from verilabel.gateway.pipeline.exchange import Exchange
 from verilabel.gateway.pipeline.receiving import refuse
 
@@ -37,21 +41,25 @@ async def reserve(exchange: Exchange, size: int) -> None:
     except UsageError as error:
         raise refuse(500, "internal", "limit_not_countable", error.message) from None
     except LimitsLost:
-        exchange.services.metrics.note_limits_lost()
+        count_limits_lost(exchange)
         raise refuse(
             503, "overloaded", "limits_lost", "the limits cannot be asked at present", retry_after_s=1.0
         ) from None
     if isinstance(result, Exceeded):
-        exchange.services.metrics.note_limited(result.charge.limit.id)
+        count_limited(exchange, result.charge.limit.id)
         raise refuse(
             429,
             "rate_limit",
             "limit_exceeded",
             f"the limit {result.charge.limit.id} is reached",
             retry_after_s=result.retry_after_s,
-            headers=tuple(refusal_headers(result, exchange.dialect.name)),
+            headers=refusal_headers(result, dialect=_family(exchange), wall_s=time.time()),
         )
     exchange.reservation = result
+
+
+def _family(exchange: Exchange) -> Literal["openai", "anthropic"]:
+    return "anthropic" if exchange.dialect.name == "messages" else "openai"
 
 
 def headers(exchange: Exchange) -> list[tuple[bytes, bytes]]:
@@ -61,5 +69,5 @@ def headers(exchange: Exchange) -> list[tuple[bytes, bytes]]:
         return []
     return [
         (name.encode(), value.encode())
-        for name, value in limit_headers(reservation.standings, exchange.dialect.name)
+        for name, value in limit_headers(reservation.standings, dialect=_family(exchange), wall_s=time.time())
     ]

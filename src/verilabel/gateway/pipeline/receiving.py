@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from verilabel.gateway.access.interface import NOBODY, Holder
+from verilabel.gateway.pipeline.counting import count_begun
 from verilabel.gateway.pipeline.decoding import decode_body
 from verilabel.gateway.pipeline.exchange import Exchange, Receive
 from verilabel.gateway.pipeline.services import Services
@@ -139,6 +140,7 @@ def understand(exchange: Exchange, data: bytes) -> None:
             404, "not_found", "model_not_found", "there is no such model for this key", where="$.model"
         )
     exchange.route = route
+    count_begun(exchange)
     plan = snapshot.policy_for(holder, route)
     if plan is None:
         raise refuse(

@@ -6,12 +6,13 @@ import time
 
 from verilabel.gateway.audit.record import AuditRecord
 from verilabel.gateway.limits.amounts import cost_microusd
+from verilabel.gateway.pipeline.counting import count_ended
 from verilabel.gateway.pipeline.exchange import Exchange
 from verilabel.gateway.verdicts import Field, Finding
 
 
 def write_record(exchange: Exchange, event: str = "ended") -> None:
-    """Append the request's audit record; the end of a request is written once. Raises OSError."""
+    """Append the request's audit record; the end of a request is written once. Raises AuditUnwritable."""
     if event == "ended":
         if exchange.is_recorded:
             return
@@ -59,7 +60,7 @@ def write_record(exchange: Exchange, event: str = "ended") -> None:
     )
     exchange.services.trail.append(record)
     if event == "ended":
-        exchange.services.metrics.record(record)
+        count_ended(exchange, record)
 
 
 def _add_scanned(scanned: dict[str, int], direction: str, counts: dict[Field, int]) -> None:

@@ -12,6 +12,7 @@ from verilabel.gateway.approvals.interface import ApprovalQueue
 from verilabel.gateway.audit.trail import AuditTrail
 from verilabel.gateway.limits.interface import Limiter
 from verilabel.gateway.pipeline.snapshot import Snapshot
+from verilabel.gateway.telemetry.exposition import Exposition
 from verilabel.gateway.telemetry.metrics import Metrics
 
 
@@ -25,6 +26,7 @@ class Services:
     queue: ApprovalQueue
     trail: AuditTrail
     metrics: Metrics
+    exposition: Exposition
     tracing: Any = None
     is_leaving: bool = False
     _prefix: str = field(default_factory=lambda: secrets.token_hex(5))

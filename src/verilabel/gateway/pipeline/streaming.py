@@ -25,7 +25,7 @@ MAX_SHADOW_CHARS = 200_000
 
 
 async def send_stream(exchange: Exchange, answer: Answer, send: Send) -> None:
-    """Guard a stream and send it on. Raises Refused (after the head was sent, too) and OSError."""
+    """Guard a stream and send it on. Raises Refused (after the head was sent, too) and AuditUnwritable."""
     assert answer.reply is not None
     relay = _Relay(exchange, answer, send)
     try:

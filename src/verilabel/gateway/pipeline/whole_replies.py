@@ -24,7 +24,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 async def send_reply(exchange: Exchange, answer: Answer, send: Send) -> None:
-    """Guard a whole reply and send it. Raises Refused, OSError."""
+    """Guard a whole reply and send it. Raises Refused, AuditUnwritable."""
     reply = _read(exchange, answer)
     dialect = exchange.dialect
     exchange.usage = dialect.usage(reply)

@@ -24,12 +24,16 @@ def check_admission(rows: tuple[AdmissionRow, ...], today: date) -> Iterator[Rem
         if not row.route or "*" in row.route[:-1]:
             yield mistake(f"{where}.route", "neither a name nor a prefix and *", "like gpt-*")
         if row.rubric is None and (row.granted or row.ruled_out):
-            yield doubt(f"{where}.rubric", "levels of any rubric count: one of another may be easier to reach")
+            yield doubt(
+                f"{where}.rubric", "levels of any rubric count: one of another may be easier to reach"
+            )
         if row.max_age_days is not None and row.max_age_days < 1:
             yield mistake(f"{where}.max_age_days", "at least one day")
         for key in row.scope:
             if key not in SCOPE_KEYS:
-                yield mistake(f"{where}.scope", f"no label is held to {key!r} here", nearest(key, list(SCOPE_KEYS)))
+                yield mistake(
+                    f"{where}.scope", f"no label is held to {key!r} here", nearest(key, list(SCOPE_KEYS))
+                )
         if row.otherwise == "flag":
             yield doubt(f"{where}.otherwise", "flag: a model whose label does not fit is used all the same")
         for place, waiver in enumerate(row.waivers):
@@ -41,7 +45,9 @@ def requirements(row: AdmissionRow) -> tuple[str, ...]:
 
     `scope.KEY` and `flags_forbidden.FLAG` name one key or flag; `scope` and `flags_forbidden` all of them.
     """
-    asked = [name for name in ("rubric", "granted", "ruled_out", "max_age_days") if getattr(row, name) is not None]
+    asked = [
+        name for name in ("rubric", "granted", "ruled_out", "max_age_days") if getattr(row, name) is not None
+    ]
     asked += ["verification", LABEL]
     for name in ("scope", "flags_forbidden"):
         words = getattr(row, name)

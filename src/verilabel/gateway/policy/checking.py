@@ -108,31 +108,39 @@ def _ask(check_guard: CheckGuard, guard: GuardEntry, where: str) -> Iterator[Rem
 
 def _check_reach(guard: GuardEntry, where: str) -> Iterator[Remark]:
     if not guard.on:
-        yield mistake(f"{where}.on", "the guard looks in no direction", "input, output, or both")
-    for name, words in (("on", guard.on), ("fields", guard.fields)):
+        yield mistake(f"{where}.directions", "the guard looks in no direction", "input, output, or both")
+    for name, words in (("directions", guard.on), ("fields", guard.fields)):
         for word, count in Counter(words).items():
             if count > 1:
                 yield doubt(f"{where}.{name}", f"{word!r} is named {count} times")
     if guard.fields and guard.on == ("output",) and set(guard.fields) <= _NEVER_IN_REPLIES:
         yield mistake(
-            f"{where}.fields", "none of these fields is in a reply", "on: [input], or fields of replies"
+            f"{where}.fields",
+            "none of these fields is in a reply",
+            "directions: [input], or fields of replies",
         )
 
 
 def _check_actions(guard: GuardEntry, where: str) -> Iterator[Remark]:
     replaces = guard.action == "replace" or "replace" in guard.rules.values()
     if replaces and guard.replace_with is None:
-        yield mistake(f"{where}.replace_with", "replace without what stands in its place", "replace_with: TEXT")
+        yield mistake(
+            f"{where}.replace_with", "replace without what stands in its place", "replace_with: TEXT"
+        )
     if guard.replace_with is not None and not replaces:
         yield mistake(f"{where}.replace_with", "nothing is replaced here", "action: replace")
     if replaces and "tool_arguments" in guard.fields:
-        yield doubt(f"{where}.fields", "what replaces tool arguments must be JSON, or no client can read the call")
+        yield doubt(
+            f"{where}.fields", "what replaces tool arguments must be JSON, or no client can read the call"
+        )
     for rule, action in guard.rules.items():
         if action == guard.action:
             yield doubt(f"{where}.rules.{rule}", f"{action} is what the guard does in any case")
     if guard.action == "allow" and all(action == "allow" for action in guard.rules.values()):
         yield mistake(
-            f"{where}.action", "the guard allows all that it finds: it does nothing", "flag, to see what it finds"
+            f"{where}.action",
+            "the guard allows all that it finds: it does nothing",
+            "flag, to see what it finds",
         )
     passive = {guard.action, *guard.rules.values()} <= {"allow", "flag"}
     if guard.mode == "shadow" and passive:
@@ -150,7 +158,8 @@ def _check_numbers(guard: GuardEntry, where: str) -> Iterator[Remark]:
         yield mistake(f"{where}.timeout_ms", f"not between 1 and {MAX_TIMEOUT_MS}")
     if guard.window_chars not in WINDOW_CHARS:
         yield mistake(
-            f"{where}.window_chars", f"not between {WINDOW_CHARS.start} and {WINDOW_CHARS.stop - 1} characters"
+            f"{where}.window_chars",
+            f"not between {WINDOW_CHARS.start} and {WINDOW_CHARS.stop - 1} characters",
         )
 
 

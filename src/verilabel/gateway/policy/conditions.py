@@ -32,11 +32,21 @@ MAX_PATTERN_MEMORY = 2**20
 """Bytes that one compiled pattern may take in RE2."""
 _MOST_VARIED = 3
 """Parameters whose types are varied against each other when a condition is tried out."""
-_ENGINE_ERRORS = (KeyboardInterrupt, SystemExit, GeneratorExit)
+_NO_TRUTH = "neither true nor false"
+_BY_TYPE = frozenset({"TypeError", "RuntimeError"})
+"""What the engine raises for an operation, or a function, that a type does not have."""
+_NOT_OURS = (KeyboardInterrupt, SystemExit, GeneratorExit)
 
 
 class ConditionError(Exception):
-    """A condition could not be decided for a request; the message holds nothing of it. `on_error` decides."""
+    """A condition could not be decided for a request; the message holds nothing of it. `on_error` decides.
+
+    `kind` is the engine's word for what happened, such as `KeyError`.
+    """
+
+    def __init__(self, kind: str, where: str) -> None:
+        super().__init__(f"{kind} in the condition at {where}")
+        self.kind = kind
 
 
 class Condition:
@@ -73,13 +83,13 @@ class Condition:
                 variables = self._new_context(variables, self._functions)
             result = self._program.execute(variables)
         except BaseException as error:
-            if isinstance(error, _ENGINE_ERRORS):
+            if isinstance(error, _NOT_OURS):
                 raise
             # the engine's own words may quote the request
-            raise ConditionError(f"{type(error).__name__} in the condition at {self.where}") from None
+            raise ConditionError(type(error).__name__, self.where) from None
         if result is True or result is False:
             return bool(result)
-        raise ConditionError(f"neither true nor false: the condition at {self.where}")
+        raise ConditionError(_NO_TRUTH, self.where)
 
 
 def _import_cel() -> Any:
@@ -94,7 +104,7 @@ def _compile(cel: Any, source: str, where: str) -> Any:
     try:
         return cel.compile(source)
     except BaseException as error:
-        if isinstance(error, _ENGINE_ERRORS):
+        if isinstance(error, _NOT_OURS):
             raise
         said = str(error).partition("ERROR: <input>:")[2].partition("\n")[0].strip() or type(error).__name__
         raise MalformedInput(f"not a CEL condition: {said[:200]}", where=where) from None
@@ -140,26 +150,27 @@ class _SampleKey:
 
 def _try_out(condition: Condition, expression: Expression) -> None:
     """Refuse what gives no truth value, or fails on every request by its types alone."""
-    failure: BaseException | None = None
-    decided = False
-    for facts in _samples(expression.params):
-        try:
-            condition.holds(facts)
-            decided = True
-        except ConditionError as error:
-            failure = error
-            if "neither true nor false" in str(error):
-                raise MalformedInput(
-                    "the condition gives neither true nor false",
-                    where=condition.where,
-                    hint="compare: request.turns > 10",
-                ) from None
-    if not decided and failure is not None and len(expression.params) <= _MOST_VARIED:
+    failures = {_failure(condition, facts) for facts in _samples(expression.params)}
+    if _NO_TRUTH in failures:
         raise MalformedInput(
-            f"the condition fails on every request ({str(failure).partition(' ')[0]})",
+            "the condition gives neither true nor false",
+            where=condition.where,
+            hint="compare: request.turns > 10",
+        )
+    if failures <= _BY_TYPE and len(expression.params) <= _MOST_VARIED:
+        raise MalformedInput(
+            "the condition fails on every request: its types do not fit together",
             where=condition.where,
             hint="whole numbers and doubles mix only in comparisons; write 1.0, or double(request.turns)",
         )
+
+
+def _failure(condition: Condition, facts: Facts) -> str | None:
+    try:
+        condition.holds(facts)
+    except ConditionError as error:
+        return error.kind
+    return None
 
 
 def _samples(params: tuple[str, ...]) -> Iterator[Facts]:

@@ -19,7 +19,7 @@ Per = Literal["key", "user", "model", "route", "all"]
 class GuardEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One guard of a policy: which detector looks where, and what its findings lead to.
 
-    `use` names the kind (`guards.catalogue`), `settings` belong to the kind. `on` are the directions, `fields` where
+    `use` names the kind (`guards.catalogue`), `settings` belong to the kind. `directions` are which way, `fields` where
     it looks (empty: everywhere a text stands). `rules` overrides the action of single rules of the kind. `when` is a
     CEL condition on the request (absent: always); `share` the part of requests that are looked at, for a canary
     (by the digest of the request, so that a repeated request is treated alike). `release` says what a stream
@@ -30,7 +30,8 @@ class GuardEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     id: str
     use: str
     settings: dict[str, Any] = {}
-    on: tuple[Direction, ...] = ("input", "output")
+    on: tuple[Direction, ...] = msgspec.field(default=("input", "output"), name="directions")
+    """Written as `directions`: a bare `on` is a truth value to half of the readers of YAML."""
     fields: tuple[Field, ...] = ()
     action: ActionWord = "block"
     rules: dict[str, ActionWord] = {}

@@ -126,7 +126,7 @@ class Facts:
             return ready[name]
         source, member, convert = _READERS[name]
         held = self._sources[source]
-        given = held.get(member) if source == 0 else getattr(held, member)  
+        given = held.get(member) if source == 0 else getattr(held, member)
         value = ready[name] = convert(given)
         return value
 

@@ -19,6 +19,8 @@ _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`", re.DOTALL
 _NOT_ONE_OF = re.compile(r"Invalid enum value (?P<value>.*)", re.DOTALL)
 _WRONG_TYPE = re.compile(r"Expected `(?P<wanted>[^`]*)`, got `(?P<given>[^`]*)`.*", re.DOTALL)
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>[0-9]+|\.\.\.)\]")
+_OTHER_WORDS = {"on": "directions", "kind": "use", "name": "id", "type": "use"}
+"""Words that other policies have for a field."""
 _WORDS = {
     "str": "text",
     "int": "a whole number",
@@ -45,7 +47,11 @@ def _explain(text: str, document: Any, kind: type) -> tuple[str, str, str | None
     said, path = found["said"], found["path"] or "$"
     form = _form_at(kind, path)
     if unknown := _UNKNOWN.fullmatch(said):
-        return f"unknown word {unknown['name']!r}", f"{path}.{unknown['name']}", _nearest_field(unknown["name"], form)
+        return (
+            f"unknown word {unknown['name']!r}",
+            f"{path}.{unknown['name']}",
+            _nearest_field(unknown["name"], form),
+        )
     if missing := _MISSING.fullmatch(said):
         return f"{missing['name']!r} is missing", path, None
     if wrong := _NOT_ONE_OF.fullmatch(said):
@@ -84,7 +90,7 @@ def _form_at(kind: type, path: str) -> inspect.Type | None:
 def _nearest_field(name: str, form: inspect.Type | None) -> str | None:
     if not isinstance(form, inspect.StructType):
         return None
-    return nearest(name, [field.encode_name for field in form.fields])
+    return nearest(_OTHER_WORDS.get(name, name), [field.encode_name for field in form.fields])
 
 
 def _nearest_value(value: str, form: inspect.Type | None) -> str | None:

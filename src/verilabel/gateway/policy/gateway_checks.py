@@ -14,7 +14,9 @@ from verilabel.models.endpoint import check_base_url, is_loopback
 
 MAX_RETRIES = 10
 MAX_WORKERS = 256
-_SECRET_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "cookie", "x-goog-api-key", "proxy-authorization"})
+_SECRET_HEADERS = frozenset(
+    {"authorization", "x-api-key", "api-key", "cookie", "x-goog-api-key", "proxy-authorization"}
+)
 _OWN_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection"})
 
 
@@ -42,7 +44,8 @@ def _check_listening(gateway: Gateway) -> Iterator[Remark]:
         for name in ("host", "admin_host"):
             if not is_loopback(getattr(gateway, name)):
                 yield mistake(
-                    "$.auth", f"none, and {name} {getattr(gateway, name)!r} is not loopback: anybody could use it",
+                    "$.auth",
+                    f"none, and {name} {getattr(gateway, name)!r} is not loopback: anybody could use it",
                     "auth: keys, or host: 127.0.0.1",
                 )
     for name in ("port", "admin_port"):
@@ -50,7 +53,9 @@ def _check_listening(gateway: Gateway) -> Iterator[Remark]:
         if port is not None and not 0 <= port <= 65535:
             yield mistake(f"$.{name}", f"{port} is no port")
     if gateway.admin_port == gateway.port != 0 and gateway.admin_host == gateway.host:
-        yield mistake("$.admin_port", "the gateway's own port", "leave it out: administration is then under /verilabel/")
+        yield mistake(
+            "$.admin_port", "the gateway's own port", "leave it out: administration is then under /verilabel/"
+        )
     if not 1 <= gateway.workers <= MAX_WORKERS:
         yield mistake("$.workers", f"not between 1 and {MAX_WORKERS}")
 
@@ -65,7 +70,9 @@ def _check_stores(gateway: Gateway) -> Iterator[Remark]:
         yield mistake("$.store", "neither a file nor an address of PostgreSQL", "postgresql://HOST/DATABASE")
     for name in ("store", "limits_store"):
         if _has_password(getattr(gateway, name)):
-            yield doubt(f"$.{name}", "a password stands in this file", "keep the file private, or use a socket")
+            yield doubt(
+                f"$.{name}", "a password stands in this file", "keep the file private, or use a socket"
+            )
 
 
 def _has_password(address: str) -> bool:
@@ -98,7 +105,9 @@ def _check_upstream(upstream: Upstream, where: str) -> Iterator[Remark]:
         yield mistake(f"{where}.base_url", error.message, error.hint)
     for name in upstream.headers:
         if name.lower() in _SECRET_HEADERS:
-            yield mistake(f"{where}.headers", f"{name} is a secret, which this file must not hold", "key_env: VARIABLE")
+            yield mistake(
+                f"{where}.headers", f"{name} is a secret, which this file must not hold", "key_env: VARIABLE"
+            )
         elif name.lower() in _OWN_HEADERS:
             yield mistake(f"{where}.headers", f"{name} is set by the gateway")
     for name in ("connect_timeout_s", "first_byte_timeout_s", "idle_timeout_s"):
@@ -132,11 +141,15 @@ def _check_routes(gateway: Gateway) -> Iterator[Remark]:
 def _check_target(gateway: Gateway, route: ModelRoute, target: Target, where: str) -> Iterator[Remark]:
     known = [upstream.id for upstream in gateway.upstreams]
     if target.upstream not in known:
-        yield mistake(f"{where}.upstream", f"no upstream {target.upstream!r}", nearest(target.upstream, known))
+        yield mistake(
+            f"{where}.upstream", f"no upstream {target.upstream!r}", nearest(target.upstream, known)
+        )
     if target.price is not None and min(target.price.input, target.price.output) < 0:
         yield mistake(f"{where}.price", "a price below zero")
     if target.bundle is not None and target.model is None and route.name.endswith("*"):
-        yield doubt(f"{where}.bundle", "one label for every model that the pattern lets through", "model: NAME")
+        yield doubt(
+            f"{where}.bundle", "one label for every model that the pattern lets through", "model: NAME"
+        )
 
 
 def _check_sizes(gateway: Gateway) -> Iterator[Remark]:
@@ -155,22 +168,25 @@ def _check_sizes(gateway: Gateway) -> Iterator[Remark]:
 def _check_meeting(gateway: Gateway, policy: Policy, where: str) -> Iterator[Remark]:
     if gateway.auth == "none" and holds(policy):
         yield mistake(
-            where, "the policy holds requests for approval, and without keys there is nobody who could decide",
+            where,
+            "the policy holds requests for approval, and without keys there is nobody who could decide",
             "auth: keys, and a key with the role approver",
         )
     if policy.admit and gateway.trust is None:
         yield doubt("$.trust", "no trust policy: a label counts whoever signed it", "trust: trust.yaml")
     if policy.limits and gateway.limits_store == "memory" and gateway.workers > 1:
         yield doubt(
-            "$.limits_store", f"{gateway.workers} workers count apart: each lets through the whole limit",
+            "$.limits_store",
+            f"{gateway.workers} workers count apart: each lets through the whole limit",
             "limits_store: redis://HOST",
         )
     routes = _routes_under(gateway, where)
-    for kind, rows in (("admit", policy.admit), ("limits", policy.limits)):
-        for index, row in enumerate(rows):
-            if not any(matches(row.route, route.name) for route in routes):
-                names = [route.name for route in routes]
-                yield mistake(f"{where}: {kind}[{index}].route", f"no route {row.route!r}", nearest(row.route, names))
+    rows = [(f"admit[{index}]", row.route) for index, row in enumerate(policy.admit)]
+    rows += [(f"limits[{index}]", row.route) for index, row in enumerate(policy.limits)]
+    names = [route.name for route in routes]
+    for place, pattern in rows:
+        if not any(matches(pattern, name) for name in names):
+            yield mistake(f"{where}: {place}.route", f"no route {pattern!r}", nearest(pattern, names))
     if policy.admit:
         yield from _check_admitted(routes, policy, where)
     yield from _check_costs(routes, policy, where)
@@ -207,6 +223,7 @@ def _check_costs(routes: list[ModelRoute], policy: Policy, where: str) -> Iterat
         for route in routes:
             if matches(row.route, route.name) and any(target.price is None for target in route.to):
                 yield mistake(
-                    f"{where}: limits[{index}].cost_usd", f"a target of {route.name!r} has no price: it would cost 0",
+                    f"{where}: limits[{index}].cost_usd",
+                    f"a target of {route.name!r} has no price: it would cost 0",
                     "price: {input: 2.50, output: 10} at the target",
                 )

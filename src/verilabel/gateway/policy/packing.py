@@ -1,7 +1,7 @@
 """Packs: a policy's exact bytes in one signed envelope, shared as a file, pinned by the digest of those bytes.
 
-A pack is data alone: reading one runs nothing. What is pinned is the policy's own identity, `sha256:` over its bytes, so
-that the same policy signed by somebody else still fits its pin. Packs are kept as
+A pack is data alone: reading one runs nothing. What is pinned is the policy's own identity, `sha256:` over its bytes,
+so that the same policy signed by somebody else still fits its pin. Packs are kept as
 `$VERILABEL_HOME/policies/HEX.pack`, and a configuration names one as `pack:NAME@sha256:HEX`.
 """
 
@@ -92,7 +92,9 @@ def _peek(data: bytes, where: str) -> tuple[bytes, tuple[str, ...]]:
         kind, payload, signatures = document["payloadType"], document["payload"], document["signatures"]
         keyids = tuple(str(signature["keyid"]) for signature in signatures)
     except (MalformedInput, KeyError, TypeError, AttributeError):
-        raise SealError("not a pack: no signed envelope", where=where, hint="`verilabel policy sign` makes one") from None
+        raise SealError(
+            "not a pack: no signed envelope", where=where, hint="`verilabel policy sign` makes one"
+        ) from None
     if kind != PACK_TYPE or not isinstance(payload, str):
         raise SealError("not a pack: the envelope holds another type of payload", where=where)
     try:
@@ -112,7 +114,9 @@ def parse_reference(reference: str, *, where: str) -> tuple[str, str]:
     name, _, pinned = reference.removeprefix(PACK_PREFIX).partition("@")
     if not name or not is_digest(pinned):
         raise MalformedInput(
-            f"{reference[:120]!r} names no pack", where=where, hint="pack:NAME@sha256: and 64 hexadecimal digits"
+            f"{reference[:120]!r} names no pack",
+            where=where,
+            hint="pack:NAME@sha256: and 64 hexadecimal digits",
         )
     return name, pinned
 

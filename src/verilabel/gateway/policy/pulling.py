@@ -76,7 +76,9 @@ def _fetch(url: str, timeout_s: float) -> bytes:
         raise UsageError(f"the server answers {error.code}", where=url, hint=hint) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or str(error) or type(error).__name__
-        raise UsageError(f"no answer: {reason}", where=url, hint="is the address right, and reachable?") from None
+        raise UsageError(
+            f"no answer: {reason}", where=url, hint="is the address right, and reachable?"
+        ) from None
 
 
 def _read(response: Any, url: str, deadline: float) -> bytes:

@@ -1,15 +1,15 @@
-"""Reading policies and gateway configurations: strict, every mistake with its place, identified by their exact bytes."""
+"""Reading policies and configurations: strict, every mistake with its place, identified by their exact bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from verilabel.errors import LimitExceeded, UsageError
+from verilabel.errors import LimitExceeded, UsageError, VerilabelError
 from verilabel.evidence.keys import home_folder
 from verilabel.evidence.trust import TrustPolicy, load_trust
 from verilabel.gateway.policy.bundled import BUNDLED_PREFIX, DEFAULT, bundled_bytes
@@ -18,14 +18,12 @@ from verilabel.gateway.policy.document import Gateway, Policy
 from verilabel.gateway.policy.forms import convert_document
 from verilabel.gateway.policy.gateway_checks import lint_gateway, lint_together
 from verilabel.gateway.policy.packing import PACK_PREFIX, find_pack
-from verilabel.gateway.policy.remark import Remark, mistakes_among, refuse_mistakes
+from verilabel.gateway.policy.remark import Remark, refuse_mistakes
 from verilabel.records.canonical import digest
 from verilabel.records.strict_yaml import load_strict_yaml
 
 MAX_POLICY_BYTES = 2**20
 MAX_CONFIG_BYTES = 2**20
-ResolvePack = Callable[[str, str], tuple[bytes, Path]]
-"""The policy's bytes and the file of a pack, of a reference and its place."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Loaded:
     """A gateway's configuration with everything it names, read and checked together.
 
     `policy` holds where no route and no key names another; `policies` are the others by id. `remarks` are doubts;
-    `files` all that was read, to be watched for changes.
+    `files` the files that were read (`watched_files` has those to be watched).
     """
 
     gateway: Gateway
@@ -93,9 +91,7 @@ def read_policy(
     """Read a policy and keep its mistakes among its remarks: for `lint`. Raises as `load_policy` for bad words."""
     path = source if isinstance(source, Path) else None
     data = source if isinstance(source, bytes) else read_bounded(source, MAX_POLICY_BYTES, "policy")
-    policy = convert_document(
-        load_strict_yaml(data, where=where, max_bytes=MAX_POLICY_BYTES), Policy, where
-    )
+    policy = convert_document(load_strict_yaml(data, where=where, max_bytes=MAX_POLICY_BYTES), Policy, where)
     remarks = lint_policy(policy, check_guard=check_guard, today=today)
     return PolicyFile(policy, digest(data), data, where, tuple(remarks), path)
 
@@ -112,6 +108,12 @@ def read_bounded(path: Path, limit: int, what: str) -> bytes:
     if len(data) > limit:
         raise LimitExceeded(f"a {what} has at most {limit} bytes", where=str(path))
     return data
+
+
+def is_gateway(data: bytes) -> bool:
+    """True if the bytes are a gateway's configuration rather than a policy, as far as can be told."""
+    document = _parse_loosely(data)
+    return "gateway" in document
 
 
 def load_gateway(
@@ -141,7 +143,9 @@ def load_gateway(
         trust = load_trust(path.parent / gateway.trust)
     reader = _Policies(path.parent, home or home_folder(), trust, check_guard, today)
     main = reader.load(gateway.policy or f"{BUNDLED_PREFIX}{DEFAULT}", f"{where}: $.policy")
-    others = {name: reader.load(given, f"{where}: $.policies.{name}") for name, given in gateway.policies.items()}
+    others = {
+        name: reader.load(given, f"{where}: $.policies.{name}") for name, given in gateway.policies.items()
+    }
     named = {"$.policy": main.policy} | {f"$.policies.{name}": each.policy for name, each in others.items()}
     remarks += lint_together(gateway, named)
     refuse_mistakes(remarks, where)
@@ -173,18 +177,62 @@ class _Policies:
 
 def _with_params_as_text(document: Any) -> Any:
     """Decimals among a target's parameters as text, the form in which labels and records write them."""
-    models = document.get("models") if isinstance(document, dict) else None
-    for route in models if isinstance(models, list) else []:
-        targets = route.get("to") if isinstance(route, dict) else None
-        for target in targets if isinstance(targets, list) else []:
-            params = target.get("params") if isinstance(target, dict) else None
-            if isinstance(params, dict):
-                target["params"] = {
-                    name: str(value) if isinstance(value, Decimal) else value for name, value in params.items()
-                }
+    for target in _targets(document):
+        params = target.get("params")
+        if isinstance(params, dict):
+            target["params"] = {
+                name: str(value) if isinstance(value, Decimal) else value for name, value in params.items()
+            }
     return document
 
 
-def refused(remarks: tuple[Remark, ...]) -> bool:
-    """True if a policy with these remarks is refused."""
-    return bool(mistakes_among(remarks))
+def _targets(document: Any) -> list[dict[str, Any]]:
+    """The targets of a configuration that was not checked yet."""
+    models = document.get("models") if isinstance(document, dict) else None
+    routes = [route for route in models if isinstance(route, dict)] if isinstance(models, list) else []
+    lists = [route["to"] for route in routes if isinstance(route.get("to"), list)]
+    return [target for targets in lists for target in targets if isinstance(target, dict)]
+
+
+def watched_files(path: Path) -> tuple[Path, ...]:
+    """Every file that a configuration names at the moment, itself first, however much of it is wrong.
+
+    For noticing changes: it never raises, and what cannot be read names nothing.
+    """
+    named = [path]
+    document = _read_loosely(path)
+    policies = document.get("policies")
+    references = [document.get("policy"), *(policies.values() if isinstance(policies, dict) else [])]
+    for reference in references:
+        if isinstance(reference, str) and not reference.startswith((PACK_PREFIX, BUNDLED_PREFIX)):
+            policy = path.parent / reference
+            named += [policy, *_files_of_guards(policy, path.parent)]
+    if isinstance(document.get("trust"), str):
+        named.append(path.parent / document["trust"])
+    for target in _targets(document):
+        if isinstance(target.get("system_prompt_file"), str):
+            named.append(path.parent / target["system_prompt_file"])
+    return tuple(dict.fromkeys(named))
+
+
+def _files_of_guards(policy: Path, folder: Path) -> list[Path]:
+    guards = _read_loosely(policy).get("guards")
+    entries = guards if isinstance(guards, list) else []
+    settings = [guard.get("settings") for guard in entries if isinstance(guard, dict)]
+    names = [each.get("file") for each in settings if isinstance(each, dict)]
+    return [base / name for name in names if isinstance(name, str) for base in (policy.parent, folder)]
+
+
+def _read_loosely(path: Path) -> dict[str, Any]:
+    try:
+        return _parse_loosely(read_bounded(path, MAX_CONFIG_BYTES, "file"))
+    except (VerilabelError, OSError):
+        return {}
+
+
+def _parse_loosely(data: bytes) -> dict[str, Any]:
+    try:
+        document = load_strict_yaml(data, where="file")
+    except VerilabelError:
+        return {}
+    return document if isinstance(document, dict) else {}

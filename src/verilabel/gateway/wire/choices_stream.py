@@ -87,9 +87,7 @@ class ChoicesRewriter(EventRewriter):
             if self.stopped:
                 return True
             if path[-1] in STREAMED_MEMBERS:
-                part = self._find_part(
-                    (*place, *path), slot.field, slot.choice, path, is_plain=slot.is_plain
-                )
+                part = self._find_part((*place, *path), slot.field, slot.choice, path, is_plain=slot.is_plain)
                 is_changed |= self._filter_part(slot, part, out, ends=ends)
             else:
                 is_changed |= self._filter_whole([slot])

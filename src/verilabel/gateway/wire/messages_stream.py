@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 from verilabel.gateway.verdicts import Usage
-from verilabel.gateway.wire.choices_stream import count
+from verilabel.gateway.wire.choices_stream import count, nest
 from verilabel.gateway.wire.event_json import write_json
-from verilabel.gateway.wire.interface import MalformedStream, Slot
+from verilabel.gateway.wire.interface import MalformedStream, OpenFilter, Slot
 from verilabel.gateway.wire.rewriting import STREAMED_MEMBERS, EventRewriter, TextPart
 from verilabel.gateway.wire.sse import Event, write_event
 from verilabel.gateway.wire.texts import Path, TextWalk
 
 _DELTA_OF_MEMBER = {"text": "text_delta", "thinking": "thinking_delta", "partial_json": "input_json_delta"}
+_KNOWN_EVENTS = frozenset(
+    {
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+        "ping",
+        "error",
+    }
+)
 _NOT_TEXT = frozenset({"index"})
 
 
@@ -22,6 +35,10 @@ class MessagesRewriter(EventRewriter):
     The `signature` of a thinking block passes as it is: it says nothing that a client could read. A block of thinking
     that was changed does not fit it any more, and a provider may refuse such a block when it is sent back.
     """
+
+    def __init__(self, open_filter: OpenFilter, *, keeps_passages: bool) -> None:
+        super().__init__(open_filter, keeps_passages=keeps_passages)
+        self._other_deltas: dict[Hashable, Any] = {}
 
     def _rewrite_body(self, event: Event, raw: bytes, body: dict[str, Any], out: list[bytes]) -> bool:
         kind = body.get("type")
@@ -54,18 +71,24 @@ class MessagesRewriter(EventRewriter):
         for slot, path in zip(walk.slots, walk.paths, strict=True):
             if self.stopped:
                 return True
-            if not _comes_in_parts(path):
+            if not _comes_in_parts(path, body.get("type")):
                 is_changed |= self._filter_whole([slot])
                 continue
-            part = self._find_block_text(index, slot, path)
+            part = self._find_block_text(index, slot, path, body)
             if is_delta and len(walk.slots) == 1 and event.is_plain:
                 self._learn(raw, body, slot, part)
             is_changed |= self._filter_part(slot, part, out)
         return is_changed
 
-    def _find_block_text(self, index: int | None, slot: Slot, path: Path) -> TextPart:
-        # a block's start and its deltas carry the same text under one name
-        key = (index, path[1:] if path[0] in ("delta", "content_block") else path)
+    def _find_block_text(self, index: int | None, slot: Slot, path: Path, body: dict[str, Any]) -> TextPart:
+        if body.get("type") not in _KNOWN_EVENTS:
+            key: tuple[Any, ...] = (index, body.get("type"), path)
+        else:
+            # a block's start and its deltas carry the same text under one name
+            key = (index, path[1:])
+            delta = body.get("delta")
+            if isinstance(delta, dict) and path[-1] not in _DELTA_OF_MEMBER:
+                self._other_deltas[key] = delta.get("type")
         return self._find_part(key, slot.field, 0, path, is_plain=slot.is_plain)
 
     def _parts_of(self, index: int | None) -> list[TextPart]:
@@ -83,11 +106,17 @@ class MessagesRewriter(EventRewriter):
             self.usage = add_usage(self.usage, usage)
 
     def _delta_event(self, part: TextPart, text: str) -> bytes:
-        index, path = part.key if isinstance(part.key, tuple) else (0, part.path)
-        name = str(path[-1])
-        delta = {"type": _DELTA_OF_MEMBER.get(name, "text_delta"), name: text}
-        body = {"type": "content_block_delta", "index": index or 0, "delta": delta}
-        return write_event(write_json(body), "content_block_delta")
+        key = part.key
+        assert isinstance(key, tuple)
+        kind = "content_block_delta"
+        if len(key) == 3:
+            kind = str(key[1])
+            body = {"type": kind, "index": key[0], **nest(part.path, text)}
+        else:
+            name = str(part.path[-1])
+            delta_kind = _DELTA_OF_MEMBER.get(name) or self._other_deltas.get(key) or "text_delta"
+            body = {"type": kind, "index": key[0] or 0, "delta": {"type": delta_kind, name: text}}
+        return write_event(write_json(body), kind)
 
 
 def add_usage(known: Usage | None, usage: dict[str, Any]) -> Usage | None:
@@ -104,6 +133,11 @@ def add_usage(known: Usage | None, usage: dict[str, Any]) -> Usage | None:
     return Usage(given or before.input_tokens, produced or before.output_tokens)
 
 
-def _comes_in_parts(path: Path) -> bool:
-    """True for the texts of a block itself; what stands deeper in it (results, citations) is there as a whole."""
-    return len(path) == 2 and path[0] in ("delta", "content_block") and path[1] in STREAMED_MEMBERS
+def _comes_in_parts(path: Path, kind: Any) -> bool:
+    """True for the texts of a block itself; what stands deeper in it (results, citations) is there as a whole.
+
+    Of an event that nobody knows, every text that could come in parts does.
+    """
+    if path[-1] not in STREAMED_MEMBERS:
+        return False
+    return kind not in _KNOWN_EVENTS or (len(path) == 2 and path[0] in ("delta", "content_block"))

@@ -32,8 +32,26 @@ RELEASED_LIMIT = 1 << 24
 """Characters that are kept of a stream whose events repeat whole texts."""
 
 STREAMED_MEMBERS = frozenset(
-    "content text reasoning reasoning_content thinking refusal arguments partial_json input transcript delta"
-    " code command stdout stderr output summary diff".split()
+    {
+        "content",
+        "text",
+        "reasoning",
+        "reasoning_content",
+        "thinking",
+        "refusal",
+        "arguments",
+        "partial_json",
+        "input",
+        "transcript",
+        "delta",
+        "code",
+        "command",
+        "stdout",
+        "stderr",
+        "output",
+        "summary",
+        "diff",
+    }
 )
 """Members that carry a text in parts, wherever they stand; other strings are whole."""
 
@@ -43,7 +61,9 @@ class TextPart:
 
     __slots__ = ("choice", "field", "filter", "is_finished", "key", "path", "released")
 
-    def __init__(self, key: Hashable, field: Field, choice: int, path: Path, opened: SpanFilter | None) -> None:
+    def __init__(
+        self, key: Hashable, field: Field, choice: int, path: Path, opened: SpanFilter | None
+    ) -> None:
         self.key = key
         self.field = field
         self.choice = choice

@@ -14,6 +14,7 @@ EVENT_LIMIT = 1 << 20
 """Bytes of one event, with its lines' names and ends."""
 
 _BOM = b"\xef\xbb\xbf"
+_ENDS = (b"\n", b"\r\n", b"\r")
 _NAME_LIMIT = 128
 
 
@@ -32,10 +33,11 @@ class EventReader:
     """Cuts a stream of bytes into events, each with the empty line that ends it, byte for byte.
 
     Work is linear in the bytes fed, and no more than `limit` bytes are kept. A byte order mark at the start is left
-    out. Where CR LF is cut between two reads, the LF stands before the next event, which reads it as an empty line.
+    out. Where lines end in CR, an event is given out at once; should LF follow, it stands before the next event, which
+    reads it as an empty line.
     """
 
-    __slots__ = ("_has_begun", "_has_cr", "_line_open", "_limit", "_pending", "_skip_lf")
+    __slots__ = ("_has_begun", "_has_cr", "_limit", "_line_open", "_pending", "_skip_lf", "_waits_for_lf")
 
     def __init__(self, *, limit: int = EVENT_LIMIT) -> None:
         self._limit = limit
@@ -44,6 +46,7 @@ class EventReader:
         self._has_cr = False
         self._line_open = False
         self._skip_lf = False
+        self._waits_for_lf = False
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take what one read brought; give the events that are whole now. Raises MalformedStream beyond the limit."""
@@ -98,18 +101,27 @@ class EventReader:
             return events
         pending = self._pending
         if self._skip_lf:
+            self._skip_lf = False
             if data.startswith(b"\n"):
                 pending += b"\n"
                 data = data[1:]
+            if self._waits_for_lf:
+                events.append(bytes(pending))
+                pending.clear()
+                self._waits_for_lf = False
         for line in data.splitlines(keepends=True):  # of bytes: LF, CR and CRLF alone
+            is_empty = not self._line_open and line in _ENDS
+            # where lines end in CRLF, a CR that came last is the half of one
+            self._waits_for_lf = is_empty and line == b"\r" and pending.endswith(b"\n")
             pending += line
-            ends = line.endswith((b"\n", b"\r"))
-            if ends and not self._line_open and len(line.rstrip(b"\r\n")) == 0:
+            if is_empty:
                 events.append(bytes(pending))
                 pending.clear()
             else:
                 self._check_size(len(pending))
-            self._line_open = not ends
+            self._line_open = not line.endswith((b"\n", b"\r"))
+        if self._waits_for_lf:
+            pending += events.pop()
         self._skip_lf = data.endswith(b"\r")
         return events
 

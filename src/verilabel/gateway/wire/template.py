@@ -27,7 +27,17 @@ class DeltaTemplate:
     string at its first unescaped quote. So reading that string alone is exactly reading the event.
     """
 
-    __slots__ = ("_after", "_before", "_end", "_head", "_inside", "_least", "_number_after", "_padding_at", "_tail")
+    __slots__ = (
+        "_after",
+        "_before",
+        "_end",
+        "_head",
+        "_inside",
+        "_least",
+        "_number_after",
+        "_padding_at",
+        "_tail",
+    )
 
     def __init__(self, head: bytes, number_after: bytes, tail: bytes, end: bytes) -> None:
         """`head` … [number] `number_after` text `tail` [padding] `end`; both holes only where the bytes are given."""
@@ -119,7 +129,7 @@ def _is_number(digits: bytes) -> bool:
 
 def _spans_of(raw: bytes, key: str) -> list[tuple[int, int]]:
     """Where strings stand that are the value of a member of this name: first byte inside, closing quote."""
-    spans = []
+    spans: list[tuple[int, int]] = []
     name = write_json(key)
     at = raw.find(name)
     while at >= 0 and len(spans) < _CANDIDATES:
@@ -173,7 +183,9 @@ def _propose(raw: bytes, start: int, stop: int) -> DeltaTemplate | None:
 
 def _vary(raw: bytes, start: int, stop: int, text: str) -> tuple[bytes, dict[str, Any], dict[str, Any]]:
     number, padding = _holes(raw, start, stop)
-    parts = [raw[: number[0]] + str(_SENTINEL_NUMBER).encode() + raw[number[1] : start] if number else raw[:start]]
+    parts = [
+        raw[: number[0]] + str(_SENTINEL_NUMBER).encode() + raw[number[1] : start] if number else raw[:start]
+    ]
     parts.append(_sentinel(text).encode())
     if padding:
         parts += [raw[stop : padding[0]], _SENTINELS[2].encode(), raw[padding[1] :]]

@@ -18,16 +18,55 @@ Path = tuple[str | int, ...]
 DEPTH_LIMIT = 64
 
 OPAQUE_MEMBERS = frozenset(
-    "id type object role status model signature encrypted_content encrypted_index encrypted_stdout"
-    " tool_call_id tool_use_id call_id item_id file_id file_data container_id caller_id"
-    " approval_request_id previous_response_id response_id image_url media_type mime_type authorization"
-    " format detail finish_reason native_finish_reason stop_reason stop_sequence service_tier"
-    " system_fingerprint name server_label namespace fingerprint partial_image_b64 b64_json obfuscation"
-    " phase".split()
+    {
+        "id",
+        "type",
+        "object",
+        "role",
+        "status",
+        "model",
+        "signature",
+        "encrypted_content",
+        "encrypted_index",
+        "encrypted_stdout",
+        "tool_call_id",
+        "tool_use_id",
+        "call_id",
+        "item_id",
+        "file_id",
+        "file_data",
+        "container_id",
+        "caller_id",
+        "approval_request_id",
+        "previous_response_id",
+        "response_id",
+        "image_url",
+        "media_type",
+        "mime_type",
+        "authorization",
+        "format",
+        "detail",
+        "finish_reason",
+        "native_finish_reason",
+        "stop_reason",
+        "stop_sequence",
+        "service_tier",
+        "system_fingerprint",
+        "name",
+        "server_label",
+        "namespace",
+        "fingerprint",
+        "partial_image_b64",
+        "b64_json",
+        "obfuscation",
+        "phase",
+    }
 )
 """Strings that are identifiers, enumerations or encoded media wherever they stand."""
 
-OPAQUE_TREES = frozenset("usage cache_control caller file_ids tool_use_ids vector_store_ids logprobs".split())
+OPAQUE_TREES = frozenset(
+    {"usage", "cache_control", "caller", "file_ids", "tool_use_ids", "vector_store_ids", "logprobs"}
+)
 """Objects and lists without texts, or (log probabilities) with the same texts once more; see `drop_echoes`."""
 
 ECHO_MEMBERS = ("logprobs", "token_ids")

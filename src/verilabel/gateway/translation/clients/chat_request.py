@@ -31,89 +31,89 @@ PATHS = {
 }
 
 
-class TextPart(Shape, tag="text"):
+class _TextPart(Shape, tag="text"):
     text: str
     prompt_cache_breakpoint: Any = None
 
 
-class RefusalPart(Shape, tag="refusal"):
+class _RefusalPart(Shape, tag="refusal"):
     refusal: str
 
 
-class ImageUrl(Shape):
+class _ImageUrl(Shape):
     url: str
     detail: str | None = None
 
 
-class ImagePart(Shape, tag="image_url"):
-    image_url: ImageUrl
+class _ImagePart(Shape, tag="image_url"):
+    image_url: _ImageUrl
     prompt_cache_breakpoint: Any = None
 
 
-class InputAudio(Shape):
+class _InputAudio(Shape):
     data: str
     format: Literal["wav", "mp3"]
 
 
-class AudioPart(Shape, tag="input_audio"):
-    input_audio: InputAudio
+class _AudioPart(Shape, tag="input_audio"):
+    input_audio: _InputAudio
     prompt_cache_breakpoint: Any = None
 
 
-class File(Shape):
+class _File(Shape):
     file_data: str
     filename: str | None = None
 
 
-class FilePart(Shape, tag="file"):
-    file: File
+class _FilePart(Shape, tag="file"):
+    file: _File
     prompt_cache_breakpoint: Any = None
 
 
-Texts = str | list[TextPart]
-InputPart = TextPart | ImagePart | AudioPart | FilePart
+Texts = str | list[_TextPart]
+InputPart = _TextPart | _ImagePart | _AudioPart | _FilePart
 
 
-class SystemMessage(Shape, tag_field="role", tag="system"):
+class _SystemMessage(Shape, tag_field="role", tag="system"):
     content: Texts
     name: None = None
 
 
-class DeveloperMessage(Shape, tag_field="role", tag="developer"):
+class _DeveloperMessage(Shape, tag_field="role", tag="developer"):
     content: Texts
     name: None = None
 
 
-class UserMessage(Shape, tag_field="role", tag="user"):
+class _UserMessage(Shape, tag_field="role", tag="user"):
     content: str | list[InputPart]
     name: None = None
 
 
-class Function(Shape):
+class _Function(Shape):
     name: str
     arguments: str
 
 
-class GoogleContent(Shape):
+class _GoogleContent(Shape):
     thought_signature: str | None = None
 
 
-class ExtraContent(Shape):
-    google: GoogleContent | None = None
+class _ExtraContent(Shape):
+    google: _GoogleContent | None = None
 
 
-class ToolCall(Shape):
+class _ToolCall(Shape):
     id: str
-    function: Function
+    function: _Function
     type: Literal["function"] = "function"
     index: int | None = None
-    extra_content: ExtraContent | None = None
+    extra_content: _ExtraContent | None = None
 
 
-class AssistantMessage(Shape, tag_field="role", tag="assistant"):
-    content: str | list[TextPart | RefusalPart] | None = None
+class _AssistantMessage(Shape, tag_field="role", tag="assistant"):
+    content: str | list[_TextPart | _RefusalPart] | None = None
     refusal: str | None = None
-    tool_calls: list[ToolCall] | None = None
+    tool_calls: list[_ToolCall] | None = None
     name: None = None
     audio: None = None
     function_call: None = None
@@ -122,69 +122,69 @@ class AssistantMessage(Shape, tag_field="role", tag="assistant"):
     reasoning: Any = None
 
 
-class ToolMessage(Shape, tag_field="role", tag="tool"):
+class _ToolMessage(Shape, tag_field="role", tag="tool"):
     content: Texts
     tool_call_id: str
     name: str | None = None
 
 
-Message = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage
+Message = _SystemMessage | _DeveloperMessage | _UserMessage | _AssistantMessage | _ToolMessage
 
 
-class FunctionDefinition(Shape):
+class _FunctionDefinition(Shape):
     name: str
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
 
 
-class ToolDefinition(Shape):
+class _ToolDefinition(Shape):
     type: Literal["function"]
-    function: FunctionDefinition
+    function: _FunctionDefinition
 
 
-class Named(Shape):
+class _Named(Shape):
     name: str
 
 
-class NamedTool(Shape, tag="function"):
-    function: Named
+class _NamedTool(Shape, tag="function"):
+    function: _Named
 
 
-class AllowedTool(Shape):
+class _AllowedTool(Shape):
     type: Literal["function"]
-    function: Named
+    function: _Named
 
 
-class AllowedTools(Shape):
+class _AllowedTools(Shape):
     mode: Literal["auto", "required"]
-    tools: list[AllowedTool]
+    tools: list[_AllowedTool]
 
 
-class AllowedChoice(Shape, tag="allowed_tools"):
-    allowed_tools: AllowedTools
+class _AllowedChoice(Shape, tag="allowed_tools"):
+    allowed_tools: _AllowedTools
 
 
-class TextFormat(Shape, tag="text"):
+class _TextFormat(Shape, tag="text"):
     pass
 
 
-class JsonFormat(Shape, tag="json_object"):
+class _JsonFormat(Shape, tag="json_object"):
     pass
 
 
-class JsonSchema(Shape):
+class _JsonSchema(Shape):
     name: str
     description: str | None = None
     schema: dict[str, Any] | None = None
     strict: bool | None = None
 
 
-class SchemaFormat(Shape, tag="json_schema"):
-    json_schema: JsonSchema
+class _SchemaFormat(Shape, tag="json_schema"):
+    json_schema: _JsonSchema
 
 
-class ChatRequest(Shape):
+class _ChatRequest(Shape):
     """Members that are typed `Any` and never read tune service alone; those typed None must not be given."""
 
     model: str
@@ -200,10 +200,10 @@ class ChatRequest(Shape):
     stop: str | list[str] | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
-    tools: list[ToolDefinition] | None = None
-    tool_choice: Literal["none", "auto", "required"] | NamedTool | AllowedChoice | None = None
+    tools: list[_ToolDefinition] | None = None
+    tool_choice: Literal["none", "auto", "required"] | _NamedTool | _AllowedChoice | None = None
     parallel_tool_calls: bool | None = None
-    response_format: TextFormat | JsonFormat | SchemaFormat | None = None
+    response_format: _TextFormat | _JsonFormat | _SchemaFormat | None = None
     reasoning_effort: Effort | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
     modalities: list[Literal["text"]] | None = None
@@ -228,7 +228,7 @@ class ChatRequest(Shape):
 
 def read_chat_request(body: dict[str, Any]) -> Request:
     """A chat completions request in the neutral form. Raises Untranslatable."""
-    asked = read_request(body, ChatRequest)
+    asked = read_request(body, _ChatRequest)
     paths = PATHS
     if asked.max_completion_tokens is None and asked.max_tokens is not None:
         paths = {**PATHS, "max_tokens": "$.max_tokens"}
@@ -261,7 +261,7 @@ def _read_turns(messages: list[Message]) -> list[Turn]:
     in_results = False
     for index, message in enumerate(messages):
         where = f"$.messages[{index}]"
-        if isinstance(message, ToolMessage):
+        if isinstance(message, _ToolMessage):
             result = Result(
                 call_id=message.tool_call_id, parts=_read_texts(message.content), where=f"{where}.content"
             )
@@ -277,16 +277,16 @@ def _read_turns(messages: list[Message]) -> list[Turn]:
 
 
 def _read_turn(
-    message: SystemMessage | DeveloperMessage | UserMessage | AssistantMessage, where: str
+    message: _SystemMessage | _DeveloperMessage | _UserMessage | _AssistantMessage, where: str
 ) -> Turn:
     match message:
-        case SystemMessage():
+        case _SystemMessage():
             return Turn(role="system", parts=[*_read_texts(message.content)], where=where)
-        case DeveloperMessage():
+        case _DeveloperMessage():
             return Turn(role="developer", parts=[*_read_texts(message.content)], where=where)
-        case UserMessage():
+        case _UserMessage():
             return Turn(role="user", parts=_read_input(message.content, f"{where}.content"), where=where)
-        case AssistantMessage():
+        case _AssistantMessage():
             return Turn(role="assistant", parts=_read_answer(message, where), where=where)
 
 
@@ -302,11 +302,11 @@ def _read_input(content: str | list[InputPart], where: str) -> list[Part]:
 
 def _read_input_part(part: InputPart, where: str) -> Part:
     match part:
-        case TextPart():
+        case _TextPart():
             return Text(part.text)
-        case ImagePart():
+        case _ImagePart():
             return read_image(part.image_url.url, f"{where}.image_url.url", part.image_url.detail or "")
-        case AudioPart():
+        case _AudioPart():
             sound = part.input_audio
             return Media(
                 kind="audio",
@@ -314,7 +314,7 @@ def _read_input_part(part: InputPart, where: str) -> Part:
                 data=sound.data,
                 where=f"{where}.input_audio",
             )
-        case FilePart():
+        case _FilePart():
             at = f"{where}.file.file_data"
             media_type, data = split_data_url(part.file.file_data, at)
             return Media(
@@ -322,14 +322,14 @@ def _read_input_part(part: InputPart, where: str) -> Part:
             )
 
 
-def _read_answer(message: AssistantMessage, where: str) -> list[Part]:
+def _read_answer(message: _AssistantMessage, where: str) -> list[Part]:
     parts: list[Part] = []
     if isinstance(message.content, str):
         if message.content:
             parts.append(Text(message.content))
     else:
         for part in message.content or ():
-            parts.append(Refusal(part.refusal) if isinstance(part, RefusalPart) else Text(part.text))
+            parts.append(Refusal(part.refusal) if isinstance(part, _RefusalPart) else Text(part.text))
     if message.refusal:
         parts.append(Refusal(message.refusal))
     for index, call in enumerate(message.tool_calls or ()):
@@ -339,7 +339,7 @@ def _read_answer(message: AssistantMessage, where: str) -> list[Part]:
     return parts
 
 
-def _read_call(call: ToolCall, where: str) -> Call:
+def _read_call(call: _ToolCall, where: str) -> Call:
     google = call.extra_content.google if call.extra_content else None
     return Call(
         id=call.id,
@@ -350,7 +350,7 @@ def _read_call(call: ToolCall, where: str) -> Call:
     )
 
 
-def _read_tool(function: FunctionDefinition) -> Tool:
+def _read_tool(function: _FunctionDefinition) -> Tool:
     return Tool(
         name=function.name,
         description=function.description,
@@ -359,13 +359,13 @@ def _read_tool(function: FunctionDefinition) -> Tool:
     )
 
 
-def _read_choice(choice: str | NamedTool | AllowedChoice | None) -> ToolChoice | None:
+def _read_choice(choice: str | _NamedTool | _AllowedChoice | None) -> ToolChoice | None:
     match choice:
         case None:
             return None
-        case NamedTool():
+        case _NamedTool():
             return ToolChoice(mode="any", names=(choice.function.name,))
-        case AllowedChoice():
+        case _AllowedChoice():
             allowed = choice.allowed_tools
             names = tuple(tool.function.name for tool in allowed.tools)
             return ToolChoice(mode="any" if allowed.mode == "required" else "auto", names=names)
@@ -377,11 +377,11 @@ def _read_choice(choice: str | NamedTool | AllowedChoice | None) -> ToolChoice |
             return ToolChoice(mode="auto")
 
 
-def _read_format(form: TextFormat | JsonFormat | SchemaFormat | None) -> OutputFormat | None:
+def _read_format(form: _TextFormat | _JsonFormat | _SchemaFormat | None) -> OutputFormat | None:
     match form:
-        case JsonFormat():
+        case _JsonFormat():
             return OutputFormat(kind="json")
-        case SchemaFormat():
+        case _SchemaFormat():
             said = form.json_schema
             return OutputFormat(
                 kind="schema",

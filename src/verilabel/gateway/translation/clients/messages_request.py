@@ -31,36 +31,36 @@ PATHS = {
 }
 
 
-class TextBlock(Shape, tag="text"):
+class _TextBlock(Shape, tag="text"):
     text: str
     cache_control: Any = None
     citations: Any = None
 
 
-class Base64Source(Shape, tag="base64"):
+class _Base64Source(Shape, tag="base64"):
     media_type: str
     data: str
 
 
-class UrlSource(Shape, tag="url"):
+class _UrlSource(Shape, tag="url"):
     url: str
 
 
-class ImageBlock(Shape, tag="image"):
-    source: Base64Source | UrlSource
+class _ImageBlock(Shape, tag="image"):
+    source: _Base64Source | _UrlSource
     cache_control: Any = None
     transformations: None = None
 
 
-class DocumentBlock(Shape, tag="document"):
-    source: Base64Source | UrlSource
+class _DocumentBlock(Shape, tag="document"):
+    source: _Base64Source | _UrlSource
     title: str | None = None
     cache_control: Any = None
     context: None = None
     citations: None = None
 
 
-class ToolUseBlock(Shape, tag="tool_use"):
+class _ToolUseBlock(Shape, tag="tool_use"):
     id: str
     name: str
     input: dict[str, Any]
@@ -69,34 +69,40 @@ class ToolUseBlock(Shape, tag="tool_use"):
     toolset_name: None = None
 
 
-class ToolResultBlock(Shape, tag="tool_result"):
+class _ToolResultBlock(Shape, tag="tool_result"):
     tool_use_id: str
-    content: str | list[TextBlock | ImageBlock] | None = None
+    content: str | list[_TextBlock | _ImageBlock] | None = None
     is_error: bool | None = None
     cache_control: Any = None
     toolset_name: None = None
 
 
-class ThinkingBlock(Shape, tag="thinking"):
+class _ThinkingBlock(Shape, tag="thinking"):
     thinking: str
     signature: str = ""
 
 
-class RedactedBlock(Shape, tag="redacted_thinking"):
+class _RedactedBlock(Shape, tag="redacted_thinking"):
     data: str
 
 
 Block = (
-    TextBlock | ImageBlock | DocumentBlock | ToolUseBlock | ToolResultBlock | ThinkingBlock | RedactedBlock
+    _TextBlock
+    | _ImageBlock
+    | _DocumentBlock
+    | _ToolUseBlock
+    | _ToolResultBlock
+    | _ThinkingBlock
+    | _RedactedBlock
 )
 
 
-class Message(Shape):
+class _Message(Shape):
     role: Literal["user", "assistant", "system"]
     content: str | list[Block]
 
 
-class ToolDefinition(Shape):
+class _ToolDefinition(Shape):
     name: str
     input_schema: dict[str, Any]
     description: str | None = None
@@ -109,66 +115,66 @@ class ToolDefinition(Shape):
     input_examples: None = None
 
 
-class AutoChoice(Shape, tag="auto"):
+class _AutoChoice(Shape, tag="auto"):
     disable_parallel_tool_use: bool | None = None
 
 
-class AnyChoice(Shape, tag="any"):
+class _AnyChoice(Shape, tag="any"):
     disable_parallel_tool_use: bool | None = None
 
 
-class NoChoice(Shape, tag="none"):
+class _NoChoice(Shape, tag="none"):
     pass
 
 
-class NamedChoice(Shape, tag="tool"):
+class _NamedChoice(Shape, tag="tool"):
     name: str
     disable_parallel_tool_use: bool | None = None
 
 
-class Enabled(Shape, tag="enabled"):
+class _Enabled(Shape, tag="enabled"):
     budget_tokens: int
     display: Literal["summarized", "omitted"] | None = None
 
 
-class Adaptive(Shape, tag="adaptive"):
+class _Adaptive(Shape, tag="adaptive"):
     display: Literal["summarized", "omitted"] | None = None
 
 
-class Disabled(Shape, tag="disabled"):
+class _Disabled(Shape, tag="disabled"):
     pass
 
 
-class SchemaFormat(Shape, tag="json_schema"):
+class _SchemaFormat(Shape, tag="json_schema"):
     schema: dict[str, Any]
 
 
-class OutputConfig(Shape):
+class _OutputConfig(Shape):
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
-    format: SchemaFormat | None = None
+    format: _SchemaFormat | None = None
 
 
-class Metadata(Shape):
+class _Metadata(Shape):
     user_id: str | None = None
 
 
-class MessagesRequest(Shape):
+class _MessagesRequest(Shape):
     """Members that are typed `Any` and never read tune service alone; those typed None must not be given."""
 
     model: str
     max_tokens: int
-    messages: list[Message]
-    system: str | list[TextBlock] | None = None
-    metadata: Metadata | None = None
+    messages: list[_Message]
+    system: str | list[_TextBlock] | None = None
+    metadata: _Metadata | None = None
     stop_sequences: list[str] | None = None
     stream: bool | None = None
     temperature: int | float | None = None
     top_k: int | None = None
     top_p: int | float | None = None
-    tools: list[ToolDefinition] | None = None
-    tool_choice: AutoChoice | AnyChoice | NoChoice | NamedChoice | None = None
-    thinking: Enabled | Adaptive | Disabled | None = None
-    output_config: OutputConfig | None = None
+    tools: list[_ToolDefinition] | None = None
+    tool_choice: _AutoChoice | _AnyChoice | _NoChoice | _NamedChoice | None = None
+    thinking: _Enabled | _Adaptive | _Disabled | None = None
+    output_config: _OutputConfig | None = None
     cache_control: Any = None
     diagnostics: Any = None
     service_tier: Any = None
@@ -183,8 +189,8 @@ class MessagesRequest(Shape):
 
 def read_messages_request(body: dict[str, Any]) -> Request:
     """A Messages request in the neutral form. Raises Untranslatable."""
-    asked = read_request(body, MessagesRequest)
-    output = asked.output_config or OutputConfig()
+    asked = read_request(body, _MessagesRequest)
+    output = asked.output_config or _OutputConfig()
     thinking = asked.thinking
     return Request(
         turns=_read_turns(asked),
@@ -200,8 +206,8 @@ def read_messages_request(body: dict[str, Any]) -> Request:
         top_p=asked.top_p,
         top_k=asked.top_k,
         stop=asked.stop_sequences or [],
-        effort="none" if isinstance(thinking, Disabled) else output.effort,
-        budget=thinking.budget_tokens if isinstance(thinking, Enabled) else None,
+        effort="none" if isinstance(thinking, _Disabled) else output.effort,
+        budget=thinking.budget_tokens if isinstance(thinking, _Enabled) else None,
         shows_thoughts=_shows_thoughts(thinking),
         keeps_signatures=True,
         end_user=asked.metadata.user_id if asked.metadata else None,
@@ -209,13 +215,13 @@ def read_messages_request(body: dict[str, Any]) -> Request:
     )
 
 
-def _shows_thoughts(thinking: Enabled | Adaptive | Disabled | None) -> bool | None:
-    if isinstance(thinking, Enabled | Adaptive):
+def _shows_thoughts(thinking: _Enabled | _Adaptive | _Disabled | None) -> bool | None:
+    if isinstance(thinking, _Enabled | _Adaptive):
         return None if thinking.display is None else thinking.display == "summarized"
     return False
 
 
-def _read_turns(asked: MessagesRequest) -> list[Turn]:
+def _read_turns(asked: _MessagesRequest) -> list[Turn]:
     turns: list[Turn] = []
     if asked.system:
         parts: list[Part] = (
@@ -243,41 +249,41 @@ def _read_turns(asked: MessagesRequest) -> list[Turn]:
 
 def _read_block(block: Block, where: str) -> Part:
     match block:
-        case TextBlock():
+        case _TextBlock():
             return Text(block.text)
-        case ImageBlock():
+        case _ImageBlock():
             return _read_media(block.source, "image", f"{where}.source")
-        case DocumentBlock():
+        case _DocumentBlock():
             media = _read_media(block.source, "document", f"{where}.source")
             media.name = block.title or ""
-            if isinstance(block.source, UrlSource):
+            if isinstance(block.source, _UrlSource):
                 media.media_type = PDF
             return media
-        case ToolUseBlock():
+        case _ToolUseBlock():
             return Call(
                 id=block.id, name=block.name, arguments=write_json(block.input), where=f"{where}.input"
             )
-        case ToolResultBlock():
+        case _ToolResultBlock():
             return _read_result(block, where)
-        case ThinkingBlock():
+        case _ThinkingBlock():
             return open_signature(block.thinking, block.signature)
-        case RedactedBlock():
+        case _RedactedBlock():
             return open_signature("", block.data)
 
 
-def _read_media(source: Base64Source | UrlSource, kind: Literal["image", "document"], where: str) -> Media:
-    if isinstance(source, UrlSource):
+def _read_media(source: _Base64Source | _UrlSource, kind: Literal["image", "document"], where: str) -> Media:
+    if isinstance(source, _UrlSource):
         return Media(kind=kind, url=source.url, where=where)
     return Media(kind=kind, media_type=source.media_type, data=source.data, where=where)
 
 
-def _read_result(block: ToolResultBlock, where: str) -> Result:
+def _read_result(block: _ToolResultBlock, where: str) -> Result:
     parts: list[Text | Media] = []
     if isinstance(block.content, str):
         parts.append(Text(block.content))
     else:
         for index, part in enumerate(block.content or ()):
-            if isinstance(part, TextBlock):
+            if isinstance(part, _TextBlock):
                 parts.append(Text(part.text))
             else:
                 parts.append(_read_media(part.source, "image", f"{where}.content[{index}].source"))
@@ -286,25 +292,25 @@ def _read_result(block: ToolResultBlock, where: str) -> Result:
     )
 
 
-def _read_tool(tool: ToolDefinition) -> Tool:
+def _read_tool(tool: _ToolDefinition) -> Tool:
     return Tool(name=tool.name, description=tool.description, schema=tool.input_schema, strict=tool.strict)
 
 
-def _read_choice(choice: AutoChoice | AnyChoice | NoChoice | NamedChoice | None) -> ToolChoice | None:
+def _read_choice(choice: _AutoChoice | _AnyChoice | _NoChoice | _NamedChoice | None) -> ToolChoice | None:
     match choice:
         case None:
             return None
-        case AutoChoice():
+        case _AutoChoice():
             return ToolChoice(mode="auto")
-        case AnyChoice():
+        case _AnyChoice():
             return ToolChoice(mode="any")
-        case NoChoice():
+        case _NoChoice():
             return ToolChoice(mode="none")
-        case NamedChoice():
+        case _NamedChoice():
             return ToolChoice(mode="any", names=(choice.name,))
 
 
-def _read_parallel(choice: AutoChoice | AnyChoice | NoChoice | NamedChoice | None) -> bool | None:
-    if choice is None or isinstance(choice, NoChoice) or choice.disable_parallel_tool_use is None:
+def _read_parallel(choice: _AutoChoice | _AnyChoice | _NoChoice | _NamedChoice | None) -> bool | None:
+    if choice is None or isinstance(choice, _NoChoice) or choice.disable_parallel_tool_use is None:
         return None
     return not choice.disable_parallel_tool_use

@@ -36,19 +36,19 @@ LOGPROBS = "message.output_text.logprobs"
 SIGNATURES = "reasoning.encrypted_content"
 
 
-class InputText(Shape, tag="input_text"):
+class _InputText(Shape, tag="input_text"):
     text: str
     prompt_cache_breakpoint: Any = None
 
 
-class InputImage(Shape, tag="input_image"):
+class _InputImage(Shape, tag="input_image"):
     image_url: str
     detail: str | None = None
     file_id: None = None
     prompt_cache_breakpoint: Any = None
 
 
-class InputFile(Shape, tag="input_file"):
+class _InputFile(Shape, tag="input_file"):
     file_data: str | None = None
     file_url: str | None = None
     filename: str | None = None
@@ -57,20 +57,20 @@ class InputFile(Shape, tag="input_file"):
     prompt_cache_breakpoint: Any = None
 
 
-class OutputText(Shape, tag="output_text"):
+class _OutputText(Shape, tag="output_text"):
     text: str
     annotations: Any = None
     logprobs: Any = None
 
 
-class OutputRefusal(Shape, tag="refusal"):
+class _OutputRefusal(Shape, tag="refusal"):
     refusal: str
 
 
-ContentPart = InputText | InputImage | InputFile | OutputText | OutputRefusal
+ContentPart = _InputText | _InputImage | _InputFile | _OutputText | _OutputRefusal
 
 
-class MessageItem(Shape):
+class _MessageItem(Shape):
     role: Literal["user", "assistant", "system", "developer"]
     content: str | list[ContentPart]
     type: Literal["message"] = "message"
@@ -79,7 +79,7 @@ class MessageItem(Shape):
     phase: Any = None
 
 
-class CallItem(Shape):
+class _CallItem(Shape):
     type: Literal["function_call"]
     call_id: str
     name: str
@@ -90,10 +90,10 @@ class CallItem(Shape):
     namespace: None = None
 
 
-class ResultItem(Shape):
+class _ResultItem(Shape):
     type: Literal["function_call_output"]
     call_id: str
-    output: str | list[InputText | InputImage | InputFile]
+    output: str | list[_InputText | _InputImage | _InputFile]
     id: Any = None
     status: Any = None
     caller: Any = None
@@ -101,30 +101,30 @@ class ResultItem(Shape):
     namespace: None = None
 
 
-class ReasoningText(Shape):
+class _ReasoningText(Shape):
     type: Literal["reasoning_text", "summary_text"]
     text: str
 
 
-class ReasoningItem(Shape):
+class _ReasoningItem(Shape):
     type: Literal["reasoning"]
     id: Any = None
-    summary: list[ReasoningText] = []
-    content: list[ReasoningText] | None = None
+    summary: tuple[_ReasoningText, ...] = ()
+    content: list[_ReasoningText] | None = None
     encrypted_content: str | None = None
     status: Any = None
 
 
-Item = MessageItem | CallItem | ResultItem | ReasoningItem
+Item = _MessageItem | _CallItem | _ResultItem | _ReasoningItem
 ITEMS: dict[str, type[Item]] = {
-    "message": MessageItem,
-    "function_call": CallItem,
-    "function_call_output": ResultItem,
-    "reasoning": ReasoningItem,
+    "message": _MessageItem,
+    "function_call": _CallItem,
+    "function_call_output": _ResultItem,
+    "reasoning": _ReasoningItem,
 }
 
 
-class ToolDefinition(Shape):
+class _ToolDefinition(Shape):
     type: Literal["function"]
     name: str
     parameters: dict[str, Any] | None = None
@@ -135,41 +135,41 @@ class ToolDefinition(Shape):
     defer_loading: None = None
 
 
-class NamedTool(Shape, tag="function"):
+class _NamedTool(Shape, tag="function"):
     name: str
 
 
-class AllowedTool(Shape):
+class _AllowedTool(Shape):
     type: Literal["function"]
     name: str
 
 
-class AllowedChoice(Shape, tag="allowed_tools"):
+class _AllowedChoice(Shape, tag="allowed_tools"):
     mode: Literal["auto", "required"]
-    tools: list[AllowedTool]
+    tools: list[_AllowedTool]
 
 
-class TextFormat(Shape, tag="text"):
+class _TextFormat(Shape, tag="text"):
     pass
 
 
-class JsonFormat(Shape, tag="json_object"):
+class _JsonFormat(Shape, tag="json_object"):
     pass
 
 
-class SchemaFormat(Shape, tag="json_schema"):
+class _SchemaFormat(Shape, tag="json_schema"):
     name: str
     schema: dict[str, Any]
     description: str | None = None
     strict: bool | None = None
 
 
-class TextConfig(Shape):
-    format: TextFormat | JsonFormat | SchemaFormat | None = None
+class _TextConfig(Shape):
+    format: _TextFormat | _JsonFormat | _SchemaFormat | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
 
 
-class Reasoning(Shape):
+class _Reasoning(Shape):
     effort: Effort | None = None
     summary: Literal["auto", "concise", "detailed"] | None = None
     generate_summary: Literal["auto", "concise", "detailed"] | None = None
@@ -177,7 +177,7 @@ class Reasoning(Shape):
     mode: Literal["standard"] | None = None
 
 
-class ResponsesRequest(Shape):
+class _ResponsesRequest(Shape):
     """Members that are typed `Any` and never read tune service alone; those typed None must not be given."""
 
     model: str
@@ -188,11 +188,11 @@ class ResponsesRequest(Shape):
     top_p: int | float | None = None
     top_logprobs: int | None = None
     include: list[Literal["message.output_text.logprobs", "reasoning.encrypted_content"]] | None = None
-    tools: list[ToolDefinition] | None = None
-    tool_choice: Literal["none", "auto", "required"] | NamedTool | AllowedChoice | None = None
+    tools: list[_ToolDefinition] | None = None
+    tool_choice: Literal["none", "auto", "required"] | _NamedTool | _AllowedChoice | None = None
     parallel_tool_calls: bool | None = None
-    text: TextConfig | None = None
-    reasoning: Reasoning | None = None
+    text: _TextConfig | None = None
+    reasoning: _Reasoning | None = None
     stream: bool | None = None
     store: bool | None = None
     truncation: Literal["disabled"] | None = None
@@ -220,9 +220,9 @@ def read_responses_request(body: dict[str, Any]) -> Request:
     """A Responses request in the neutral form. Raises Untranslatable."""
     if body.get("background") is False:
         body = {name: value for name, value in body.items() if name != "background"}
-    asked = read_request(body, ResponsesRequest)
-    text = asked.text or TextConfig()
-    reasoning = asked.reasoning or Reasoning()
+    asked = read_request(body, _ResponsesRequest)
+    text = asked.text or _TextConfig()
+    reasoning = asked.reasoning or _Reasoning()
     include = asked.include or []
     return Request(
         turns=_read_turns(asked),
@@ -245,7 +245,7 @@ def read_responses_request(body: dict[str, Any]) -> Request:
     )
 
 
-def _read_turns(asked: ResponsesRequest) -> list[Turn]:
+def _read_turns(asked: _ResponsesRequest) -> list[Turn]:
     turns: list[Turn] = []
     if asked.instructions:
         turns.append(Turn(role="system", parts=[Text(asked.instructions)], where="$.instructions"))
@@ -281,17 +281,17 @@ def _read_item(
 ) -> tuple[Literal["system", "developer", "user", "assistant"], str | None, list[Part]]:
     """Role, the name of what goes into one turn with its like next to it, and parts."""
     match item:
-        case MessageItem():
+        case _MessageItem():
             parts = _read_content(item.content, f"{where}.content")
             return item.role, "assistant" if item.role == "assistant" else None, parts
-        case CallItem():
+        case _CallItem():
             call = Call(id=item.call_id, name=item.name, arguments=item.arguments, where=f"{where}.arguments")
             return "assistant", "assistant", [call]
-        case ResultItem():
+        case _ResultItem():
             at = f"{where}.output"
             result = Result(call_id=item.call_id, parts=_read_output(item.output, at), where=at)
             return "user", "results", [result]
-        case ReasoningItem():
+        case _ReasoningItem():
             said = "".join(part.text for part in item.content or ()) or "\n\n".join(
                 part.text for part in item.summary
             )
@@ -306,17 +306,17 @@ def _read_content(content: str | list[ContentPart], where: str) -> list[Part]:
 
 def _read_part(part: ContentPart, where: str) -> Text | Refusal | Media:
     match part:
-        case InputText() | OutputText():
+        case _InputText() | _OutputText():
             return Text(part.text)
-        case OutputRefusal():
+        case _OutputRefusal():
             return Refusal(part.refusal)
-        case InputImage():
+        case _InputImage():
             return read_image(part.image_url, f"{where}.image_url", part.detail or "")
-        case InputFile():
+        case _InputFile():
             return _read_file(part, where)
 
 
-def _read_file(part: InputFile, where: str) -> Media:
+def _read_file(part: _InputFile, where: str) -> Media:
     if part.file_url is not None:
         return Media(
             kind="document",
@@ -330,7 +330,7 @@ def _read_file(part: InputFile, where: str) -> Media:
     return Media(kind="document", media_type=media_type, data=data, name=part.filename or "", where=at)
 
 
-def _read_output(output: str | list[InputText | InputImage | InputFile], where: str) -> list[Text | Media]:
+def _read_output(output: str | list[_InputText | _InputImage | _InputFile], where: str) -> list[Text | Media]:
     if isinstance(output, str):
         return [Text(output)]
     parts: list[Text | Media] = []
@@ -340,17 +340,17 @@ def _read_output(output: str | list[InputText | InputImage | InputFile], where: 
     return parts
 
 
-def _read_tool(tool: ToolDefinition) -> Tool:
+def _read_tool(tool: _ToolDefinition) -> Tool:
     return Tool(name=tool.name, description=tool.description, schema=tool.parameters, strict=tool.strict)
 
 
-def _read_choice(choice: str | NamedTool | AllowedChoice | None) -> ToolChoice | None:
+def _read_choice(choice: str | _NamedTool | _AllowedChoice | None) -> ToolChoice | None:
     match choice:
         case None:
             return None
-        case NamedTool():
+        case _NamedTool():
             return ToolChoice(mode="any", names=(choice.name,))
-        case AllowedChoice():
+        case _AllowedChoice():
             names = tuple(tool.name for tool in choice.tools)
             return ToolChoice(mode="any" if choice.mode == "required" else "auto", names=names)
         case "required":
@@ -361,11 +361,11 @@ def _read_choice(choice: str | NamedTool | AllowedChoice | None) -> ToolChoice |
             return ToolChoice(mode="auto")
 
 
-def _read_format(form: TextFormat | JsonFormat | SchemaFormat | None) -> OutputFormat | None:
+def _read_format(form: _TextFormat | _JsonFormat | _SchemaFormat | None) -> OutputFormat | None:
     match form:
-        case JsonFormat():
+        case _JsonFormat():
             return OutputFormat(kind="json")
-        case SchemaFormat():
+        case _SchemaFormat():
             return OutputFormat(
                 kind="schema",
                 name=form.name,

@@ -43,7 +43,7 @@ STOPS: dict[str, Stop] = {
 """`pause_turn` belongs to tools of the provider's own, which are never asked for here."""
 
 
-class Block(Heard):
+class _Block(Heard):
     type: str
     text: str = ""
     thinking: str = ""
@@ -51,38 +51,38 @@ class Block(Heard):
     data: str = ""
     id: str = ""
     name: str = ""
-    input: dict[str, Any] = {}
+    input: dict[str, Any] | None = None
 
 
-class OutputDetails(Heard):
+class _OutputDetails(Heard):
     thinking_tokens: int | None = None
 
 
-class Usage(Heard):
+class _Usage(Heard):
     """Counts may come in two events of a stream, the later one with what has changed."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
-    output_tokens_details: OutputDetails | None = None
+    output_tokens_details: _OutputDetails | None = None
 
 
-class StopDetails(Heard):
+class _StopDetails(Heard):
     explanation: str | None = None
 
 
-class Message(Heard):
-    content: list[Block] = []
+class _Message(Heard):
+    content: tuple[_Block, ...] = ()
     id: str = ""
     model: str = ""
     stop_reason: str | None = None
     stop_sequence: str | None = None
-    stop_details: StopDetails | None = None
-    usage: Usage | None = None
+    stop_details: _StopDetails | None = None
+    usage: _Usage | None = None
 
 
-class Delta(Heard):
+class _Delta(Heard):
     type: str = ""
     text: str = ""
     thinking: str = ""
@@ -90,31 +90,31 @@ class Delta(Heard):
     partial_json: str = ""
     stop_reason: str | None = None
     stop_sequence: str | None = None
-    stop_details: StopDetails | None = None
+    stop_details: _StopDetails | None = None
 
 
-class Error(Heard):
+class _Error(Heard):
     type: str = ""
     message: str = "the upstream failed"
 
 
-class StreamEvent(Heard):
+class _StreamEvent(Heard):
     type: str
-    message: Message | None = None
+    message: _Message | None = None
     index: int = 0
-    content_block: Block | None = None
-    delta: Delta | None = None
-    usage: Usage | None = None
-    error: Error | None = None
+    content_block: _Block | None = None
+    delta: _Delta | None = None
+    usage: _Usage | None = None
+    error: _Error | None = None
 
 
-_decoder = msgspec.json.Decoder(StreamEvent)
+_decoder = msgspec.json.Decoder(_StreamEvent)
 
 
 def read_anthropic_reply(body: dict[str, Any], maker: Maker) -> Reply:
     """A message in the neutral form. Raises MalformedInput."""
     del maker
-    message = read_reply(body, Message)
+    message = read_reply(body, _Message)
     stop = STOPS.get(message.stop_reason or "")
     if stop is None:
         raise MalformedInput("the upstream's reply ends for no known reason", where="$.stop_reason")
@@ -128,7 +128,7 @@ def read_anthropic_reply(body: dict[str, Any], maker: Maker) -> Reply:
     return Reply(answers=[answer], id=message.id, model=message.model, count=count)
 
 
-def _read_block(block: Block, where: str) -> Text | Refusal | Thought | Call:
+def _read_block(block: _Block, where: str) -> Text | Refusal | Thought | Call:
     match block.type:
         case "text":
             return Text(block.text)
@@ -137,14 +137,14 @@ def _read_block(block: Block, where: str) -> Text | Refusal | Thought | Call:
         case "redacted_thinking":
             return Thought(signature=block.data, origin="anthropic", hidden=True)
         case "tool_use" if block.id and block.name:
-            return Call(id=block.id, name=block.name, arguments=write_json(block.input))
+            return Call(id=block.id, name=block.name, arguments=write_json(block.input or {}))
         case _:
             raise MalformedInput("the upstream's reply holds a block that has no translation", where=where)
 
 
-def _read_usage(usage: Usage) -> Count:
+def _read_usage(usage: _Usage) -> Count:
     cached, written = usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0
-    details = usage.output_tokens_details or OutputDetails()
+    details = usage.output_tokens_details or _OutputDetails()
     return Count(
         input=(usage.input_tokens or 0) + cached + written,
         output=usage.output_tokens or 0,
@@ -162,7 +162,7 @@ class AnthropicEvents:
         self._kinds: dict[int, str] = {}
         self._calls = 0
         self._has_argued = False
-        self._usage = Usage()
+        self._usage = _Usage()
 
     def read(self, name: str | None, data: bytes) -> list[Event]:
         """What one event says. Raises MalformedStream."""
@@ -183,7 +183,7 @@ class AnthropicEvents:
             case "message_stop":
                 return [Ended()]
             case "error":
-                error = event.error or Error()
+                error = event.error or _Error()
                 return [Failed(error.message, is_overload=error.type == "overloaded_error")]
             case "content_block_start" | "content_block_delta" | "message_start" | "message_delta":
                 raise MalformedStream("an event of the upstream's stream lacks what it is about")
@@ -194,7 +194,7 @@ class AnthropicEvents:
         """The connection has ended; this API says its end itself."""
         return []
 
-    def _start_block(self, index: int, block: Block) -> list[Event]:
+    def _start_block(self, index: int, block: _Block) -> list[Event]:
         self._kinds[index] = block.type
         match block.type:
             case "text":
@@ -213,7 +213,7 @@ class AnthropicEvents:
             case _:
                 raise MalformedStream("the upstream's stream holds a block that has no translation")
 
-    def _read_delta(self, index: int, delta: Delta) -> list[Event]:
+    def _read_delta(self, index: int, delta: _Delta) -> list[Event]:
         kind = self._kinds.get(index)
         match delta.type:
             case "text_delta" if kind == "text":
@@ -238,7 +238,7 @@ class AnthropicEvents:
             return [Argued(0, self._calls - 1, "{}"), PartEnded(0)]
         return [PartEnded(0)]
 
-    def _read_end(self, delta: Delta, usage: Usage | None) -> list[Event]:
+    def _read_end(self, delta: _Delta, usage: _Usage | None) -> list[Event]:
         self._add_usage(usage)
         events: list[Event] = []
         if delta.stop_reason is not None:
@@ -250,10 +250,10 @@ class AnthropicEvents:
         events.append(Counted(_read_usage(self._usage)))
         return events
 
-    def _add_usage(self, usage: Usage | None) -> None:
+    def _add_usage(self, usage: _Usage | None) -> None:
         if usage is None:
             return
-        for member in Usage.__struct_fields__:
+        for member in _Usage.__struct_fields__:
             value = getattr(usage, member)
             if value is not None:
                 setattr(self._usage, member, value)

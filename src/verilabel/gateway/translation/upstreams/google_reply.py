@@ -55,43 +55,43 @@ WITHHELD = frozenset(
 PART_MEMBERS = frozenset({"text", "thought", "thoughtSignature", "functionCall", "partMetadata"})
 
 
-class FunctionCall(Heard):
+class _FunctionCall(Heard, rename="camel"):
     name: str
     args: dict[str, Any] | None = None
     id: str | None = None
-    willContinue: bool | None = None  # noqa: N815  as the API writes it
+    will_continue: bool | None = None
 
 
-class Content(Heard):
+class _Content(Heard):
     parts: list[dict[str, Any]] | None = None
 
 
-class Token(Heard):
+class _Token(Heard, rename="camel"):
     token: str = ""
-    logProbability: float | None = None  # noqa: N815
+    log_probability: float | None = None
 
 
-class Alternatives(Heard):
-    candidates: list[Token] = []
+class _Alternatives(Heard):
+    candidates: tuple[_Token, ...] = ()
 
 
-class LogprobsResult(Heard):
-    chosenCandidates: list[Token] = []  # noqa: N815
-    topCandidates: list[Alternatives] = []  # noqa: N815
+class _LogprobsResult(Heard, rename="camel"):
+    chosen_candidates: tuple[_Token, ...] = ()
+    top_candidates: tuple[_Alternatives, ...] = ()
 
 
-class Candidate(Heard, rename="camel"):
-    content: Content | None = None
+class _Candidate(Heard, rename="camel"):
+    content: _Content | None = None
     finish_reason: str | None = None
     index: int = 0
-    logprobs_result: LogprobsResult | None = None
+    logprobs_result: _LogprobsResult | None = None
 
 
-class Feedback(Heard, rename="camel"):
+class _Feedback(Heard, rename="camel"):
     block_reason: str | None = None
 
 
-class Usage(Heard, rename="camel"):
+class _Usage(Heard, rename="camel"):
     prompt_token_count: int | None = None
     candidates_token_count: int | None = None
     thoughts_token_count: int | None = None
@@ -99,30 +99,30 @@ class Usage(Heard, rename="camel"):
     tool_use_prompt_token_count: int | None = None
 
 
-class Generated(Heard, rename="camel"):
+class _Generated(Heard, rename="camel"):
     """A whole reply or one event of a stream."""
 
-    candidates: list[Candidate] | None = None
-    prompt_feedback: Feedback | None = None
-    usage_metadata: Usage | None = None
+    candidates: list[_Candidate] | None = None
+    prompt_feedback: _Feedback | None = None
+    usage_metadata: _Usage | None = None
     model_version: str | None = None
     response_id: str | None = None
     error: Any = None
 
 
-class Part(Heard, rename="camel"):
+class _Part(Heard, rename="camel"):
     text: str | None = None
     thought: bool | None = None
     thought_signature: str | None = None
-    function_call: FunctionCall | None = None
+    function_call: _FunctionCall | None = None
 
 
-_decoder = msgspec.json.Decoder(Generated)
+_decoder = msgspec.json.Decoder(_Generated)
 
 
 def read_google_reply(body: dict[str, Any], maker: Maker) -> Reply:
     """A generateContent reply in the neutral form. Raises MalformedInput."""
-    generated = read_reply(body, Generated)
+    generated = read_reply(body, _Generated)
     if generated.candidates:
         answers = [_read_candidate(candidate, maker) for candidate in generated.candidates]
     elif generated.prompt_feedback and generated.prompt_feedback.block_reason:
@@ -137,7 +137,7 @@ def read_google_reply(body: dict[str, Any], maker: Maker) -> Reply:
     )
 
 
-def _blocked(feedback: Feedback) -> str:
+def _blocked(feedback: _Feedback) -> str:
     return f"the provider blocked the prompt: {(feedback.block_reason or '')[:40]}"
 
 
@@ -145,7 +145,7 @@ def _withheld(reason: str) -> str:
     return f"the provider withheld the answer: {reason}"
 
 
-def _read_candidate(candidate: Candidate, maker: Maker) -> Answer:
+def _read_candidate(candidate: _Candidate, maker: Maker) -> Answer:
     where = f"$.candidates[{candidate.index}]"
     reason = candidate.finish_reason or ""
     if reason not in STOPS and reason not in WITHHELD:
@@ -169,19 +169,19 @@ def _stop_of(reason: str, *, has_called: bool) -> Stop:
     return "tool_calls" if has_called and reason == "STOP" else STOPS[reason]
 
 
-def _read_part(value: dict[str, Any], where: str) -> Part:
+def _read_part(value: dict[str, Any], where: str) -> _Part:
     if not PART_MEMBERS.issuperset(value):
         raise MalformedInput("the upstream's reply holds a part that has no translation", where=where)
     try:
-        part = msgspec.convert(value, Part)
+        part = msgspec.convert(value, _Part)
     except msgspec.ValidationError:
         raise MalformedInput("the upstream's reply holds a part that cannot be read", where=where) from None
-    if part.function_call and part.function_call.willContinue:
+    if part.function_call and part.function_call.will_continue:
         raise MalformedInput("the upstream's reply holds a call in pieces", where=where)
     return part
 
 
-def _add_part(parts: list[Text | Refusal | Thought | Call], part: Part, maker: Maker) -> None:
+def _add_part(parts: list[Text | Refusal | Thought | Call], part: _Part, maker: Maker) -> None:
     signature = part.thought_signature or ""
     if part.function_call is not None:
         call = part.function_call
@@ -194,33 +194,42 @@ def _add_part(parts: list[Text | Refusal | Thought | Call], part: Part, maker: M
             )
         )
     elif part.thought:
-        parts.append(
-            Thought(text=part.text or "", signature=signature, origin="google" if signature else None)
-        )
-    else:
-        if signature:
-            parts.append(Thought(signature=signature, origin="google", hidden=True))
-        if part.text:
+        _add_thought(parts, part.text or "", signature)
+    elif part.text:  # a signature of words need not be given back
+        last = parts[-1] if parts else None
+        if isinstance(last, Text):
+            last.text += part.text
+        else:
             parts.append(Text(part.text))
 
 
-def _read_logprobs(result: LogprobsResult | None) -> list[Any] | None:
+def _add_thought(parts: list[Text | Refusal | Thought | Call], text: str, signature: str) -> None:
+    last = parts[-1] if parts else None
+    if not isinstance(last, Thought) or last.signature:
+        last = Thought()
+        parts.append(last)
+    last.text += text
+    if signature:
+        last.signature, last.origin = signature, "google"
+
+
+def _read_logprobs(result: _LogprobsResult | None) -> list[Any] | None:
     """Log probabilities in the form of chat completions."""
     if result is None:
         return None
     entries = []
-    for place, chosen in enumerate(result.chosenCandidates):
-        top = result.topCandidates[place].candidates if place < len(result.topCandidates) else []
+    for place, chosen in enumerate(result.chosen_candidates):
+        top = result.top_candidates[place].candidates if place < len(result.top_candidates) else []
         entries.append({**_write_token(chosen), "top_logprobs": [_write_token(token) for token in top]})
     return entries
 
 
-def _write_token(token: Token) -> dict[str, Any]:
-    logprob = -9999.0 if token.logProbability is None else token.logProbability
+def _write_token(token: _Token) -> dict[str, Any]:
+    logprob = -9999.0 if token.log_probability is None else token.log_probability
     return {"token": token.token, "logprob": logprob, "bytes": list(token.token.encode("utf-8", "replace"))}
 
 
-def _read_usage(usage: Usage) -> Count:
+def _read_usage(usage: _Usage) -> Count:
     return Count(
         input=(usage.prompt_token_count or 0) + (usage.tool_use_prompt_token_count or 0),
         output=(usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0),
@@ -263,7 +272,7 @@ class GoogleEvents:
         """The connection has ended, which is how this API ends a stream."""
         return [Ended()] if self._stopped and self._open <= self._stopped else []
 
-    def _read_candidate(self, candidate: Candidate, events: list[Event]) -> None:
+    def _read_candidate(self, candidate: _Candidate, events: list[Event]) -> None:
         index = candidate.index
         self._open.add(index)
         logprobs = _read_logprobs(candidate.logprobs_result)
@@ -283,7 +292,7 @@ class GoogleEvents:
             said = _withheld(reason) if reason in WITHHELD else None
             events.append(Stopped(index, _stop_of(reason, has_called=index in self._calls), explanation=said))
 
-    def _add_part(self, index: int, part: Part, events: list[Event], logprobs: list[Any] | None) -> None:
+    def _add_part(self, index: int, part: _Part, events: list[Event], logprobs: list[Any] | None) -> None:
         signature = part.thought_signature or ""
         if part.function_call is not None:
             place = self._calls.get(index, 0)
@@ -300,9 +309,7 @@ class GoogleEvents:
             if signature:
                 events.append(Signed(index, "google", signature))
             return
-        if signature:
-            events.append(Signed(index, "google", signature, hidden=True))
-        if part.text:
+        if part.text:  # a signature of words need not be given back
             events.append(Said("text", index, part.text, logprobs))
 
 

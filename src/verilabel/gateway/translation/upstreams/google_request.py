@@ -83,16 +83,15 @@ def _write_parts(turn: Turn, names: dict[str, str], *, signs: bool) -> list[dict
             pending = part.signature if part.origin == "google" else pending
             continue
         value = _write_part(part, names, turn)
-        signature = pending
-        if isinstance(part, Call):
-            signature = part.signature or pending
-            if not signature and signs and not called:  # the first call of a turn alone carries one
-                signature = NO_SIGNATURE
-            called = True
+        written.append(value)
+        if not isinstance(part, Call):
+            continue
+        signature = part.signature or pending
+        if not signature and signs and not called:  # the first call of a turn alone must carry one
+            signature = NO_SIGNATURE
         if signature:
             value["thoughtSignature"] = signature
-            pending = ""
-        written.append(value)
+        called, pending = True, ""
     return written
 
 

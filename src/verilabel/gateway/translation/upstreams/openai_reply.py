@@ -41,75 +41,75 @@ MAX_CALLS = 1_024
 """Calls in one choice of a stream."""
 
 
-class Function(Heard):
+class _Function(Heard):
     name: str | None = None
     arguments: str | None = None
 
 
-class ToolCall(Heard):
+class _ToolCall(Heard):
     index: int = 0
     id: str | None = None
-    function: Function | None = None
+    function: _Function | None = None
     type: str | None = None
 
 
-class Message(Heard):
+class _Message(Heard):
     """Of a whole reply, or the part of it that one event of a stream brings."""
 
     content: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     refusal: str | None = None
-    tool_calls: list[ToolCall] | None = None
+    tool_calls: list[_ToolCall] | None = None
     function_call: None = None
 
 
-class Logprobs(Heard):
+class _Logprobs(Heard):
     content: list[Any] | None = None
 
 
-class Choice(Heard):
+class _Choice(Heard):
     index: int = 0
-    message: Message | None = None
-    delta: Message | None = None
+    message: _Message | None = None
+    delta: _Message | None = None
     finish_reason: str | None = None
-    logprobs: Logprobs | None = None
+    logprobs: _Logprobs | None = None
 
 
-class InputDetails(Heard):
+class _InputDetails(Heard):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
 
 
-class OutputDetails(Heard):
+class _OutputDetails(Heard):
     reasoning_tokens: int | None = None
 
 
-class Usage(Heard):
+class _Usage(Heard):
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    prompt_tokens_details: InputDetails | None = None
-    completion_tokens_details: OutputDetails | None = None
+    prompt_tokens_details: _InputDetails | None = None
+    completion_tokens_details: _OutputDetails | None = None
 
 
-class Completion(Heard):
+class _Completion(Heard):
     """A whole reply or one event of a stream."""
 
     id: str | None = None
     model: str | None = None
     created: int | float | None = None
-    choices: list[Choice] | None = None
-    usage: Usage | None = None
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
     system_fingerprint: str | None = None
     error: Any = None
 
 
-_decoder = msgspec.json.Decoder(Completion)
+_decoder = msgspec.json.Decoder(_Completion)
 
 
 def read_openai_reply(body: dict[str, Any], maker: Maker) -> Reply:
     """A chat completion in the neutral form. Raises MalformedInput."""
-    completion = read_reply(body, Completion)
+    completion = read_reply(body, _Completion)
     if not completion.choices:
         raise MalformedInput("the upstream's reply has no choices", where="$.choices")
     return Reply(
@@ -122,7 +122,7 @@ def read_openai_reply(body: dict[str, Any], maker: Maker) -> Reply:
     )
 
 
-def _read_choice(choice: Choice, maker: Maker) -> Answer:
+def _read_choice(choice: _Choice, maker: Maker) -> Answer:
     where = f"$.choices[{choice.index}]"
     if choice.message is None:
         raise MalformedInput("the upstream's reply has a choice without a message", where=where)
@@ -150,9 +150,9 @@ def _read_choice(choice: Choice, maker: Maker) -> Answer:
     return Answer(parts=parts, stop=stop, index=choice.index, logprobs=logprobs)
 
 
-def _read_usage(usage: Usage) -> Count:
-    read = usage.prompt_tokens_details or InputDetails()
-    written = usage.completion_tokens_details or OutputDetails()
+def _read_usage(usage: _Usage) -> Count:
+    read = usage.prompt_tokens_details or _InputDetails()
+    written = usage.completion_tokens_details or _OutputDetails()
     return Count(
         input=usage.prompt_tokens,
         output=usage.completion_tokens,
@@ -200,7 +200,7 @@ class OpenaiEvents:
         """The connection has ended; this API says its end itself."""
         return []
 
-    def _read_choice(self, choice: Choice, events: list[Event]) -> None:
+    def _read_choice(self, choice: _Choice, events: list[Event]) -> None:
         index, delta = choice.index, choice.delta
         if delta is not None:
             thought = delta.reasoning_content or delta.reasoning
@@ -219,9 +219,9 @@ class OpenaiEvents:
                 raise MalformedStream("the upstream's stream ends for no known reason")
             events.append(Stopped(index, stop))
 
-    def _read_call(self, choice: int, call: ToolCall, events: list[Event]) -> None:
+    def _read_call(self, choice: int, call: _ToolCall, events: list[Event]) -> None:
         calls = self._calls.setdefault(choice, {})
-        function = call.function or Function()
+        function = call.function or _Function()
         known = calls.get(call.index)
         # some servers give every parallel call the index 0: another id is another call
         if known is None or (call.id and function.name and call.id != known[1]):

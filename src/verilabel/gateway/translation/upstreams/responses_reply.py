@@ -36,63 +36,63 @@ CUT: dict[str, Stop] = {"max_output_tokens": "length", "content_filter": "conten
 """Reasons of incomplete replies."""
 
 
-class Content(Heard):
+class _Content(Heard):
     type: str
     text: str = ""
     refusal: str = ""
     logprobs: list[Any] | None = None
 
 
-class Item(Heard):
+class _Item(Heard):
     type: str
     id: str | None = None
-    content: list[Content] | None = None
-    summary: list[Content] | None = None
+    content: list[_Content] | None = None
+    summary: list[_Content] | None = None
     encrypted_content: str | None = None
     call_id: str = ""
     name: str = ""
     arguments: str = ""
 
 
-class Incomplete(Heard):
+class _Incomplete(Heard):
     reason: str | None = None
 
 
-class Error(Heard):
+class _Error(Heard):
     message: str = "the upstream failed"
 
 
-class InputDetails(Heard):
+class _InputDetails(Heard):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
 
 
-class OutputDetails(Heard):
+class _OutputDetails(Heard):
     reasoning_tokens: int | None = None
 
 
-class Usage(Heard):
+class _Usage(Heard):
     input_tokens: int = 0
     output_tokens: int = 0
-    input_tokens_details: InputDetails | None = None
-    output_tokens_details: OutputDetails | None = None
+    input_tokens_details: _InputDetails | None = None
+    output_tokens_details: _OutputDetails | None = None
 
 
-class Response(Heard):
+class _Response(Heard):
     id: str = ""
     model: str = ""
     created_at: int | float | None = None
     status: str | None = None
-    output: list[Item] = []
-    incomplete_details: Incomplete | None = None
-    error: Error | None = None
-    usage: Usage | None = None
+    output: tuple[_Item, ...] = ()
+    incomplete_details: _Incomplete | None = None
+    error: _Error | None = None
+    usage: _Usage | None = None
 
 
-class StreamEvent(Heard):
+class _StreamEvent(Heard):
     type: str
-    response: Response | None = None
-    item: Item | None = None
+    response: _Response | None = None
+    item: _Item | None = None
     output_index: int = 0
     content_index: int = 0
     summary_index: int = 0
@@ -101,13 +101,13 @@ class StreamEvent(Heard):
     message: str | None = None
 
 
-_decoder = msgspec.json.Decoder(StreamEvent)
+_decoder = msgspec.json.Decoder(_StreamEvent)
 
 
 def read_responses_reply(body: dict[str, Any], maker: Maker) -> Reply:
     """A response in the neutral form. Raises MalformedInput, also for one that says that it failed."""
     del maker
-    response = read_reply(body, Response)
+    response = read_reply(body, _Response)
     parts: list[Text | Refusal | Thought | Call] = []
     logprobs: list[Any] | None = None
     for index, item in enumerate(response.output):
@@ -128,7 +128,7 @@ def read_responses_reply(body: dict[str, Any], maker: Maker) -> Reply:
     )
 
 
-def _stop_of(response: Response, *, has_called: bool) -> Stop | None:
+def _stop_of(response: _Response, *, has_called: bool) -> Stop | None:
     if response.status == "completed":
         return "tool_calls" if has_called else "stop"
     if response.status == "incomplete" and response.incomplete_details:
@@ -136,7 +136,7 @@ def _stop_of(response: Response, *, has_called: bool) -> Stop | None:
     return None
 
 
-def _read_item(item: Item, where: str) -> list[Text | Refusal | Thought | Call]:
+def _read_item(item: _Item, where: str) -> list[Text | Refusal | Thought | Call]:
     match item.type:
         case "message":
             return [_read_content(content, where) for content in item.content or ()]
@@ -152,7 +152,7 @@ def _read_item(item: Item, where: str) -> list[Text | Refusal | Thought | Call]:
             raise MalformedInput("the upstream's reply holds an item that has no translation", where=where)
 
 
-def _read_content(content: Content, where: str) -> Text | Refusal:
+def _read_content(content: _Content, where: str) -> Text | Refusal:
     if content.type == "output_text":
         return Text(content.text)
     if content.type == "refusal":
@@ -160,13 +160,13 @@ def _read_content(content: Content, where: str) -> Text | Refusal:
     raise MalformedInput("the upstream's reply holds content that has no translation", where=where)
 
 
-def _signature_of(item: Item) -> str:
+def _signature_of(item: _Item) -> str:
     return f"{item.id}:{item.encrypted_content}" if item.id and item.encrypted_content else ""
 
 
-def _read_usage(usage: Usage) -> Count:
-    read = usage.input_tokens_details or InputDetails()
-    written = usage.output_tokens_details or OutputDetails()
+def _read_usage(usage: _Usage) -> Count:
+    read = usage.input_tokens_details or _InputDetails()
+    written = usage.output_tokens_details or _OutputDetails()
     return Count(
         input=usage.input_tokens,
         output=usage.output_tokens,
@@ -225,7 +225,7 @@ class ResponsesEvents:
         """The connection has ended; this API says its end itself."""
         return []
 
-    def _read_delta(self, event: StreamEvent) -> list[Event]:
+    def _read_delta(self, event: _StreamEvent) -> list[Event]:
         if not isinstance(event.delta, str):
             raise MalformedStream("an event of the upstream's stream lacks what it is about")
         index = event.output_index
@@ -244,7 +244,7 @@ class ResponsesEvents:
             case _:
                 return self._read_thought(event)
 
-    def _read_thought(self, event: StreamEvent) -> list[Event]:
+    def _read_thought(self, event: _StreamEvent) -> list[Event]:
         index = event.output_index
         self._heard.add(("thought", index))
         text: str = event.delta
@@ -255,7 +255,7 @@ class ResponsesEvents:
             self._summary = place
         return [Said("thought", 0, text)]
 
-    def _add_item(self, index: int, item: Item) -> list[Event]:
+    def _add_item(self, index: int, item: _Item) -> list[Event]:
         if item.type in ("message", "reasoning"):
             return []
         if item.type != "function_call" or not item.call_id or not item.name:
@@ -263,7 +263,7 @@ class ResponsesEvents:
         place = self._calls[index] = len(self._calls)
         return [Called(0, place, item.call_id, item.name)]
 
-    def _end_item(self, index: int, item: Item) -> list[Event]:
+    def _end_item(self, index: int, item: _Item) -> list[Event]:
         events: list[Event] = []
         if item.type == "function_call":
             if index not in self._calls:
@@ -275,7 +275,7 @@ class ResponsesEvents:
         events.append(PartEnded(0))
         return events
 
-    def _end_texts(self, index: int, item: Item) -> list[Event]:
+    def _end_texts(self, index: int, item: _Item) -> list[Event]:
         events: list[Event] = []
         try:
             parts = _read_item(item, f"$.output[{index}]")
@@ -294,11 +294,11 @@ class ResponsesEvents:
                         events.append(Signed(0, "openai", part.signature))
         return events
 
-    def _read_end(self, response: Response | None) -> list[Event]:
+    def _read_end(self, response: _Response | None) -> list[Event]:
         if response is None:
             raise MalformedStream("an event of the upstream's stream lacks what it is about")
         if response.status == "failed":
-            return [Failed((response.error or Error()).message)]
+            return [Failed((response.error or _Error()).message)]
         stop = _stop_of(response, has_called=bool(self._calls))
         if stop is None:
             raise MalformedStream("the upstream's stream ends for no known reason")

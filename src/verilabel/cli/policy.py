@@ -1,0 +1,377 @@
+"""Lint, test, compare, sign and pull guard policies: what a gateway guards, limits, admits and holds for people.
+
+  list    the policies that come with the program
+  show    a policy's exact text (with --json: its content and the digest of its bytes)
+  new     write a policy to begin with
+  lint    check a policy, or a gateway's configuration with all that it names
+  test    run the tests that a policy carries
+  diff    what changes between two policies: loosened, tightened, unclear
+  sign    put a policy into a pack: one file, the exact bytes, signed
+  verify  check who signed a pack
+  pull    fetch a pack and keep it under its digest, for `pack:NAME@sha256:...` in a configuration
+
+POLICY is a bundled name (default, strict, observe), a file, or a pack.
+
+examples:
+  verilabel policy new --out policy.yaml
+  verilabel policy lint policy.yaml
+  verilabel policy test policy.yaml
+  verilabel policy diff default policy.yaml --forbid-loosening
+  verilabel policy sign policy.yaml --key default --out policy.pack
+  verilabel policy verify policy.pack --trust trust.yaml
+  verilabel policy pull https://policies.example.org/policy.pack --digest sha256:...
+
+exit statuses: lint ends with 3 where something is wrong, and with 0 where there are doubts alone; test with 1 where a
+test fails; diff --forbid-loosening with 1 where something is looser or nobody can tell; verify and pull with 4 where a
+signature or the digest does not hold; pull with 7 for plain http to another machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from verilabel.cli.console import add_json_flag, plain, print_json, print_table
+from verilabel.errors import ExitStatus, UsageError
+
+if TYPE_CHECKING:
+    from verilabel.evidence.keys import PublicKey
+    from verilabel.gateway.policy.checking import CheckGuard
+    from verilabel.gateway.policy.packing import Pack
+    from verilabel.gateway.policy.reading import PolicyFile
+    from verilabel.gateway.policy.remark import Remark
+
+SUMMARY = "lint, test, compare, sign and pull guard policies"
+
+_VERBS = {
+    "list": "the policies that come with the program",
+    "show": "a policy's exact text",
+    "new": "write a policy to begin with",
+    "lint": "check a policy or a gateway's configuration",
+    "test": "run the tests that a policy carries",
+    "diff": "what changes between two policies",
+    "sign": "put a policy into a signed pack",
+    "verify": "check who signed a pack",
+    "pull": "fetch a pack and keep it under its digest",
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the verbs of `verilabel policy`."""
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="|".join(_VERBS))
+    subs = {
+        verb: verbs.add_parser(verb, help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}.")
+        for verb, meaning in _VERBS.items()
+    }
+    for sub in subs.values():
+        add_json_flag(sub)
+    for verb in ("show", "lint", "test"):
+        subs[verb].add_argument("policy", metavar="POLICY", help="a bundled name, a file or a pack")
+    subs["diff"].add_argument("old", metavar="OLD", help="a bundled name, a file or a pack")
+    subs["diff"].add_argument("new", metavar="NEW", help="a bundled name, a file or a pack")
+    subs["diff"].add_argument(
+        "--forbid-loosening", action="store_true", help="end with 1 where something is looser, or unclear"
+    )
+    _configure_files(subs)
+    _configure_packs(subs)
+
+
+def _configure_files(subs: dict[str, argparse.ArgumentParser]) -> None:
+    subs["new"].add_argument(
+        "--from", dest="source", default="default", metavar="NAME", help="a bundled policy"
+    )
+    subs["sign"].add_argument("policy", type=Path, metavar="FILE", help="the policy")
+    subs["sign"].add_argument(
+        "--key", default="default", metavar="NAME|FILE", help="signing key (default: default)"
+    )
+    subs["sign"].add_argument(
+        "--passphrase-env", metavar="VARIABLE", help="environment variable with the key's passphrase"
+    )
+    for verb in ("new", "sign"):
+        subs[verb].add_argument("--out", type=Path, required=True, metavar="FILE", help="where it goes")
+        subs[verb].add_argument("--force", action="store_true", help="replace what is at --out")
+
+
+def _configure_packs(subs: dict[str, argparse.ArgumentParser]) -> None:
+    subs["verify"].add_argument("pack", type=Path, metavar="PACK", help="a pack")
+    subs["pull"].add_argument("source", metavar="URL|PATH", help="where the pack is: https, or a file")
+    subs["pull"].add_argument(
+        "--digest", required=True, metavar="sha256:...", help="the policy's digest; nothing else is kept"
+    )
+    for verb in ("verify", "pull"):
+        subs[verb].add_argument(
+            "--trust", type=Path, metavar="FILE", help="trust policy: keys in the role labels"
+        )
+        subs[verb].add_argument(
+            "--key-file",
+            action="append",
+            type=Path,
+            default=[],
+            metavar="FILE",
+            help="a public key whose signature counts (repeatable)",
+        )
+
+
+def run(args: argparse.Namespace) -> ExitStatus:
+    """Carry out one verb."""
+    verbs = {
+        "list": _list,
+        "show": _show,
+        "new": _new,
+        "lint": _lint,
+        "test": _test,
+        "diff": _diff,
+        "sign": _sign,
+        "verify": _verify,
+        "pull": _pull,
+    }
+    return verbs[args.verb](args)
+
+
+# -- reading and writing -----------------------------------------------------------------------------------
+
+
+def _policy_bytes(reference: str) -> tuple[bytes, str]:
+    """The exact bytes of a bundled policy, of a file, or in a pack, and the name of the place."""
+    from verilabel.gateway.policy.bundled import BUNDLED_PREFIX, bundled_bytes, bundled_names
+    from verilabel.gateway.policy.packing import MAX_PACK_BYTES, read_pack
+    from verilabel.gateway.policy.reading import read_bounded
+
+    name = reference.removeprefix(BUNDLED_PREFIX)
+    if name in bundled_names():
+        return bundled_bytes(name), name
+    path = Path(reference)
+    if not path.exists():
+        known = ", ".join(bundled_names())
+        raise UsageError(f"no policy {reference!r}, neither bundled nor a file", hint=f"bundled: {known}")
+    data = read_bounded(path, MAX_PACK_BYTES, "policy")
+    if data.startswith(b"{") and data.rstrip().endswith(b"}") and b'"payloadType"' in data:
+        data = read_pack(data, where=reference).data
+    return data, reference
+
+
+def _guard_checker() -> CheckGuard:
+    from verilabel.gateway.guards.catalogue import check_settings
+
+    return check_settings
+
+
+def _load(reference: str) -> PolicyFile:
+    from verilabel.gateway.policy.reading import load_policy
+
+    data, where = _policy_bytes(reference)
+    return load_policy(data, where, check_guard=_guard_checker())
+
+
+def _list(args: argparse.Namespace) -> ExitStatus:
+    from verilabel.gateway.policy.bundled import bundled_bytes, bundled_names
+    from verilabel.gateway.policy.reading import load_policy
+
+    files = {name: load_policy(bundled_bytes(name), name) for name in bundled_names()}
+    if args.json:
+        print_json(
+            [
+                {"name": name, "version": each.policy.version, "digest": each.digest}
+                | {"description": each.policy.description}
+                for name, each in files.items()
+            ]
+        )
+    else:
+        rows = [(each.name, each.policy.description) for each in files.values()]
+        print_table(("policy", "what it does"), rows)
+    return ExitStatus.OK
+
+
+def _show(args: argparse.Namespace) -> ExitStatus:
+    from verilabel.gateway.policy.reading import load_policy
+    from verilabel.records.strict_yaml import load_strict_yaml
+
+    data, where = _policy_bytes(args.policy)
+    read = load_policy(data, where)
+    if args.json:
+        print_json({"digest": read.digest, "policy": load_strict_yaml(data, where=where)})
+    else:
+        print(data.decode("utf-8"), end="")
+    return ExitStatus.OK
+
+
+def _new(args: argparse.Namespace) -> ExitStatus:
+    from verilabel.evidence.atomic import write_file
+    from verilabel.gateway.policy.bundled import bundled_bytes
+    from verilabel.records.canonical import digest
+
+    data = bundled_bytes(args.source)
+    write_file(args.out, data, overwrite=args.force)
+    if args.json:
+        print_json({"policy": str(args.out), "from": args.source, "digest": digest(data)})
+    else:
+        print(f"{args.out}: the policy {args.source}; change its name and version with what it says")
+    return ExitStatus.OK
+
+
+# -- checking ----------------------------------------------------------------------------------------------
+
+
+def _lint(args: argparse.Namespace) -> ExitStatus:
+    from verilabel.gateway.policy.remark import mistakes_among
+
+    name, digest, remarks = _remarks_on(args.policy)
+    wrong = len(mistakes_among(remarks))
+    status = ExitStatus.MALFORMED if wrong else ExitStatus.OK
+    if args.json:
+        import msgspec
+
+        print_json(
+            {"name": name, "digest": digest, "remarks": msgspec.to_builtins(remarks), "status": int(status)}
+        )
+        return status
+    for remark in remarks:
+        word = "error" if remark.severity == "error" else "doubt"
+        print(f"{word}: {plain(remark.message)} @ {plain(remark.where)}")
+        if remark.hint:
+            print(f"  hint: {plain(remark.hint)}")
+    print(f"{plain(name)} ({digest}): {wrong} errors, {len(remarks) - wrong} doubts")
+    return status
+
+
+def _remarks_on(reference: str) -> tuple[str, str, list[Remark]]:
+    """Name, digest and remarks of a policy, or of a configuration together with its policies."""
+    from verilabel.gateway.policy.reading import is_gateway, load_gateway, read_policy
+
+    data, where = _policy_bytes(reference)
+    if is_gateway(data):
+        loaded = load_gateway(Path(reference), check_guard=_guard_checker())
+        remarks = list(loaded.remarks)
+        for each in (loaded.policy, *loaded.policies.values()):
+            remarks += [_within(remark, each.where) for remark in each.remarks]
+        return where, loaded.digest, remarks
+    read = read_policy(data, where, check_guard=_guard_checker())
+    return read.name, read.digest, list(read.remarks)
+
+
+def _within(remark: Remark, where: str) -> Remark:
+    import msgspec
+
+    return msgspec.structs.replace(remark, where=f"{where}: {remark.where}")
+
+
+def _test(args: argparse.Namespace) -> ExitStatus:
+    from verilabel.gateway.pipeline.trying import inspect_with
+    from verilabel.gateway.policy.trying import run_tests
+
+    read = _load(args.policy)
+    if not read.policy.tests:
+        raise UsageError("the policy has no tests", where=args.policy, hint="tests: [{name, input, expect}]")
+    tried = run_tests(read.policy, inspect_with(read.policy))
+    failed = sum(1 for each in tried if not each.passed)
+    status = ExitStatus.CHECK_FAILED if failed else ExitStatus.OK
+    if args.json:
+        results: list[dict[str, Any]] = [
+            {"name": each.name, "passed": each.passed, "problems": list(each.problems)} for each in tried
+        ]
+        print_json({"policy": read.name, "digest": read.digest, "failed": failed, "tests": results})
+        return status
+    for each in tried:
+        print(f"{'passed' if each.passed else 'FAILED'}  {plain(each.name)}")
+        for problem in each.problems:
+            print(f"        {plain(problem)}")
+    print(f"{plain(read.name)}: {len(tried)} tests, {failed} failed")
+    return status
+
+
+def _diff(args: argparse.Namespace) -> ExitStatus:
+    from verilabel.gateway.policy.difference import compare_policies, is_loosened
+
+    old, new = _load(args.old), _load(args.new)
+    changes = compare_policies(old.policy, new.policy)
+    is_forbidden = args.forbid_loosening and is_loosened(changes)
+    if args.json:
+        import msgspec
+
+        document = {"old": old.digest, "new": new.digest, "loosened": is_loosened(changes)}
+        print_json({**document, "changes": msgspec.to_builtins(changes)})
+    else:
+        for change in changes:
+            print(f"{change.kind:<9}  {plain(change.where)}: {plain(change.says)}")
+        print(f"{plain(old.name)} to {plain(new.name)}: {len(changes)} changes")
+    return ExitStatus.CHECK_FAILED if is_forbidden else ExitStatus.OK
+
+
+# -- packs -------------------------------------------------------------------------------------------------
+
+
+def _sign(args: argparse.Namespace) -> ExitStatus:
+    from verilabel.cli.seal_options import open_signing_key
+    from verilabel.evidence.atomic import write_file
+    from verilabel.gateway.policy.packing import pack_policy
+
+    data, where = _policy_bytes(str(args.policy))
+    read = _load(str(args.policy))
+    key = open_signing_key(args)
+    write_file(args.out, pack_policy(data, key, where=where), overwrite=args.force)
+    pinned = f"pack:{read.policy.policy}@{read.digest}"
+    if args.json:
+        print_json({"pack": str(args.out), "reference": pinned, "digest": read.digest, "signer": key.name})
+    else:
+        print(f"{args.out}: {plain(read.name)}, signed by {plain(key.name)}")
+        print(f"pin it: policy: {pinned}")
+    return ExitStatus.OK
+
+
+def _verify(args: argparse.Namespace) -> ExitStatus:
+    from verilabel.gateway.policy.packing import MAX_PACK_BYTES
+    from verilabel.gateway.policy.reading import read_bounded
+
+    data = read_bounded(args.pack, MAX_PACK_BYTES, "pack")
+    pack = _verified(args, data, str(args.pack))
+    if pack is None:
+        raise UsageError("whose signature counts?", hint="--trust FILE, or --key-file FILE")
+    _print_pack(args, pack, None)
+    return ExitStatus.OK
+
+
+def _verified(args: argparse.Namespace, data: bytes, where: str) -> Pack | None:
+    """The pack, verified by what the options trust; None where they name nothing."""
+    from verilabel.cli.seal_options import open_trust
+    from verilabel.evidence.keys import load_public
+    from verilabel.gateway.policy.packing import verify_pack
+
+    keys: list[PublicKey] = [load_public(path) for path in args.key_file]
+    trust = open_trust(args)
+    return verify_pack(data, where=where, trust=trust, keys=keys) if keys or trust else None
+
+
+def _pull(args: argparse.Namespace) -> ExitStatus:
+    from verilabel.evidence.keys import home_folder
+    from verilabel.gateway.policy.packing import keep_pack
+    from verilabel.gateway.policy.pulling import fetch_pack
+    from verilabel.records.canonical import is_digest
+
+    if not is_digest(args.digest):
+        raise UsageError("not a digest", where=f"--digest {args.digest[:100]}", hint="sha256: and 64 digits")
+    data = fetch_pack(args.source)
+    verified = _verified(args, data, args.source)
+    pack, path = keep_pack(data, args.digest, home=home_folder(), where=args.source)
+    _print_pack(args, verified or pack, path)
+    return ExitStatus.OK
+
+
+def _print_pack(args: argparse.Namespace, pack: Pack, path: Path | None) -> None:
+    reference = f"pack:{pack.name}@{pack.digest}"
+    if args.json:
+        print_json(
+            {"name": pack.name, "version": pack.version, "digest": pack.digest, "reference": reference}
+            | {"signers": list(pack.signers), "keyids": list(pack.keyids)}
+            | ({} if path is None else {"kept": str(path)})
+        )
+        return
+    signed = (
+        f"signed by {', '.join(pack.signers)}"
+        if pack.signers
+        else "signature not checked: pinned by its digest"
+    )
+    print(f"{plain(pack.name)}@{plain(pack.version)} {pack.digest}, {plain(signed)}")
+    if path is not None:
+        print(f"kept: {path}")
+        print(f"pin it: policy: {reference}")
