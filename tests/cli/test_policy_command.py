@@ -13,7 +13,7 @@ from verilabel.gateway.policy.bundled import bundled_bytes, bundled_names, sampl
 from verilabel.gateway.policy.packing import pack_path
 from verilabel.records.canonical import digest
 
-POLICY = "policy: mine\nversion: '1'\nguards:\n  - {id: g, use: pii, action: redact}\n"
+POLICY = "policy: mine\nversion: '1'\nguards:\n  - {id: g, use: length, settings: {max_chars: 9}}\n"
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +76,7 @@ def test_bundled_policies_pass_lint(name: str, capsys: pytest.CaptureFixture[str
 
 
 def test_lint_prints_every_mistake_and_ends_with_3(policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    policy.write_text(POLICY.replace("redact", "block, share: 2, when: 'request.modle == 1'"))
+    policy.write_text(POLICY.replace("length,", "length, share: 2, when: 'request.modle == 1',"))
     assert 3 == main(["policy", "lint", str(policy)])
     out = capsys.readouterr().out
     assert "error: 2 is no share of requests @ $.guards[0].share" in out
@@ -87,7 +87,7 @@ def test_lint_prints_every_mistake_and_ends_with_3(policy: Path, capsys: pytest.
 
 
 def test_lint_asks_the_kind_of_a_guard(policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    policy.write_text(POLICY.replace("pii", "pio"))
+    policy.write_text(POLICY.replace("length", "lenght"))
     assert 3 == main(["policy", "lint", str(policy)])
     assert "$.guards[0]" in capsys.readouterr().out
 
@@ -120,12 +120,12 @@ def test_diff_says_what_is_loosened_and_can_forbid_it(
     policy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lax = policy.with_name("lax.yaml")
-    lax.write_text(POLICY.replace("redact", "flag"))
+    lax.write_text(POLICY.replace("length,", "length, action: flag,"))
     assert 0 == main(["policy", "diff", str(policy), str(lax)])
     assert "loosened   guards.g.action: now flag" in capsys.readouterr().out
     assert 1 == main(["policy", "diff", str(policy), str(lax), "--forbid-loosening"])
     assert 0 == main(["policy", "diff", str(lax), str(policy), "--forbid-loosening", "--json"])
-    assert [{"kind": "tightened", "where": "guards.g.action", "says": "now redact"}] == json.loads(
+    assert [{"kind": "tightened", "where": "guards.g.action", "says": "now block"}] == json.loads(
         capsys.readouterr().out.partition("changes\n")[2]
     )["changes"]
 
@@ -163,7 +163,7 @@ def test_packs_need_to_be_told_whom_to_trust_and_what_to_take(pack: Path) -> Non
 
 
 def test_a_policy_with_mistakes_is_not_signed(policy: Path, pack: Path) -> None:
-    policy.write_text(POLICY.replace("redact", "replace"))
+    policy.write_text(POLICY.replace("length,", "length, action: replace,"))
     out = policy.with_name("wrong.pack")
     assert 3 == main(["policy", "sign", str(policy), "--out", str(out)])
     assert not out.exists()
@@ -179,7 +179,7 @@ def test_bundled_policies_pass_their_own_tests(name: str, capsys: pytest.Capture
 
 
 def test_a_failing_test_of_a_policy_ends_with_1(policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    policy.write_text(POLICY + "tests:\n  - {name: hello passes, input: hello, expect: block}\n")
+    policy.write_text(POLICY + "tests:\n  - {name: it is long, input: hello, expect: block}\n")
     assert 1 == main(["policy", "test", str(policy), "--json"])
     assert 1 == printed(capsys)["failed"]
 

@@ -82,9 +82,9 @@ def redis_server(*options: str, password: str | None = None, start: bool = True)
     _program()
     with tempfile.TemporaryDirectory(prefix="redis-") as folder:
         server = RedisServer(_free_port(), Path(folder), password, options)
-        if start:
-            server.start()
         try:
+            if start:
+                server.start()
             yield server
         finally:
             server.kill()

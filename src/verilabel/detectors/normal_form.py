@@ -26,6 +26,7 @@ _UNSEEN = (
     (0x202A, 0x202E),
     (0x2060, 0x206F),
     (0x3164, 0x3164),
+    (0xD800, 0xDFFF),  # halves of pairs, which are no characters
     (0xFE00, 0xFE0F),  # variation selectors
     (0xFEFF, 0xFEFF),
     (0xFFA0, 0xFFA0),
@@ -98,5 +99,7 @@ def split_normal(text: str) -> list[str]:
 
 
 def _read_lookalikes(word: str) -> str:
+    if not any(char.isascii() and char.isalpha() for char in word):
+        return word
     folded = word.translate(_LATIN_LOOKALIKES)
     return folded if folded.isascii() else word

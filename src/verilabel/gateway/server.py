@@ -36,6 +36,7 @@ from verilabel.gateway.telemetry.exposition import Exposition
 from verilabel.gateway.telemetry.loop_watch import LoopWatch
 from verilabel.gateway.telemetry.metrics import Metrics
 from verilabel.gateway.telemetry.names import ADMITTED, AUDIT_WRITABLE, POLICY_RELOADS, UPSTREAM_UP
+from verilabel.gateway.telemetry.tracing import Tracing, open_tracing
 from verilabel.models.endpoint import is_loopback
 from verilabel.registry.database import Database, open_database
 
@@ -157,14 +158,9 @@ class Worker:
                 standing = snapshot.default.admission.standing(route.name, target.index)
                 metrics.set(ADMITTED, float(standing.admitted), (route.name, target.upstream.id))
 
-    def _open_tracing(self, loaded: Loaded) -> Any:
-        telemetry = loaded.gateway.telemetry
-        if telemetry.otlp_endpoint is None:
-            return None
-        from verilabel.gateway.telemetry.tracing import Tracing
-
-        tracing = Tracing.open(telemetry)
-        self._exit.callback(tracing.close)
+    def _open_tracing(self, loaded: Loaded) -> Tracing:
+        tracing = open_tracing(loaded.gateway.telemetry)
+        self._exit.push_async_callback(asyncio.to_thread, tracing.close)
         return tracing
 
     def _watch(self) -> None:

@@ -87,6 +87,9 @@ class PostgresDatabase:
                     raise
                 connection = await self._replace(connection)
                 rows, _ = await self._ask(connection, sql, params)
+            except DatabaseConflict:
+                self._give(connection)
+                raise
             self._give(connection)
             return rows
 

@@ -17,6 +17,7 @@ from verilabel.errors import MalformedInput, UsageError
 from verilabel.registry.interface import DatabaseConflict, DatabaseLost, Row, Value
 
 BUSY_TIMEOUT_S = 10.0
+TURN_TIMEOUT_S = 15.0
 _NOW_US = "CAST((julianday('now') - 2440587.5) * 86400000000 AS BIGINT)"
 """Microseconds since 1970 by the machine's clock; a double of days resolves some 40 of them."""
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
@@ -66,13 +67,13 @@ class SqliteDatabase:
 
     async def execute(self, sql: str, params: Sequence[Value] = ()) -> int:
         """Run one statement as a transaction of its own; how many rows it changed."""
-        async with self._turn:
+        async with self._own_turn():
             return await self._on(self._writer, lambda: self._run(self._writing, sql, params)[1])
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[SqliteTransaction]:
         """Statements that are committed when the block ends, and undone where it raises."""
-        async with self._turn:
+        async with self._own_turn():
             transaction = SqliteTransaction(self)
             try:
                 yield transaction
@@ -84,6 +85,21 @@ class SqliteDatabase:
                 if transaction.is_open:
                     with suppress(RuntimeError):
                         self._writer.submit(self._undo)
+
+    @asynccontextmanager
+    async def _own_turn(self) -> AsyncIterator[None]:
+        """The right to write, for one caller of this process; a caller who waits too long hears so."""
+        try:
+            async with asyncio.timeout(TURN_TIMEOUT_S):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise DatabaseLost(
+                f"others of this process kept the database for {TURN_TIMEOUT_S:.0f} s", where=self.where
+            ) from None
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     async def close(self) -> None:
         """Finish what was begun and let go of the file."""
@@ -142,6 +158,7 @@ class SqliteDatabase:
             )
         self._writing.execute("PRAGMA synchronous = FULL")
         self._writing.execute("PRAGMA foreign_keys = ON")
+        self._writing.execute("PRAGMA secure_delete = ON")  # what is forgotten is overwritten
         self._writing.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         found = self._path.stat()
         self._identity = (found.st_dev, found.st_ino)

@@ -15,10 +15,10 @@ from verilabel.detectors.spans.ruleset import RuleSet
 
 NIGHTLY = os.environ.get("VERILABEL_NIGHTLY") == "1"
 many = settings(
-    max_examples=100_000 if NIGHTLY else 150,
+    max_examples=10_000 if NIGHTLY else 60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-some = settings(max_examples=20_000 if NIGHTLY else 60, suppress_health_check=[HealthCheck.too_slow])
+some = settings(max_examples=2_000 if NIGHTLY else 40, suppress_health_check=[HealthCheck.too_slow])
 
 ALPHABET = 'abA1-@ "\\né日😀'
 _atoms = st.sampled_from(
@@ -101,18 +101,22 @@ def without_text(matches: list[Match]) -> list[Match]:
     return [match._replace(text="") for match in matches]
 
 
-@given(rules=_rules(), text=_texts, sizes=_cuts, active=st.none() | st.integers(0, 15))
+_cases = st.lists(st.tuples(_texts, _cuts, st.none() | st.integers(0, 15)), min_size=3, max_size=20)
+
+
+@given(rules=_rules(), cases=_cases)
 @many
 def test_whole_texts_are_as_the_reference_says_and_streams_as_the_whole(
-    rules: list[Rule], text: str, sizes: list[int], active: int | None
+    rules: list[Rule], cases: list[tuple[str, list[int], int | None]]
 ) -> None:
     compiled = RuleSet(rules)
-    expected = find_plainly(rules, text, active)
-    assert expected == compiled.find(text, active=active)
-    assert redact_plainly(rules, text, active) == compiled.redact(text, active=active).text
-    out, matches = stream(compiled, split(text, sizes), active=active)
-    assert redact_plainly(rules, text, active) == out
-    assert without_text(expected) == without_text(matches)
+    for text, sizes, active in cases:
+        expected = find_plainly(rules, text, active)
+        assert expected == compiled.find(text, active=active)
+        assert redact_plainly(rules, text, active) == compiled.redact(text, active=active).text
+        out, matches = stream(compiled, split(text, sizes), active=active)
+        assert redact_plainly(rules, text, active) == out
+        assert without_text(expected) == without_text(matches)
 
 
 @given(rules=_rules(), text=_texts, sizes=_cuts, stops=st.frozensets(st.integers(0, 3), min_size=1))

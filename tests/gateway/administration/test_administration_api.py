@@ -17,6 +17,7 @@ from gateway.approvals.held import KEY, subject
 from stores import pass_time
 from verilabel.gateway.access.interface import NOBODY
 from verilabel.gateway.approvals.signing import open_decision
+from verilabel.gateway.approvals.watching import MAX_READERS
 
 API = "/verilabel/api"
 GOOD = {"verdict": "approve", "reason": "I know it"}
@@ -259,6 +260,15 @@ def test_a_stream_ends_when_its_key_is_revoked(tmp_path: Path) -> None:
         assert b": follow\n" == stream.readline()
         running.ask(f"{API}/keys/{running.key_ids['otto']}/revoke", by="ada", body={})
         assert b"" == stream.read().strip()
+
+
+def test_streams_that_nobody_reads_any_more_make_room(served: Served) -> None:
+    watch = served.services.desk.queue.watch
+    assert not watch.is_full
+    for _ in range(MAX_READERS + 20):
+        with follow(served, "anna") as stream:
+            assert b": follow\n" == stream.readline()
+    assert not watch.is_full
 
 
 def test_what_expires_while_somebody_follows_is_told(tmp_path: Path) -> None:

@@ -304,13 +304,29 @@ async def test_one_changed_byte_in_place_is_seen(bundle: Path, open_desk: OpenDe
     assert not desk.admitted
 
 
-async def test_bundles_are_verified_again_when_their_time_comes(
-    made_bundle: Path, open_desk: OpenDesk
+async def test_a_bundle_of_the_same_bytes_is_not_verified_again_when_its_time_comes(
+    made_bundle: Path, made_zip: Path, open_desk: OpenDesk
 ) -> None:
-    desk = await open_desk(made_bundle, row(), verify_every_s=0.0)
+    for same in (made_bundle, made_zip):
+        desk = await open_desk(same, row(), verify_every_s=0.0)
+        before = desk.shelf.find(same).round
+        await desk.shelf.look()
+        await desk.shelf.look()
+        assert (1, before + 2, True) == (desk.shelf.rounds, desk.shelf.find(same).round, desk.admitted)
+
+
+async def test_a_bundle_with_statements_of_others_is_verified_again_when_its_time_comes(
+    bundle: Path, open_desk: OpenDesk
+) -> None:
+    about = str(verify_bundle(bundle, trust=TRUST, now=READ).statement_sha256)
+    (bundle / layout.STATEMENTS).mkdir()
+    later = dispute_of(about, issued=READ + timedelta(days=1))
+    (bundle / layout.STATEMENTS / later.file_name).write_bytes(later.data)
+    desk = await open_desk(bundle, row(), trust=policy(), verify_every_s=0.0)
+    assert desk.admitted
+    desk.clock.now += timedelta(days=2)
     await desk.shelf.look()
-    await desk.shelf.look()
-    assert (3, True) == (desk.shelf.rounds, desk.admitted)
+    assert (2, False) == (desk.shelf.rounds, desk.admitted)
 
 
 async def test_changes_are_seen_without_being_asked_for(bundle: Path, open_desk: OpenDesk) -> None:
@@ -460,8 +476,15 @@ async def test_another_model_or_address_than_the_label_s_is_refused(
         "base_url: the label is for no address",
     ) == desk.reasons
     assert (await open_desk(made_bundle, row(scope=("provider_model",)))).admitted
-    nameless = await open_desk(made_bundle, row(scope=("provider_model",)), model=None, name="any-*")
-    assert not nameless.admission.standing("any-*", 0).admitted
+
+
+async def test_where_the_target_leaves_the_model_to_the_request_the_request_is_asked(
+    made_bundle: Path, open_desk: OpenDesk
+) -> None:
+    desk = await open_desk(made_bundle, row(scope=("provider_model",)), model=None, name="any-*")
+    assert desk.admission.standing("any-*", 0).admitted
+    for model, count in ((MODEL, 0), ("another", 1), (None, 1)):
+        assert count == len(desk.admission.objections("any-*", 0, {"provider_model": model}))
 
 
 # -- what the provider says it served ------------------------------------------------------------------------

@@ -102,7 +102,9 @@ def test_many_definitions_are_not_all_remembered() -> None:
 def test_guardrails_are_the_gateway_s_policy_and_nothing_else() -> None:
     for label, used, expected in (
         ({GUARDRAIL: POLICY}, POLICY, None),
+        ({GUARDRAIL: POLICY}, {GUARDRAIL: POLICY}, None),
         ({}, None, None),
+        ({}, {}, None),
         ({GUARDRAIL: POLICY}, None, "guardrails: the label was made under the policy sha256:aaaaaaaaaaaa"),
         (
             {GUARDRAIL: POLICY},

@@ -83,6 +83,18 @@ async def test_a_payload_is_gone_once_it_was_denied_or_expired(store_url: str, h
         assert None is await desk.queue.consume(subject())
 
 
+async def test_a_forgotten_payload_is_in_no_file_any_more(tmp_path: Path) -> None:
+    async with a_desk(str(tmp_path / "gateway.db")) as desk:
+        held = await desk.queue.hold(action(payload=b"the held reply " * 500))
+        await desk.decide(held.id, by=ANNA, verdict="deny", reason="no")
+    assert 0 == bytes_in(tmp_path).count(b"the held reply")
+
+
+def bytes_in(folder: Path) -> bytes:
+    """All bytes of the files in a folder."""
+    return b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
+
+
 # -- who decides -------------------------------------------------------------------------------------------------
 
 
@@ -267,6 +279,7 @@ async def test_who_waits_sees_it_expire(store_url: str) -> None:
 
 async def test_a_reader_hears_of_every_change_in_order(store_url: str) -> None:
     async with a_desk(store_url) as desk, a_desk(store_url) as elsewhere:
+        await elsewhere.queue.watch.begin()
         with elsewhere.queue.watch.reading() as changes:
             held = await desk.queue.hold(action(quorum=2))
             await desk.decide(held.id, by=ANNA, verdict="approve", reason="a")
@@ -291,8 +304,8 @@ async def test_a_sweep_of_many_is_told_whole(store_url: str) -> None:
     async with a_desk(store_url) as desk, a_desk(store_url) as elsewhere:
         for n in range(60):
             await desk.queue.hold(action(n))
+        await elsewhere.queue.watch.begin()
         with elsewhere.queue.watch.reading() as changes:
-            elsewhere.queue.watch._seen = None  # the first look has not been taken
             await pass_time(desk.queue.database, 3601)
             expired: set[str] = set()
             async with asyncio.timeout(20):

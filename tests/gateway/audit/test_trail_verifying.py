@@ -314,6 +314,17 @@ def test_requests_in_flight_when_the_process_ended_are_counted(tmp_path: Path) -
     assert 2 == verify_trail(tmp_path).counts.unfinished
 
 
+def test_a_request_that_ends_in_the_file_of_the_next_day_has_ended(tmp_path: Path) -> None:
+    now = CLOCK_US
+    with AuditTrail.open(AuditSettings(folder=str(tmp_path)), "w0", clock_us=lambda: now) as writing:
+        writing.append(record(0, event="begun", outcome=""))
+        writing.append(record(1, event="begun", outcome=""))
+        now += 86_400_000_000
+        writing.look()
+        writing.append(record(0))
+    assert 1 == verify_trail(tmp_path).counts.unfinished
+
+
 def test_a_folder_without_a_trail_is_a_usage_error(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(UsageError, match="no audit trail"):

@@ -43,7 +43,12 @@ def version_of(use: str, settings: dict[str, Any] | None = None) -> str:
         ),
         ("json", {"schema": {"pattern": "(a)\\1"}}, "$.guards[0].settings.schema", "linear time"),
         ("json", {"schema": {}, "schema_file": "s.json"}, "$.guards[0].settings", "not both"),
-        ("model", {"family": "oracle", "model": "m", "base_url": "http://x/v1"}, "$.guards[0].settings", "oracle"),
+        (
+            "model",
+            {"family": "oracle", "model": "m", "base_url": "http://x/v1"},
+            "$.guards[0].settings",
+            "oracle",
+        ),
         (
             "model",
             {"family": "judge", "model": "m", "base_url": "ftp://x"},

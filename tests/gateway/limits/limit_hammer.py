@@ -22,7 +22,7 @@ LIMITS = {
 
 async def hammer(url: str, scenario: str, tasks: int, tries: int) -> dict[str, float]:
     """Reserve from `tasks` tasks, `tries` times each, and settle nothing: what was let in, and when by the store."""
-    limiter = RedisLimiter(url)
+    limiter = RedisLimiter(url, timeout_s=20)  # a busy machine is not a lost store
     await limiter.open()
     print("ready", flush=True)
     sys.stdin.readline()

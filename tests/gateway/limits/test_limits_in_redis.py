@@ -17,7 +17,7 @@ from gateway.limits.limit_worlds import at_once, budget, rate, refused, reserved
 from servers.redis_server import RedisServer, redis_server
 from verilabel.gateway.limits import periods, redis
 from verilabel.gateway.limits.batches import PREFIX
-from verilabel.gateway.limits.interface import Reservation
+from verilabel.gateway.limits.interface import Exceeded, Reservation
 from verilabel.gateway.limits.redis import RedisLimiter
 
 HAMMER = Path(__file__).parent / "limit_hammer.py"
@@ -38,7 +38,7 @@ def server(shared_server: RedisServer) -> RedisServer:
 
 @pytest.fixture
 async def limiter(server: RedisServer) -> AsyncIterator[RedisLimiter]:
-    opened = RedisLimiter(server.url)
+    opened = RedisLimiter(server.url, timeout_s=20)  # a busy machine is not a lost store
     await opened.open()
     yield opened
     await opened.close()
@@ -169,8 +169,35 @@ async def test_a_request_given_up_while_it_asks_holds_nothing(limiter: RedisLimi
     reserved(await limiter.reserve([take(slots), take(limit, 99)]))
 
 
+async def test_a_request_given_up_in_the_moment_of_its_answer_holds_nothing(limiter: RedisLimiter) -> None:
+    slots = at_once(1)
+
+    async def ask_and_give_up_the_other() -> None:
+        await limiter.reserve([take(rate(100))])
+        asking.cancel()
+
+    # both are answered by one call of the store; the first, who wakes first, gives up the second
+    first = asyncio.ensure_future(ask_and_give_up_the_other())
+    asking = asyncio.ensure_future(limiter.reserve([take(slots)]))
+    await asyncio.wait({first, asking})
+    assert asking.cancelled()
+    reserved(await limiter.reserve([take(rate(100))]))
+    reserved(await limiter.reserve([take(slots)]))
+
+
+async def test_requests_given_up_late_save_nothing_up(server: RedisServer, limiter: RedisLimiter) -> None:
+    limit = tokens(100, 0.5)
+    idle = reserved(await limiter.reserve([take(limit, 100)]))
+    await until(server, idle.at + 0.5)
+    full = reserved(await limiter.reserve([take(limit, 100)]))
+    await limiter.settle(idle, {"tokens": 0})
+    answer = await limiter.reserve([take(limit, 100)])
+    # in the time that the two calls took, something has flowed off; all of it only where they took half a second
+    assert isinstance(answer, Exceeded) or answer.at >= full.at + 0.5
+
+
 async def test_slots_of_a_process_that_died_are_free_after_their_lease(server: RedisServer) -> None:
-    dead, alive = RedisLimiter(server.url, lease_s=0.2), RedisLimiter(server.url, lease_s=0.2)
+    dead, alive = (RedisLimiter(server.url, lease_s=0.2, timeout_s=20) for _ in range(2))
     await dead.open()
     await alive.open()
     slots = at_once(1)
@@ -183,7 +210,7 @@ async def test_slots_of_a_process_that_died_are_free_after_their_lease(server: R
 
 
 async def test_slots_of_a_long_request_are_kept_beyond_their_lease(server: RedisServer) -> None:
-    limiter = RedisLimiter(server.url, lease_s=0.3)
+    limiter = RedisLimiter(server.url, lease_s=0.3, timeout_s=20)
     await limiter.open()
     one = reserved(await limiter.reserve([take(at_once(1))]))
     await until(server, one.at + 0.9)

@@ -22,7 +22,7 @@ def server() -> Iterator[RedisServer]:
 
 @pytest.fixture
 async def limiter(server: RedisServer) -> AsyncIterator[RedisLimiter]:
-    opened = RedisLimiter(server.url)
+    opened = RedisLimiter(server.url, timeout_s=20)  # a killed store is noticed at once all the same
     await opened.open()
     yield opened
     await opened.close()
@@ -66,7 +66,7 @@ async def test_many_requests_in_flight_at_a_kill_are_all_answered(
 
 
 async def test_a_store_that_stands_still_is_noticed_once(server: RedisServer) -> None:
-    limiter = RedisLimiter(server.url, timeout_s=0.1)
+    limiter = RedisLimiter(server.url, timeout_s=0.25)
     await limiter.open()
     server.pause()
     answers = await asyncio.gather(
@@ -84,7 +84,7 @@ async def test_a_store_that_stands_still_is_noticed_once(server: RedisServer) ->
 
 
 async def test_what_could_not_be_settled_is_settled_when_the_store_is_back(server: RedisServer) -> None:
-    limiter = RedisLimiter(server.url, timeout_s=0.1)
+    limiter = RedisLimiter(server.url, timeout_s=0.25)
     await limiter.open()
     limit, spent, slots = tokens(100, 36_000.0), budget(100, "month"), at_once(1)
     charges = [take(limit, 100), take(spent, 100), take(slots)]
@@ -118,7 +118,7 @@ async def test_slots_in_flight_are_held_again_in_a_store_that_was_restarted(
 async def test_a_share_is_given_out_while_the_store_is_gone_and_the_store_asked_when_it_is_back(
     server: RedisServer,
 ) -> None:
-    limiter = RedisLimiter(server.url, lost="share", workers=4)
+    limiter = RedisLimiter(server.url, lost="share", workers=4, timeout_s=20)
     await limiter.open()
     limit, slots = rate(40, 3600.0), at_once(8)
     server.kill()
@@ -157,12 +157,12 @@ async def test_a_store_that_is_full_is_lost() -> None:
 async def test_a_wrong_password_is_refused_at_the_start_and_never_shown() -> None:
     with redis_server(password="right") as server:
         url = server.url.replace("right", "wr0ng-s3cret")
-        limiter = RedisLimiter(url, lost="share")
+        limiter = RedisLimiter(url, lost="share", timeout_s=20)
         with pytest.raises(UsageError, match="wrong user or password") as refusal:
             await limiter.open()
         assert "wr0ng-s3cret" not in f"{refusal.value!r} {refusal.value} {limiter!r}"
         assert refusal.value.__suppress_context__
-        right = RedisLimiter(server.url)
+        right = RedisLimiter(server.url, timeout_s=20)
         await right.open()
         reserved(await right.reserve([take(rate(5))]))
         await right.close()
@@ -172,7 +172,7 @@ async def test_a_store_that_is_not_there_stops_the_start_unless_shares_are_allow
     with redis_server(start=False) as server:
         with pytest.raises(UsageError, match="cannot be reached: no connection"):
             await RedisLimiter(server.url).open()
-        sharing = RedisLimiter(server.url, lost="share", workers=2)
+        sharing = RedisLimiter(server.url, lost="share", workers=2, timeout_s=20)
         await sharing.open()
         reserved(await sharing.reserve([take(rate(10, 3600.0), 5)]))
         server.start()

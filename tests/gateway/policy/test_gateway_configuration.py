@@ -33,7 +33,7 @@ def mistake_in(folder: Path, text: str, **policies: str) -> str:
 
 
 def doubts_of(loaded: Loaded) -> set[str]:
-    return {remark.where for remark in loaded.remarks}
+    return {remark.where for remark in loaded.remarks if remark.where.startswith("$")}
 
 
 def test_the_sample_configuration_is_one(tmp_path: Path) -> None:
@@ -132,6 +132,13 @@ def test_a_mistake_in_a_policy_names_the_policy(tmp_path: Path) -> None:
     with pytest.raises(MalformedInput) as caught:
         load(tmp_path, WHOLE + "policy: a.yaml\n", a=POLICY.replace("use: pii", "use: pii, share: 3"))
     assert f"{tmp_path / 'a.yaml'}: $.guards[0].share" == caught.value.where
+
+
+def test_doubts_about_its_policies_are_among_those_of_a_configuration(tmp_path: Path) -> None:
+    loaded = load(tmp_path, WHOLE + "policy: a.yaml\n", a=POLICY)
+    assert [f"the policy has no tests @ {tmp_path / 'a.yaml'}: $.tests"] == [
+        str(each) for each in loaded.remarks
+    ]
 
 
 @pytest.mark.parametrize("policy", ["nowhere.yaml", "bundled:nothing", f"pack:mine@sha256:{'0' * 64}"])

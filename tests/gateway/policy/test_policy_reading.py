@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verilabel.errors import LimitExceeded, MalformedInput, UsageError, VerilabelError
+from verilabel.gateway.limits.amounts import compile_limits
 from verilabel.gateway.policy.bundled import bundled_bytes, bundled_names
 from verilabel.gateway.policy.document import GuardEntry
 from verilabel.gateway.policy.reading import MAX_POLICY_BYTES, PolicyFile, load_policy, read_policy
@@ -105,6 +106,8 @@ def test_a_bare_on_is_refused_with_its_line() -> None:
         (HEAD + "limits:\n  - id: l\n    cost_usd: 5/s\n", "$.limits[0].cost_usd"),
         (HEAD + "limits:\n  - id: l\n    concurrency: 0\n", "$.limits[0].concurrency"),
         (HEAD + "limits:\n  - id: l\n    concurrency: 5\n    burst: 2\n", "$.limits[0].burst"),
+        (HEAD + "limits:\n  - id: l\n    requests: 5/s\n    burst: 6\n", "$.limits[0].burst"),
+        (HEAD + "limits:\n  - id: l\n    cost_usd: 0.00/day\n", "$.limits[0].cost_usd"),
         (HEAD + "limits:\n  - id: l\n    concurrency: 5\n    per: [all, key]\n", "$.limits[0].per"),
         (HEAD + "limits:\n  - id: l\n    concurrency: 5\n    route: g*t\n", "$.limits[0].route"),
         (GUARD + "    action: hold\napprovals: {roles: [auditor]}\n", "$.approvals.roles"),
@@ -128,6 +131,24 @@ def test_a_policy_that_contradicts_itself_is_refused(text: str, where: str) -> N
     assert f"mine.yaml: {where}" == mistake_in(text).where
 
 
+@given(
+    word=st.sampled_from(["requests", "tokens", "cost_usd", "budget_tokens"]),
+    number=st.sampled_from(
+        ["0", "1", "5", "60", "007", "0.5", "0.000001", "0.0000001", "0.0", "1e3", "-1", "", "1."]
+    ),
+    unit=st.sampled_from(["/s", "/min", "/h", "/day", "/month", "/year", "", "/"]),
+    burst=st.none() | st.integers(-1, 70),
+)
+def test_limits_without_mistakes_are_limits_that_can_be_counted(
+    word: str, number: str, unit: str, burst: int | None
+) -> None:
+    row = json.dumps({"id": "l", word: number + unit} | ({} if burst is None else {"burst": burst}))
+    read = read_policy(f"{HEAD}limits: [{row}]\n".encode(), "mine.yaml")
+    if not any(remark.severity == "error" for remark in read.remarks):
+        [compiled] = compile_limits(read.policy.limits, "$.limits")
+        assert ("l", compiled.limit.amount >= 1) == (compiled.id, True)
+
+
 def admit(row: str) -> str:
     return HEAD + f"admit:\n  - {{rubric: core, granted: L2{row}}}\n"
 
@@ -136,6 +157,7 @@ def admit(row: str) -> str:
     ("row", "where"),
     [
         (", scope: [paramz]", "$.admit[0].scope"),
+        (", ruled_out: L3", "$.admit[0]"),
         (", max_age_days: 0", "$.admit[0].max_age_days"),
         (", route: 'a*b'", "$.admit[0].route"),
         (
@@ -201,14 +223,19 @@ def test_an_allowance_that_the_other_guard_leaves_out_is_no_contradiction() -> N
 
 
 def test_the_kind_of_a_guard_is_checked_by_whoever_knows_the_kinds() -> None:
-    def check(entry: GuardEntry, where: str) -> None:
+    def check(entry: GuardEntry, where: str) -> list[str]:
         if entry.use != "pii":
             raise MalformedInput(f"no guard {entry.use!r}", where=f"{where}.use", hint="pii")
+        return ["pii.email", "pii.card"]
 
     load_policy(GUARD.encode(), "mine.yaml", check_guard=check)
     with pytest.raises(MalformedInput) as caught:
         load_policy(GUARD.replace("pii", "pio").encode(), "mine.yaml", check_guard=check)
     assert ("mine.yaml: $.guards[0].use", "pii") == (caught.value.where, caught.value.hint)
+    with pytest.raises(MalformedInput) as caught:
+        load_policy((GUARD + "    rules: {pii.mail: flag}\n").encode(), "mine.yaml", check_guard=check)
+    assert "mine.yaml: $.guards[0].rules.pii.mail" == caught.value.where
+    assert "did you mean 'pii.email'?" == caught.value.hint
 
 
 def test_the_first_mistake_says_how_many_more_there_are() -> None:

@@ -164,6 +164,16 @@ async def test_files_that_the_new_configuration_names_are_watched_from_then_on(
     assert 2 == holder.tries
 
 
+async def test_a_change_between_reading_and_watching_is_noticed(path: Path) -> None:
+    read = load_policy(path)
+    write(path, GOOD.format(2))
+    holder = Holder(path)
+    watcher = Watcher(holder.rebuild, lambda: [path], known={path: read.digest})
+    assert await watcher.look()
+    assert ("2", 1) == (holder.version, holder.tries)
+    assert not await watcher.look()
+
+
 async def test_nothing_that_rebuilding_raises_ends_the_watching(path: Path) -> None:
     errors: list[Exception] = [
         MalformedInput("wrong", where="x"),

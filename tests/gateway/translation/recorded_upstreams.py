@@ -33,7 +33,11 @@ def _completion(message: dict[str, Any], finish: str, **choice: Any) -> dict[str
         "model": "served-model",
         "system_fingerprint": "fp_1",
         "choices": [
-            {"index": 0, "message": {"role": "assistant", "content": None, **message}, "finish_reason": finish}
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": None, **message},
+                "finish_reason": finish,
+            }
             | choice
         ],
         "usage": OPENAI_USAGE,
@@ -294,7 +298,8 @@ def _item_deltas(index: int, item: dict[str, Any]) -> list[dict[str, Any]]:
     part = item["content"][0]
     kind, text = ("refusal", part["refusal"]) if part["type"] == "refusal" else ("output_text", part["text"])
     return [
-        {"type": f"response.{kind}.delta", **place, "content_index": 0, "delta": piece} for piece in _pieces(text)
+        {"type": f"response.{kind}.delta", **place, "content_index": 0, "delta": piece}
+        for piece in _pieces(text)
     ]
 
 

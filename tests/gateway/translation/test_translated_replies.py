@@ -8,9 +8,9 @@ from typing import Any
 import anthropic
 import openai
 import pytest
+
 from gateway.translation.recorded_upstreams import CALLS, IDS, PAIRS, RECORDED, TEXT, THOUGHT
 from gateway.translation.sdk_exchange import Exchange, events_of, sse, translate_stream, translation_between
-
 from verilabel.errors import MalformedInput
 from verilabel.gateway.wire.interface import MalformedStream
 
@@ -121,7 +121,9 @@ def test_responses_clients_read_parallel_calls(upstream: str, stream: bool) -> N
 
 
 @both_ways
-@pytest.mark.parametrize(("kind", "reason"), [("length", "max_output_tokens"), ("filtered", "content_filter")])
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("length", "max_output_tokens"), ("filtered", "content_filter")]
+)
 @pytest.mark.parametrize("upstream", RESPONSES)
 def test_responses_clients_see_why_a_reply_is_incomplete(
     upstream: str, kind: str, reason: str, stream: bool
@@ -199,7 +201,9 @@ def test_a_signature_of_google_comes_back_in_the_next_request() -> None:
             asked = exchange.translation.request({"model": "any", **history}, model="gemini-3-pro")
             parts = asked["contents"][1]["parts"]
             assert ["Z29vZ2xl", None] == [part.get("thoughtSignature") for part in parts], (client, stream)
-            assert list(CALLS) == [(part["functionCall"]["name"], part["functionCall"]["args"]) for part in parts]
+            assert list(CALLS) == [
+                (part["functionCall"]["name"], part["functionCall"]["args"]) for part in parts
+            ]
 
 
 def _history_after_calls(exchange: Exchange, client: str, *, stream: bool) -> dict[str, Any]:
@@ -233,7 +237,7 @@ def _history_after_calls(exchange: Exchange, client: str, *, stream: bool) -> di
         }
     if stream:
         events = exchange.openai.responses.create(model="any", input="Weather?", stream=True)
-        response = [event.response for event in events if event.type == "response.completed"][0]
+        response = next(event.response for event in events if event.type == "response.completed")
     else:
         response = exchange.openai.responses.create(model="any", input="Weather?")
     items = [item.model_dump(exclude_none=True) for item in response.output]
@@ -282,7 +286,9 @@ def test_the_stop_sequence_that_ended_an_answer_is_a_stop() -> None:
 @pytest.mark.parametrize(("client", "upstream"), PAIRS)
 def test_a_stream_says_the_same_however_its_bytes_were_cut(client: str, upstream: str, cut: int) -> None:
     for recorded in RECORDED[upstream].values():
-        whole = translate_stream(translation_between(client, upstream), recorded.stream, cut=len(recorded.stream))
+        whole = translate_stream(
+            translation_between(client, upstream), recorded.stream, cut=len(recorded.stream)
+        )
         assert whole == translate_stream(translation_between(client, upstream), recorded.stream, cut=cut)
 
 
@@ -310,7 +316,9 @@ def test_usage_is_streamed_to_chat_clients_only_where_asked_for() -> None:
 
 @pytest.mark.parametrize("upstream", CHAT)
 def test_the_first_chunk_of_a_chat_stream_names_the_role_and_only_it(upstream: str) -> None:
-    events = events_of("chat", translate_stream(translation_between("chat", upstream), RECORDED[upstream]["text"].stream))
+    events = events_of(
+        "chat", translate_stream(translation_between("chat", upstream), RECORDED[upstream]["text"].stream)
+    )
     roles = [choice["delta"].get("role") for event in events for choice in event["choices"]]
     assert ["assistant"] + [None] * (len(roles) - 1) == roles
 
@@ -318,7 +326,9 @@ def test_the_first_chunk_of_a_chat_stream_names_the_role_and_only_it(upstream: s
 @pytest.mark.parametrize("upstream", MESSAGES)
 def test_blocks_of_a_messages_stream_begin_and_end_one_after_the_other(upstream: str) -> None:
     for recorded in RECORDED[upstream].values():
-        events = events_of("messages", translate_stream(translation_between("messages", upstream), recorded.stream))
+        events = events_of(
+            "messages", translate_stream(translation_between("messages", upstream), recorded.stream)
+        )
         kinds = [event["type"] for event in events]
         assert ("message_start", ["message_delta", "message_stop"]) == (kinds[0], kinds[-2:])
         expected = None
@@ -336,7 +346,9 @@ def test_blocks_of_a_messages_stream_begin_and_end_one_after_the_other(upstream:
 @pytest.mark.parametrize("upstream", RESPONSES)
 def test_a_responses_stream_says_whole_at_the_end_what_it_said_in_parts(upstream: str) -> None:
     for recorded in RECORDED[upstream].values():
-        events = events_of("responses", translate_stream(translation_between("responses", upstream), recorded.stream))
+        events = events_of(
+            "responses", translate_stream(translation_between("responses", upstream), recorded.stream)
+        )
         assert list(range(len(events))) == [event["sequence_number"] for event in events]
         assert ["response.created", "response.in_progress"] == [event["type"] for event in events[:2]]
         deltas: dict[tuple[str, str], str] = {}
@@ -358,14 +370,21 @@ def test_an_error_in_an_upstream_stream_reaches_every_sdk_as_an_error() -> None:
     failures = {
         "openai": sse({"error": {"message": "The server had an error", "type": "server_error"}}),
         "openai-responses": sse(
-            {"type": "error", "code": "server_error", "message": "The server had an error", "sequence_number": 0},
+            {
+                "type": "error",
+                "code": "server_error",
+                "message": "The server had an error",
+                "sequence_number": 0,
+            },
             named=True,
         ),
         "anthropic": sse(
             {"type": "error", "error": {"type": "overloaded_error", "message": "The server had an error"}},
             named=True,
         ),
-        "google": sse({"error": {"code": 503, "status": "UNAVAILABLE", "message": "The server had an error"}}),
+        "google": sse(
+            {"error": {"code": 503, "status": "UNAVAILABLE", "message": "The server had an error"}}
+        ),
     }
     for client, upstream in PAIRS:
         exchange = Exchange(client, upstream, failures[upstream])
@@ -374,7 +393,9 @@ def test_an_error_in_an_upstream_stream_reaches_every_sdk_as_an_error() -> None:
                 list(exchange.openai.chat.completions.create(model="any", messages=USER, stream=True))
         elif client == "messages":
             with pytest.raises(anthropic.APIStatusError, match="The server had an error"):
-                list(exchange.anthropic.messages.create(model="any", max_tokens=9, messages=USER, stream=True))
+                list(
+                    exchange.anthropic.messages.create(model="any", max_tokens=9, messages=USER, stream=True)
+                )
         else:
             events = list(exchange.openai.responses.create(model="any", input="Hello", stream=True))
             last = events[-1]
@@ -474,7 +495,9 @@ def test_several_answers_of_google_are_several_choices() -> None:
     assert 2 == exchange.asked["generationConfig"]["candidateCount"]
     assert ["one", "two"] == [choice.message.content for choice in completion.choices]
 
-    half = sse({"candidates": [candidate(0, "o"), candidate(1, "t")]}, {"candidates": [candidate(0, "ne", **ended)]})
+    half = sse(
+        {"candidates": [candidate(0, "o"), candidate(1, "t")]}, {"candidates": [candidate(0, "ne", **ended)]}
+    )
     with pytest.raises(MalformedStream):  # the second candidate never ended
         translate_stream(translation_between("chat", "google"), half)
     content = translate_stream(
@@ -509,7 +532,9 @@ def test_log_probabilities_of_google_and_responses_reach_chat_clients() -> None:
             chunks = exchange.openai.chat.completions.create(
                 model="any", messages=USER, logprobs=True, top_logprobs=1, stream=True
             )
-            entry = next(chunk.choices[0].logprobs.content[0] for chunk in chunks if chunk.choices[0].logprobs)
+            entry = next(
+                chunk.choices[0].logprobs.content[0] for chunk in chunks if chunk.choices[0].logprobs
+            )
         assert ("Hi", -0.1, [72, 105]) == (entry.token, entry.logprob, entry.bytes)
         assert "Hi" == entry.top_logprobs[0].token
         config = exchange.asked["generationConfig"]

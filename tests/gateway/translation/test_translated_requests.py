@@ -6,10 +6,10 @@ import copy
 from typing import Any
 
 import pytest
+
 from gateway.translation.recorded_upstreams import PAIRS
 from gateway.translation.request_shapes import check_request
 from gateway.translation.sdk_exchange import translation_between
-
 from verilabel.gateway.translation.catalogue import find_translation
 
 PIXEL = "iVBORw0KGgo="
@@ -28,7 +28,10 @@ CHAT: dict[str, Any] = {
             "role": "user",
             "content": [
                 {"type": "text", "text": "What is on this picture?"},
-                {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}", "detail": "low"}},
+                {
+                    "type": "image_url",
+                    "image_url": {"url": f"data:image/png;base64,{PIXEL}", "detail": "low"},
+                },
             ],
         },
         {
@@ -52,7 +55,12 @@ CHAT: dict[str, Any] = {
     "tools": [
         {
             "type": "function",
-            "function": {"name": "look_up", "description": "Weather of a city", "parameters": SCHEMA, "strict": True},
+            "function": {
+                "name": "look_up",
+                "description": "Weather of a city",
+                "parameters": SCHEMA,
+                "strict": True,
+            },
         },
         {"type": "function", "function": {"name": "read_clock"}},
     ],
@@ -247,8 +255,16 @@ def test_a_chat_conversation_as_anthropic_is_asked() -> None:
         {
             "role": "user",
             "content": [
-                {"type": "tool_result", "tool_use_id": "call_1", "content": [{"type": "text", "text": "rain"}]},
-                {"type": "tool_result", "tool_use_id": "call_2", "content": [{"type": "text", "text": "sun"}]},
+                {
+                    "type": "tool_result",
+                    "tool_use_id": "call_1",
+                    "content": [{"type": "text", "text": "rain"}],
+                },
+                {
+                    "type": "tool_result",
+                    "tool_use_id": "call_2",
+                    "content": [{"type": "text", "text": "sun"}],
+                },
                 {"type": "text", "text": "And tomorrow?"},
             ],
         },
@@ -256,7 +272,9 @@ def test_a_chat_conversation_as_anthropic_is_asked() -> None:
     assert (900, {"user_id": "user-7"}) == (asked["max_tokens"], asked["metadata"])
     assert {"type": "adaptive"} == asked["thinking"]
     described = {**SCHEMA, "description": "A city"}
-    assert {"effort": "medium", "format": {"type": "json_schema", "schema": described}} == asked["output_config"]
+    assert {"effort": "medium", "format": {"type": "json_schema", "schema": described}} == asked[
+        "output_config"
+    ]
     assert [
         {"name": "look_up", "description": "Weather of a city", "input_schema": SCHEMA, "strict": True},
         {"name": "read_clock", "input_schema": {"type": "object", "properties": {}}},
@@ -265,7 +283,9 @@ def test_a_chat_conversation_as_anthropic_is_asked() -> None:
 
 def test_a_chat_conversation_as_google_is_asked() -> None:
     asked = translate("chat", "google", CHAT)
-    assert {"parts": [{"text": "Answer briefly."}, {"text": "Name your sources."}]} == asked["systemInstruction"]
+    assert {"parts": [{"text": "Answer briefly."}, {"text": "Name your sources."}]} == asked[
+        "systemInstruction"
+    ]
     call = {"name": "look_up", "args": {"city": "Oslo"}, "id": "call_1"}
     assert [
         {
@@ -358,7 +378,9 @@ def test_a_responses_conversation_as_openai_is_asked() -> None:
 
 
 def test_a_chat_conversation_as_the_responses_api_is_asked() -> None:
-    asked = translate("chat", "openai-responses", {**CHAT, "frequency_penalty": None, "presence_penalty": None})
+    asked = translate(
+        "chat", "openai-responses", {**CHAT, "frequency_penalty": None, "presence_penalty": None}
+    )
     kinds = [(item["type"], item.get("role")) for item in asked["input"]]
     assert [
         ("message", "system"),
@@ -371,9 +393,9 @@ def test_a_chat_conversation_as_the_responses_api_is_asked() -> None:
         ("function_call_output", None),
         ("message", "user"),
     ] == kinds
-    assert {"type": "input_image", "image_url": f"data:image/png;base64,{PIXEL}", "detail": "low"} == asked["input"][
-        2
-    ]["content"][1]
+    assert {"type": "input_image", "image_url": f"data:image/png;base64,{PIXEL}", "detail": "low"} == asked[
+        "input"
+    ][2]["content"][1]
     assert False is asked["store"]
     assert "include" not in asked
 
@@ -466,7 +488,9 @@ def test_effort_is_a_budget_for_models_that_know_no_other() -> None:
     old = translate("chat", "anthropic", body, "claude-sonnet-4-5-20250929")
     assert {"type": "enabled", "budget_tokens": 16_384} == old["thinking"]
     assert "output_config" not in old
-    short = translate("chat", "anthropic", {**body, "max_completion_tokens": 2_000}, "claude-3-7-sonnet-latest")
+    short = translate(
+        "chat", "anthropic", {**body, "max_completion_tokens": 2_000}, "claude-3-7-sonnet-latest"
+    )
     assert {"type": "enabled", "budget_tokens": 1_999} == short["thinking"]
     flash = translate("chat", "google", body, "gemini-2.5-flash")
     assert {"thinkingBudget": 24_576, "includeThoughts": True} == flash["generationConfig"]["thinkingConfig"]
@@ -530,7 +554,10 @@ def test_ids_that_anthropic_does_not_take_are_rewritten_alike_in_call_and_result
 
 
 def test_documents_and_sounds_go_where_they_can_be_read() -> None:
-    file = {"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERg==", "filename": "a.pdf"}}
+    file = {
+        "type": "file",
+        "file": {"file_data": "data:application/pdf;base64,JVBERg==", "filename": "a.pdf"},
+    }
     sound = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
     body = {"model": "any", "messages": [{"role": "user", "content": [file]}]}
     document = translate("chat", "anthropic", body)["messages"][0]["content"][0]
@@ -541,7 +568,9 @@ def test_documents_and_sounds_go_where_they_can_be_read() -> None:
     heard = {"model": "any", "messages": [{"role": "user", "content": [sound]}]}
     parts = translate("chat", "google", heard)["contents"][0]["parts"]
     assert [{"inlineData": {"mimeType": "audio/wav", "data": "UklGRg=="}}] == parts
-    shown = messages(messages=[{"role": "user", "content": [{"type": "document", "source": source, "title": "a.pdf"}]}])
+    shown = messages(
+        messages=[{"role": "user", "content": [{"type": "document", "source": source, "title": "a.pdf"}]}]
+    )
     assert [file] == translate("messages", "openai", shown)["messages"][0]["content"]
 
 
@@ -567,7 +596,9 @@ def test_images_in_the_result_of_a_tool_reach_the_responses_api() -> None:
         ]
     )
     output = translate("messages", "openai-responses", body)["input"][2]["output"]
-    assert [{"type": "input_image", "image_url": f"data:image/png;base64,{PIXEL}", "detail": "auto"}] == output
+    assert [
+        {"type": "input_image", "image_url": f"data:image/png;base64,{PIXEL}", "detail": "auto"}
+    ] == output
 
 
 def test_a_system_turn_in_the_middle_stays_in_its_place() -> None:
@@ -585,7 +616,9 @@ def test_a_system_turn_in_the_middle_stays_in_its_place() -> None:
 def test_log_probabilities_are_asked_for_by_the_name_each_api_has() -> None:
     asked = translate("chat", "openai-responses", chat(logprobs=True, top_logprobs=3))
     assert (["message.output_text.logprobs"], 3) == (asked["include"], asked["top_logprobs"])
-    back = translate("responses", "openai", responses(include=["message.output_text.logprobs"], top_logprobs=3))
+    back = translate(
+        "responses", "openai", responses(include=["message.output_text.logprobs"], top_logprobs=3)
+    )
     assert (True, 3) == (back["logprobs"], back["top_logprobs"])
 
 
@@ -598,3 +631,30 @@ def test_nothing_is_kept_at_openai_unless_the_client_asks_for_it() -> None:
     assert False is translate("messages", "openai-responses", messages())["store"]
     assert False is translate("chat", "openai-responses", chat())["store"]
     assert True is translate("chat", "openai-responses", chat(store=True))["store"]
+
+
+def test_output_tokens_leave_room_for_the_thinking_that_is_asked_for() -> None:
+    assert 4_096 + 16_384 == translate("chat", "anthropic", chat(reasoning_effort="high"))["max_tokens"]
+    asked = translate("chat", "anthropic", chat(reasoning_effort="low"), "claude-opus-4-1")
+    assert (6_144, 2_048) == (asked["max_tokens"], asked["thinking"]["budget_tokens"])
+
+
+def test_empty_texts_that_a_provider_would_refuse_are_left_out() -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": ""}}
+    history = [
+        {"role": "system", "content": ""},
+        {"role": "user", "content": [{"type": "text", "text": ""}, {"type": "text", "text": "Go"}]},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": ""},
+    ]
+    body = {"model": "any", "messages": history}
+    asked = translate("chat", "anthropic", body)
+    assert "system" not in asked
+    assert [
+        [{"type": "text", "text": "Go"}],
+        [{"type": "tool_use", "id": "call_1", "name": "f", "input": {}}],
+        [{"type": "tool_result", "tool_use_id": "call_1", "content": []}],
+    ] == [message["content"] for message in asked["messages"]]
+    parts = [content["parts"] for content in translate("chat", "google", body, "gemini-2.5-pro")["contents"]]
+    assert [{"text": "Go"}] == parts[0]
+    assert {"output": ""} == parts[2][0]["functionResponse"]["response"]

@@ -48,7 +48,11 @@ class SecretFilter:
                 return "".join(out)
             out.append(MARK)
         keep = next(
-            (n for n in range(min(len(self._secret) - 1, len(text)), 0, -1) if self._secret.startswith(text[-n:])),
+            (
+                n
+                for n in range(min(len(self._secret) - 1, len(text)), 0, -1)
+                if self._secret.startswith(text[-n:])
+            ),
             0,
         )
         self._held = text[len(text) - keep :]
@@ -95,7 +99,9 @@ def sse(body: Any, name: str | None = None, end: str = "\n") -> bytes:
     return f"{head}data: {data}{end}{end}".encode("utf-8", "surrogatepass")
 
 
-def chunk(delta: dict[str, Any] | None = None, *, index: int = 0, finish: str | None = None, **more: Any) -> dict[str, Any]:
+def chunk(
+    delta: dict[str, Any] | None = None, *, index: int = 0, finish: str | None = None, **more: Any
+) -> dict[str, Any]:
     choice = {"index": index, "delta": delta or {}, "logprobs": None, "finish_reason": finish}
     choice.update({name: more.pop(name) for name in ("logprobs", "token_ids") if name in more})
     return {

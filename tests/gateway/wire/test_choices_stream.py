@@ -6,6 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gateway.wire.stream_makers import (
     MARK,
     SECRET,
@@ -21,9 +24,6 @@ from gateway.wire.stream_makers import (
     run,
     sse,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
 from verilabel.gateway.verdicts import Field, Usage
 from verilabel.gateway.wire.catalogue import DIALECTS
 from verilabel.gateway.wire.interface import MalformedStream, Passage
@@ -31,7 +31,25 @@ from verilabel.gateway.wire.interface import MalformedStream, Passage
 CHAT = DIALECTS["/v1/chat/completions"]
 COMPLETIONS = DIALECTS["/v1/completions"]
 PIECES = st.sampled_from(
-    [SECRET, "sk-", "abc", "123", "sk-abc12", "s", "k", "-", " hello ", "é", "\u2028", "😀", '"', "\\", "\n", "data: x\n\n", ""]
+    [
+        SECRET,
+        "sk-",
+        "abc",
+        "123",
+        "sk-abc12",
+        "s",
+        "k",
+        "-",
+        " hello ",
+        "é",
+        "\u2028",
+        "😀",
+        '"',
+        "\\",
+        "\n",
+        "data: x\n\n",
+        "",
+    ]
 )
 FIELDS = st.sampled_from(["content", "reasoning_content", "refusal", "tool 0", "tool 1", "something_new"])
 EVENTS = st.lists(st.tuples(st.integers(0, 1), FIELDS, PIECES), max_size=30)
@@ -92,7 +110,9 @@ def test_a_stream_that_no_filter_looks_at_passes_byte_for_byte(
 
 @given(st.lists(PIECES, max_size=20), SIZES)
 def test_completions_leave_as_their_redaction(pieces: list[str], sizes: list[int]) -> None:
-    bodies = [{"id": "c", "choices": [{"index": 0, "text": piece, "finish_reason": None}]} for piece in pieces]
+    bodies = [
+        {"id": "c", "choices": [{"index": 0, "text": piece, "finish_reason": None}]} for piece in pieces
+    ]
     bodies.append({"id": "c", "choices": [{"index": 0, "text": "", "finish_reason": "stop"}]})
     out = run(COMPLETIONS.rewriter(open_everything, keeps_passages=False), cut(chat_stream(*bodies), sizes))
     assert redact("".join(pieces)) == "".join(body["choices"][0]["text"] for body in bodies_of(out))
@@ -113,8 +133,36 @@ def test_passages_are_the_texts_that_were_let_go_and_end(pieces: list[str], size
     assert [] == rewriter.take_passages()
 
 
+def test_passages_of_texts_that_come_interleaved_say_which_text_they_are_of() -> None:
+    bodies = [
+        chunk(delta_of(f"tool {call}", text)) for call, text in ((0, "a1"), (1, "b1"), (0, "a2"), (1, "b2"))
+    ]
+    rewriter = CHAT.rewriter(open_everything, keeps_passages=True)
+    rewriter.feed(chat_stream(*bodies, chunk(finish="tool_calls")))
+    passages = rewriter.take_passages()
+    for number, text in ((0, "a1a2"), (1, "b1b2")):
+        mine = [passage for passage in passages if passage.number == number]
+        assert text == "".join(passage.text for passage in mine)
+        assert [False] * (len(mine) - 1) + [True] == [passage.is_last for passage in mine]
+
+
+def test_text_after_its_end_passes_where_nothing_looks() -> None:
+    data = chat_stream(chunk({"content": "a"}, finish="stop"), chunk({"content": "b"}, finish="stop"))
+    assert data == run(CHAT.rewriter(open_nothing, keeps_passages=False), cut(data, [60]))
+
+
+def test_forms_that_change_again_and_again_are_learned_anew() -> None:
+    text = f"many {SECRET} words " * 60
+    events = [
+        sse({**chunk({"content": text[at : at + 2]}), "created": at // 40}) for at in range(0, len(text), 2)
+    ]
+    assert redact(text) == chat_text(run(CHAT.rewriter(open_everything, keeps_passages=False), events))
+
+
 def test_deltas_of_one_read_that_change_leave_as_one_event() -> None:
-    data = chat_stream(*[chunk({"content": piece}) for piece in ("one ", "two ", "key sk-", "abc123 ", "three s")])
+    data = chat_stream(
+        *[chunk({"content": piece}) for piece in ("one ", "two ", "key sk-", "abc123 ", "three s")]
+    )
     rewriter = CHAT.rewriter(open_everything, keeps_passages=False)
     out = rewriter.feed(data.removesuffix(sse("[DONE]")))
     assert ["one ", f"two key {MARK} three "] == [b["choices"][0]["delta"]["content"] for b in bodies_of(out)]
@@ -122,7 +170,9 @@ def test_deltas_of_one_read_that_change_leave_as_one_event() -> None:
 
 
 def test_what_is_held_goes_out_before_the_event_that_ends_its_choice() -> None:
-    data = chat_stream(chunk({"content": "a sk-ab"}), chunk(finish="stop"), chunk({"content": "other"}, index=1))
+    data = chat_stream(
+        chunk({"content": "a sk-ab"}), chunk(finish="stop"), chunk({"content": "other"}, index=1)
+    )
     bodies = bodies_of(run(CHAT.rewriter(open_everything, keeps_passages=False), [data]))
     assert [("a ", None), ("sk-ab", None), (None, "stop"), ("other", None)] == [
         (body["choices"][0]["delta"].get("content"), body["choices"][0]["finish_reason"]) for body in bodies
@@ -148,7 +198,9 @@ def test_where_a_filter_stops_what_stands_before_the_match_is_the_last_that_goes
         return SecretFilter(stops=True)
 
     for sizes in ([1], [100000]):
-        data = chat_stream(chunk({"content": "fine "}), chunk({"content": "then sk-a"}), chunk({"content": "bc123 and more"}))
+        data = chat_stream(
+            chunk({"content": "fine "}), chunk({"content": "then sk-a"}), chunk({"content": "bc123 and more"})
+        )
         rewriter = CHAT.rewriter(open_stopping, keeps_passages=True)
         out = run(rewriter, cut(data, sizes))
         assert rewriter.stopped
@@ -161,7 +213,9 @@ def test_where_a_filter_stops_what_stands_before_the_match_is_the_last_that_goes
 @pytest.mark.parametrize("looks", [True, False])
 def test_log_probabilities_and_token_ids_leave_only_where_nothing_looks(looks: bool) -> None:
     logprobs = {"content": [{"token": SECRET, "logprob": -0.5, "bytes": [115], "top_logprobs": []}]}
-    data = chat_stream(chunk({"content": "x"}, logprobs=logprobs, token_ids=[7, 8]), chunk({}, logprobs=logprobs))
+    data = chat_stream(
+        chunk({"content": "x"}, logprobs=logprobs, token_ids=[7, 8]), chunk({}, logprobs=logprobs)
+    )
     out = run(CHAT.rewriter(open_everything if looks else open_nothing, keeps_passages=False), [data])
     choices = [body["choices"][0] for body in bodies_of(out)]
     assert ([None, None] if looks else [logprobs, logprobs]) == [choice["logprobs"] for choice in choices]
@@ -283,8 +337,16 @@ def test_a_stream_with_too_many_texts_is_refused() -> None:
             rewriter.feed(sse(chunk({"content": "a"}, index=index)))
 
 
+def test_names_that_lead_to_a_text_are_bounded() -> None:
+    with pytest.raises(MalformedStream, match="too long"):
+        CHAT.rewriter(open_everything, keeps_passages=False).feed(sse(chunk({"x" * 2000: {"text": "a"}})))
+
+
 def test_halves_of_surrogate_pairs_pass_as_escapes() -> None:
-    halves = [b'data: {"choices":[{"index":0,"delta":{"content":"\\ud83d"}}]}\n\n', b'data: {"choices":[{"index":0,"delta":{"content":"\\ude00s"}}]}\n\n']
+    halves = [
+        b'data: {"choices":[{"index":0,"delta":{"content":"\\ud83d"}}]}\n\n',
+        b'data: {"choices":[{"index":0,"delta":{"content":"\\ude00s"}}]}\n\n',
+    ]
     out = run(CHAT.rewriter(open_everything, keeps_passages=False), [*halves, sse("[DONE]")])
     text = chat_text(out)
     assert "😀s" == text.encode("utf-16", "surrogatepass").decode("utf-16")

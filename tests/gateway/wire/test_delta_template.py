@@ -6,18 +6,42 @@ import json
 from typing import Any
 
 import pytest
-from gateway.wire.stream_makers import SECRET, chat_text, chunk, open_everything, redact, run, sse
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.wire.stream_makers import SECRET, chat_text, chunk, open_everything, redact, run, sse
 from verilabel.gateway.wire.catalogue import DIALECTS
 from verilabel.gateway.wire.interface import MalformedStream
 from verilabel.gateway.wire.template import DeltaTemplate, learn_template
 
 CHAT = DIALECTS["/v1/chat/completions"]
 FRAGMENTS = st.sampled_from(
-    [b'"', b"\\", b'\\"', b"\\\\", b"\\u0041", b"\\ud83d", b"\\ude00", b"\n", b"\r", b"\xff", b"\xc3", b"\xa9", b"a", b"sk-",
-     b'","logprobs":null}', b'"},"x":{"content":"', b"\x00", b"}", b"{", b"\x7f", b"\\u00", b" ", b'"obfuscation":"', b'","obfuscation":"']
+    [
+        b'"',
+        b"\\",
+        b'\\"',
+        b"\\\\",
+        b"\\u0041",
+        b"\\ud83d",
+        b"\\ude00",
+        b"\n",
+        b"\r",
+        b"\xff",
+        b"\xc3",
+        b"\xa9",
+        b"a",
+        b"sk-",
+        b'","logprobs":null}',
+        b'"},"x":{"content":"',
+        b"\x00",
+        b"}",
+        b"{",
+        b"\x7f",
+        b"\\u00",
+        b" ",
+        b'"obfuscation":"',
+        b'","obfuscation":"',
+    ]
 )
 
 
@@ -55,8 +79,11 @@ def read_in_full(raw: bytes, like: bytes) -> str | None:
 
 
 @pytest.mark.parametrize(("number", "padding"), [(None, None), (7, None), (None, "abc"), (7, "abc")])
-@given(parts=st.lists(FRAGMENTS, max_size=6), digits=st.sampled_from([b"7", b"12", b"07", b"-1", b"1.0", b"", b"1e3"]),
-       pad=st.sampled_from([b"", b"xyz", b'x"', b"x\\", b"x y", b"\n"]))
+@given(
+    parts=st.lists(FRAGMENTS, max_size=6),
+    digits=st.sampled_from([b"7", b"12", b"07", b"-1", b"1.0", b"", b"1e3"]),
+    pad=st.sampled_from([b"", b"xyz", b'x"', b"x\\", b"x y", b"\n"]),
+)
 def test_what_the_short_way_reads_is_what_a_parser_reads(
     number: int | None, padding: str | None, parts: list[bytes], digits: bytes, pad: bytes
 ) -> None:
@@ -83,7 +110,12 @@ def test_events_of_the_form_are_read_and_written(text: str, number: int, padding
 
 
 def test_a_member_of_the_same_name_elsewhere_is_not_taken_for_the_text() -> None:
-    body = {"a": {"content": "hello"}, "content": "hello", "b": {"content": "hello"}, "c": '"content":"hello"'}
+    body = {
+        "a": {"content": "hello"},
+        "content": "hello",
+        "b": {"content": "hello"},
+        "c": '"content":"hello"',
+    }
     raw = sse(body)
     template = learn_template(raw, body, body, "content")
     assert isinstance(template, DeltaTemplate)
@@ -98,7 +130,9 @@ def test_a_name_that_is_written_with_escapes_is_not_learned_wrongly() -> None:
 
 
 @given(st.lists(st.lists(FRAGMENTS, max_size=4).map(b"".join), min_size=1, max_size=8), st.booleans())
-def test_a_stream_read_the_short_way_gives_the_texts_of_one_read_the_long_way(inner: list[bytes], at_once: bool) -> None:
+def test_a_stream_read_the_short_way_gives_the_texts_of_one_read_the_long_way(
+    inner: list[bytes], at_once: bool
+) -> None:
     like = sse(chunk({"content": "hello"}))
     events = [like] + [like.replace(b"hello", part) for part in inner] + [like]
 

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import pytest
-from gateway.wire.stream_makers import cut, events_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.wire.stream_makers import cut, events_of
 from verilabel.gateway.wire.interface import MalformedStream
 from verilabel.gateway.wire.sse import EventReader, read_event, write_event
 
 LINES = st.sampled_from(
-    [b"data: a", b"data:b", b"data: \xc3\xa9", b"event: ping", b": words", b"", b"id: 7", b"data", b"retry: 3", b"data: c: d"]
+    [
+        b"data: a",
+        b"data:b",
+        b"data: \xc3\xa9",
+        b"event: ping",
+        b": words",
+        b"",
+        b"id: 7",
+        b"data",
+        b"retry: 3",
+        b"data: c: d",
+    ]
 )
 ENDS = st.sampled_from([b"\n", b"\r\n", b"\r"])
 
@@ -81,7 +92,9 @@ def test_ten_megabytes_without_an_event_are_refused_at_one(end: bytes, size: int
 def test_an_event_beyond_the_limit_is_refused_even_if_it_comes_at_once() -> None:
     with pytest.raises(MalformedStream):
         EventReader(limit=100).feed(b"data: " + b"x" * 200 + b"\n\n")
-    assert [b"data: " + b"x" * 50 + b"\n\n"] * 9 == EventReader(limit=100).feed((b"data: " + b"x" * 50 + b"\n\n") * 9)
+    assert [b"data: " + b"x" * 50 + b"\n\n"] * 9 == EventReader(limit=100).feed(
+        (b"data: " + b"x" * 50 + b"\n\n") * 9
+    )
 
 
 def test_names_of_events_are_names() -> None:

@@ -81,6 +81,14 @@ class Programs:
         return [self._searched[i] for i in sorted(found)] if found else self._searched
 
 
+def require_rule(rule: Rule, where: str) -> None:
+    """Raises MalformedInput, LimitExceeded or MissingExtra if a rule cannot be run; `where` is its place."""
+    try:
+        Programs([rule])
+    except MalformedInput as error:
+        raise type(error)(error.message, where=where, hint=error.hint) from error
+
+
 def _compile_together(texts: list[PatternTexts]) -> tuple[Run, Run, Any]:
     re2 = _re2()
     which = re2.Set.MatchSet(_options(never_capture=True))

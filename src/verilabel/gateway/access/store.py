@@ -242,19 +242,10 @@ class KeyStore:
 
 
 def check_wish(wish: KeyWish) -> KeyWish:
-    """A wish with its user filled in. Raises MalformedInput where a word in it cannot be one.
-
-    Users are lower-case ASCII: two spellings of one person would otherwise be two people when votes are counted.
-    """
+    """A wish with its user filled in. Raises MalformedInput where a word in it cannot be one."""
     if not wish.name or len(wish.name) > 200 or not wish.name.isprintable() or wish.name != wish.name.strip():
         raise MalformedInput("a key's name is 1 to 200 printable characters", where="$.name")
-    user = (wish.user or wish.name).lower()
-    if not _USER.fullmatch(user):
-        raise MalformedInput(
-            f"{user[:80]!r} cannot name a user",
-            where="$.user",
-            hint="letters a to z, digits and ._@+/- such as alice@example.org",
-        )
+    user = check_user(wish.user or wish.name)
     if wish.role not in ROLES:
         raise MalformedInput("no such role", where="$.role", hint=", ".join(ROLES))
     for field, words in (("models", wish.models), ("limits", wish.limits)):
@@ -264,6 +255,21 @@ def check_wish(wish: KeyWish) -> KeyWish:
     if wish.lasts_s is not None and not 1 <= wish.lasts_s <= 100 * 366 * 86_400:
         raise MalformedInput("a key lasts at least a second and at most 100 years", where="$.lasts_s")
     return msgspec.structs.replace(wish, user=user)
+
+
+def check_user(user: str) -> str:
+    """A user's name in the one spelling it has. Raises MalformedInput.
+
+    Lower-case ASCII: two spellings of one person would otherwise be two people when votes are counted.
+    """
+    name = user.lower()
+    if not _USER.fullmatch(name):
+        raise MalformedInput(
+            f"{name[:80]!r} cannot name a user",
+            where="$.user",
+            hint="letters a to z, digits and ._@+/- such as alice@example.org",
+        )
+    return name
 
 
 def _check_words(words: Sequence[str], where: str) -> None:

@@ -98,6 +98,7 @@ class ApprovalsApi:
         reader = self._authority.require(request, *READERS)
         if self._queue.watch.is_full:
             raise ApiRefusal(429, "limit", "too many follow the approvals already")
+        await self._queue.watch.begin()
         return StreamingResponse(
             self._events(reader, token_of(request)), headers=HEADERS, media_type="text/event-stream"
         )

@@ -94,7 +94,8 @@ class _Cell:
         self.bundle = bundle
         self.model = model
         self.base_url = base_url
-        self.requested = [(row, key) for row in rows for key in row.scope if key in REQUEST_KEYS]
+        of_request = (*REQUEST_KEYS, "provider_model") if model is None else REQUEST_KEYS
+        self.requested = [(row, key) for row in rows for key in row.scope if key in of_request]
         self.observed = [(row, key) for row in rows for key in row.scope if key in SERVED_KEYS]
         self.standing = Standing(admitted=False, reasons=("label: nothing is known of it yet",))
         self.holds_from = self.holds_until = datetime.min.replace(tzinfo=UTC)
@@ -266,7 +267,7 @@ class LabelAdmission:
             return
         self._judge_label(row, found, notes, in_force=failure is None)
         for key in row.scope:
-            if key in TARGET_KEYS:
+            if key in TARGET_KEYS and (key != "provider_model" or cell.model is not None):
                 says_of_key = find_target_difference(
                     key, found.system, model=cell.model, base_url=cell.base_url
                 )

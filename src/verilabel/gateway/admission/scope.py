@@ -6,7 +6,8 @@ What is compared for each key of `AdmissionRow.scope`:
   compared as decimals (`"0.70"` equals `0.7`); a parameter on one side alone is a difference.
 - `system_prompt`: SHA-256 of the UTF-8 bytes of the system prompt in use; none and the empty one are the same.
 - `tools`: the same names, each with SHA-256 of the definition's canonical bytes (RFC 8785).
-- `guardrails`: the label names exactly one guardrail, `verilabel-policy`, with the digest of the gateway's policy.
+- `guardrails`: the label names exactly one guardrail, `verilabel-policy`, with the digest of the gateway's policy (in
+  use is that digest, or a mapping of names to digests).
 - `provider_model`, `base_url`: what the target asks, at which address (without a slash at the end). With
   `provider_model` a model that the provider says it served must be one that answered when the label was made.
 - `fingerprint`: a system fingerprint that the provider says must be one of those of the label's answers.
@@ -38,7 +39,10 @@ MAX_NUMBER = 40
 
 
 def find_request_difference(key: str, system: SystemDescriptor, in_use: Mapping[str, Any]) -> str | None:
-    """In what way a request leaves the label's scope under one of `REQUEST_KEYS`, in words, or None."""
+    """In what way a request leaves the label's scope under one of `REQUEST_KEYS`, in words, or None.
+
+    `provider_model` is asked of a request only where the target leaves the model to it.
+    """
     match key:
         case "params":
             return _find_in_params(system.params, in_use.get("params") or {})
@@ -46,6 +50,8 @@ def find_request_difference(key: str, system: SystemDescriptor, in_use: Mapping[
             return _find_in_prompt(system.system_prompt, in_use.get("system") or "")
         case "tools":
             return _find_in_tools(system.tools, in_use.get("tools") or {})
+        case "provider_model":
+            return find_target_difference(key, system, model=in_use.get("provider_model"), base_url="")
         case _:
             return _find_in_guardrails(system.guardrails, in_use.get("guardrails"))
 
@@ -98,7 +104,7 @@ def comparable(value: Any) -> Any:
 
 
 def _is_same(label: Any, used: Any) -> bool:
-    return (type(label) is type(used) and label == used) or comparable(label) == comparable(used)
+    return bool((type(label) is type(used) and label == used) or comparable(label) == comparable(used))
 
 
 def _can_be_number(text: str) -> bool:
@@ -158,8 +164,10 @@ def _find_in_tools(label: Mapping[str, str], tools: Mapping[str, Any]) -> str | 
     return f"tools: {', '.join(words)}" if words else None
 
 
-def _find_in_guardrails(label: Mapping[str, str], policy: str | None) -> str | None:
-    if dict(label) == ({} if policy is None else {GUARDRAIL: policy}):
+def _find_in_guardrails(label: Mapping[str, str], used: str | Mapping[str, str] | None) -> str | None:
+    if isinstance(used, str):
+        used = {GUARDRAIL: used}
+    if dict(label) == dict(used or {}):
         return None
     if others := sorted(set(label) - {GUARDRAIL}):
         return f"guardrails: the label was made with {', '.join(others[:3])}, which is not this gateway's"

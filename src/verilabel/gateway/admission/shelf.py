@@ -4,16 +4,20 @@ A bundle is read as one state: its files' sizes, times and inodes are noted befo
 where they differ it is verified again. So a bundle that is replaced never counts half old and half new. What was
 found last stands while a changed bundle is verified, for `SETTLE_S` at most; then, and where a bundle is gone or
 cannot be verified, no label stands.
+
+On the timer the files are hashed, outside the interpreter's lock; where they are the same bytes they need not be
+verified again, since the clock alone changes what was found (`labels` looks at it), unless others' statements are
+enclosed: those are dated, and count by the time of reading.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +25,7 @@ import msgspec
 
 from verilabel.errors import MalformedInput, UsageError, VerilabelError
 from verilabel.evidence.container import Container, open_container
-from verilabel.evidence.layout import MAX_FILES, MEASURES
+from verilabel.evidence.layout import GIVEN, MAX_FILES, MEASURES, STATEMENTS
 from verilabel.evidence.reading import read_document
 from verilabel.evidence.trust import TrustPolicy
 from verilabel.evidence.verification import Verification
@@ -34,6 +38,7 @@ SETTLE_S = 60.0
 ABSENCE_S = 0.25
 """A bundle that is gone for less than this is one that is being replaced by two renames."""
 ATTEMPTS = 5
+THREADS = 2
 
 State = tuple[tuple[str, int, int, int, int], ...]
 """Of each file: path, size, times of change of content and of inode in nanoseconds, inode."""
@@ -50,14 +55,16 @@ class Shelved(msgspec.Struct, frozen=True, kw_only=True):
     failure: str | None = None
     at: datetime
     state: State = ()
+    hashed: bytes = b""
+    """SHA-256 over all files, where the same bytes would be found the same; else empty."""
     round: int = 0
-    """Grows with every verification."""
+    """Grows whenever the bundle was verified, or was seen to hold the same bytes."""
 
 
 def state_of(bundle: Path) -> State:
     """Which files a bundle has, in which state. Raises OSError where there is none, MalformedInput for too many."""
     real = bundle.resolve(strict=True)
-    files = [real] if real.is_file() else sorted(path for path in real.rglob("*") if not path.is_dir())
+    files = _files_of(real)
     if len(files) > MAX_FILES:
         raise MalformedInput(f"more than {MAX_FILES} files", where=str(bundle))
     noted = []
@@ -94,10 +101,11 @@ class LabelShelf:
         }
         self._verified_at = dict.fromkeys(self._shelved, 0.0)
         self._listeners: list[Callable[[Path], None]] = []
-        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="labels")
-        self._task: asyncio.Task[None] | None = None
+        self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="labels")
+        self._tasks: list[asyncio.Task[None]] = []
         self.rounds = 0
         """Verifications carried out so far."""
+        self._turns = 0
 
     def find(self, bundle: Path) -> Shelved:
         """What is known of a bundle of this shelf."""
@@ -109,32 +117,55 @@ class LabelShelf:
 
     async def open(self) -> None:
         """Verify every bundle, then keep looking in the background."""
-        for bundle in self._shelved:
-            await self._verify(bundle)
-        self._task = asyncio.create_task(self._keep_looking())
+        await asyncio.gather(*map(self._verify, self._shelved))
+        self._tasks = [asyncio.create_task(self._keep_looking(bundle)) for bundle in self._shelved]
 
     async def close(self) -> None:
         """Stop looking."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def look(self) -> None:
         """Look once at every bundle; verify those that changed or whose time has come."""
-        loop = asyncio.get_running_loop()
-        for bundle, shelved in list(self._shelved.items()):
-            state = await loop.run_in_executor(self._threads, _settled_state, bundle)
-            is_due = time.monotonic() - self._verified_at[bundle] >= self._verify_every_s
-            if state != shelved.state or is_due:
-                await self._verify(bundle)
+        await asyncio.gather(*map(self._look_at, self._shelved))
 
-    async def _keep_looking(self) -> None:
+    async def _look_at(self, bundle: Path) -> None:
+        looking = asyncio.get_running_loop().run_in_executor(self._threads, _settled_state, bundle)
+        try:
+            state = await asyncio.wait_for(looking, SETTLE_S)
+        except TimeoutError:
+            waiting = f"its file system has not answered for {SETTLE_S:.0f} s"
+            self._put(bundle, Shelved(failure=waiting, at=self._clock()))
+            return
+        shelved = self._shelved[bundle]
+        is_due = time.monotonic() - self._verified_at[bundle] >= self._verify_every_s
+        if state != shelved.state or (is_due and not shelved.hashed):
+            await self._verify(bundle)
+        elif is_due:
+            await self._hash_again(bundle, shelved)
+
+    async def _hash_again(self, bundle: Path, shelved: Shelved) -> None:
+        hashing = asyncio.get_running_loop().run_in_executor(self._threads, _hash_files, bundle)
+        if await asyncio.wait_for(hashing, SETTLE_S) != shelved.hashed:
+            await self._verify(bundle)
+            return
+        self._verified_at[bundle] = time.monotonic()
+        self._turns += 1
+        self._put(bundle, msgspec.structs.replace(shelved, round=self._turns))
+
+    async def _keep_looking(self, bundle: Path) -> None:
         while True:
             await asyncio.sleep(self._look_every_s)
-            await self.look()
+            try:
+                await self._look_at(bundle)
+            except (
+                Exception
+            ) as error:  # whatever it is: a bundle that is not looked after any more does not stand
+                says = f"it could not be looked at: {type(error).__name__}"
+                self._put(bundle, Shelved(failure=says, at=self._clock()))
 
     async def _verify(self, bundle: Path) -> None:
         work = asyncio.get_running_loop().run_in_executor(self._threads, self._examine, bundle)
@@ -145,8 +176,9 @@ class LabelShelf:
             self._put(bundle, Shelved(failure=waiting, at=self._clock()))
             shelved = await work
         self.rounds += 1
+        self._turns += 1
         self._verified_at[bundle] = time.monotonic()
-        self._put(bundle, msgspec.structs.replace(shelved, round=self.rounds))
+        self._put(bundle, msgspec.structs.replace(shelved, round=self._turns))
 
     def _put(self, bundle: Path, shelved: Shelved) -> None:
         self._shelved[bundle] = shelved
@@ -179,12 +211,14 @@ class LabelShelf:
                 return Shelved(found=found, failure=_first_line(found.failure), at=now, state=state)
             with open_container(path) as container:
                 served = read_served(container)
+                is_dated = any(name.startswith((STATEMENTS, GIVEN)) for name in container.sizes)
+            hashed = b"" if is_dated or found.failure is not None else _hash_files(bundle)
         except (VerilabelError, OSError) as error:
             return Shelved(failure=_first_line(error), at=now, state=state)
         except Exception as error:  # whatever a hostile bundle brings about, no label stands by it
             return Shelved(failure=f"it cannot be verified: {type(error).__name__}", at=now, state=state)
         failure = None if found.failure is None else _first_line(found.failure)
-        return Shelved(found=found, served=served, failure=failure, at=now, state=state)
+        return Shelved(found=found, served=served, failure=failure, at=now, state=state, hashed=hashed)
 
 
 def read_served(container: Container) -> frozenset[tuple[str, str]]:
@@ -194,6 +228,19 @@ def read_served(container: Container) -> frozenset[tuple[str, str]]:
     """
     document = parse_json(read_document(container, MEASURES), where=MEASURES)
     return frozenset((row["served_model"], row["fingerprint"]) for row in document["served"])
+
+
+def _hash_files(bundle: Path) -> bytes:
+    """SHA-256 over the digests of a bundle's files in the order of their paths. Raises OSError."""
+    whole = hashlib.sha256()
+    for path in _files_of(bundle.resolve(strict=True)):
+        with path.open("rb", buffering=0) as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.digest()
+
+
+def _files_of(real: Path) -> list[Path]:
+    return [real] if real.is_file() else sorted(path for path in real.rglob("*") if not path.is_dir())
 
 
 def _settled_state(bundle: Path) -> State:

@@ -75,6 +75,7 @@ class DatabaseQueue:
         much is held already, DatabaseLost where it cannot be kept: either way the action must be refused.
         """
         checked = check_action(action)
+        self.watch.start()  # what is held here is also swept from here, when its time is up
         async with self.database.transaction() as transaction:
             moment = await tick(transaction)
             rows = await self._open_rows(transaction, moment, checked.subject)
@@ -147,6 +148,7 @@ class DatabaseQueue:
 
         Raises MalformedInput where there is none of this id, DatabaseLost.
         """
+        await self.watch.begin()
         with self.watch.waiting_for(approval) as changed:
             found = await self.find(approval)
             if found is not None and found.state == "pending" and timeout_s > 0:
@@ -266,6 +268,7 @@ def check_action(action: HeldAction) -> HeldAction:
         reason=tuple(_storable(reason, MAX_REASON) for reason in action.reason[:MAX_REASONS]),
         requester=_storable(action.requester, 256),
         key=_storable(action.key, 256),
+        policy=_storable(action.policy, 256),
         route=_storable(action.route, 512),
     )
 

@@ -37,7 +37,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Watch:
-    """The changes of one queue. Nothing is asked of the database while nobody waits and nothing is kept running."""
+    """The changes of one queue. A queue that never held or waited for anything asks nothing of the database."""
 
     def __init__(self, database: Database, expire: Callable[[], Awaitable[int]]) -> None:
         self._database = database
@@ -49,9 +49,24 @@ class Watch:
         self._is_closed = False
 
     def start(self) -> None:
-        """Look at the database from now on, also for deadlines. Workers that hold actions call it."""
+        """Look at the database from now on, also for deadlines: a queue that holds an action calls it."""
         if self._polling is None and not self._is_closed:
             self._polling = asyncio.create_task(self._keep_polling(), name="approvals")
+
+    async def begin(self) -> None:
+        """Look from now on: every change that is committed after this returns will be told. Raises DatabaseLost.
+
+        Who waits begins first and looks at the approval afterwards; the other way round a change could fall between.
+        """
+        await self._begin()
+        self.start()
+
+    async def _begin(self) -> tuple[int, str]:
+        if self._seen is None:
+            rows = await self._database.fetch(statements.LAST_CHANGE)
+            found = (int(rows[0][0]), _AFTER_ALL)
+            self._seen = found if self._seen is None else min(self._seen, found)
+        return self._seen
 
     async def close(self) -> None:
         """Stop looking and wake everybody."""
@@ -80,8 +95,7 @@ class Watch:
 
     @contextmanager
     def waiting_for(self, approval: str) -> Iterator[Callable[[float], Awaitable[None]]]:
-        """Wait for an approval to leave `pending`: what is given waits so many seconds at most."""
-        self.start()
+        """Wait for an approval to leave `pending`: what is given waits so many seconds at most. `begin` comes first."""
         event = asyncio.Event()
         self._waiting.setdefault(approval, set()).add(event)
 
@@ -109,11 +123,10 @@ class Watch:
     def reading(self) -> Iterator[asyncio.Queue[Change | None]]:
         """All changes from now on, in order; None ends them, where a reader was too slow or the watch ended.
 
-        A change of this worker may come twice. Raises LimitExceeded where too many read already.
+        `begin` comes first. A change of this worker may come twice. Raises LimitExceeded where too many read already.
         """
         if self.is_full:
             raise LimitExceeded(f"{MAX_READERS} read the changes already")
-        self.start()
         reader: asyncio.Queue[Change | None] = asyncio.Queue(MAX_BACKLOG)
         if self._is_closed:
             self._end(reader)
@@ -147,13 +160,10 @@ class Watch:
             await asyncio.sleep(POLL_S)
 
     async def _poll(self) -> None:
-        if self._seen is None:
-            # what changed before this look is found by those who wait, when they look themselves
-            rows = await self._database.fetch(statements.LAST_CHANGE)
-            self._seen = (int(rows[0][0]), _AFTER_ALL)
-        if (await self._database.fetch(statements.COUNT_OPEN))[0][0]:
+        seen = await self._begin()
+        if await self._database.fetch(statements.ANY_OPEN):
             await self._expire()
-        while rows := await self._database.fetch(statements.CHANGES, (*self._seen, _PAGE)):
+        while rows := await self._database.fetch(statements.CHANGES, (*seen, _PAGE)):
             for number, approval, state in rows:
                 self.note(Change(approval, state, number))
-            self._seen = (rows[-1][0], rows[-1][1])
+            seen = self._seen = (rows[-1][0], rows[-1][1])

@@ -128,6 +128,8 @@ class AuditTrail:
         self.lost = 0
         """Records that could not be written since the trail was opened."""
         self.appended = 0
+        self.faults = 0
+        """Times that syncing, looking or signing failed."""
         self._worker = worker
         self._key = key
         self._keeps_content = keeps_content
@@ -356,11 +358,11 @@ class AuditTrail:
                 self._tell_gap()
 
     def _keep_safe(self) -> None:
-        """The thread: sync, mend, look after the file, sign. What fails is tried again at the next turn."""
+        """The thread: sync, mend, look after the file, sign. What fails is counted, and tried again."""
         looked = signed = time.monotonic()
         while not self._stopped.wait(self._sync_s):
             now = time.monotonic()
-            with suppress(OSError):
+            try:
                 self.sync()
                 self.mend()
                 if now - looked >= LOOK_EVERY_S:
@@ -369,6 +371,8 @@ class AuditTrail:
                 if now - signed >= self._checkpoint_s:
                     signed = now
                     self.checkpoint()
+            except Exception:  # the thread must outlive whatever goes wrong once
+                self.faults += 1
 
     def close(self) -> None:
         """Write the last line, force everything onto the disk, and let go of the file. Raises OSError."""

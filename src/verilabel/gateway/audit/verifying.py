@@ -145,10 +145,16 @@ def verify_trail(
     for mark in [*_marks_of_notes(checkpoints, keys), *_marks_of_files(paths, successors)]:
         _note_mark(mark, marks, report)
     since_us = 0 if since is None else int(since.timestamp() * 1e6)
+    carried: dict[str, set[str]] = {}
     for path in paths:
-        _FileCheck(path, keys, marks.get(path.name, {}), report, since_us, each).run(
-            successors.get(path.name)
-        )
+        check = _FileCheck(path, keys, marks.get(path.name, {}), report, since_us, each)
+        check.begun = carried.pop(path.name, set())
+        check.run(successors.get(path.name))
+        if check.next is not None:  # a request may end in the file of the next day
+            carried[check.next] = check.begun
+        else:
+            report.counts.unfinished += len(check.begun)
+    report.counts.unfinished += sum(map(len, carried.values()))
     _check_missing(marks, {path.name for path in paths}, since, report)
     return report
 
@@ -243,8 +249,10 @@ class _FileCheck:
         self._found = FileReport(path.name)
         self._previous = START
         self._key: str | None = None
-        self._begun: set[str] = set()
-        self._next: str | None = None
+        self.begun: set[str] = set()
+        """Ids of requests that began and have not ended."""
+        self.next: str | None = None
+        """The file that continues this one."""
 
     def run(self, successor: str | None) -> None:
         """Read the file and add what was found to the report. `successor` is the file that says it continues this."""
@@ -258,7 +266,6 @@ class _FileCheck:
                 break
             else:
                 self._take_torn(line)
-        self._report.counts.unfinished += len(self._begun)
         self._check_end(successor)
 
     def _object(self, says: str) -> None:
@@ -318,7 +325,7 @@ class _FileCheck:
         elif isinstance(found, Gap):
             self._report.counts.lost += found.lost
         else:
-            self._found.end, self._next = "closed", found.next
+            self._found.end, self.next = "closed", found.next
             self._found.unsigned_tail -= 1
 
     def _check_note(self, found: CheckpointLine) -> None:
@@ -345,10 +352,10 @@ class _FileCheck:
         counts.records += 1
         counts.events[found.event] += 1
         if found.event == "begun":
-            if len(self._begun) < MAX_UNFINISHED:
-                self._begun.add(found.id)
+            if len(self.begun) < MAX_UNFINISHED:
+                self.begun.add(found.id)
         else:
-            self._begun.discard(found.id)
+            self.begun.discard(found.id)
             if found.outcome:
                 counts.outcomes[found.outcome] += 1
             if found.outcome in ("answered", "cut"):
@@ -367,7 +374,7 @@ class _FileCheck:
         found = self._found
         if not found.lines:
             found.end = "torn"
-        if successor is not None and (found.end != "closed" or self._next != successor):
+        if successor is not None and (found.end != "closed" or self.next != successor):
             self._report.object(
                 found.name, found.lines, f"{successor} continues it, and its last line is missing"
             )

@@ -98,6 +98,7 @@ class AdapterGuard(AwaitedGuard):
         self._own_version = self.version
         self._idle: asyncio.Queue[Process | None] = asyncio.Queue()
         self._running: set[Process] = set()
+        self._ending: set[asyncio.Task[None]] = set()
         self._in_line = 0
         self._asked = 0
         self.restarts = 0
@@ -117,7 +118,7 @@ class AdapterGuard(AwaitedGuard):
     async def close(self) -> None:
         """End the processes."""
         self.is_open = False
-        await asyncio.gather(*(self._end(process) for process in tuple(self._running)))
+        await asyncio.gather(*(self._end(process) for process in tuple(self._running)), *self._ending)
 
     async def look(self, text: str, place: Place, /) -> Judgement:
         """Put a text to the package."""
@@ -204,7 +205,8 @@ class AdapterGuard(AwaitedGuard):
     def _forget(self, process: Process) -> None:
         """End a process without waiting for it."""
         task = asyncio.get_running_loop().create_task(self._end(process, grace_s=0.0))
-        self._ending = task
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     async def _end(self, process: Process, *, grace_s: float = 2.0) -> None:
         self._running.discard(process)

@@ -232,8 +232,8 @@ def check_settings(entry: GuardEntry, where: str) -> None:
         if direction not in kind.directions:
             raise MalformedInput(
                 f"{entry.use} cannot look at the {direction}",
-                where=f"{where}.on",
-                hint=f"on: {list(kind.on)}",
+                where=f"{where}.directions",
+                hint=f"directions: [{', '.join(kind.directions)}]",
             )
     place = f"{where}.settings"
     if kind.settings is None or kind.settings is PackSettings:

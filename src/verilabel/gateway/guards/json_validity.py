@@ -20,11 +20,11 @@ from verilabel.gateway.guards.settings import version_of
 from verilabel.records.canonical import sha256_hex
 
 MAX_JSON_CHARS = 2**20
-MAX_SCHEMA_BYTES = 256 * 1024
+MAX_SCHEMA_BYTES = 64 * 1024
 MAX_SCHEMAS = 64
 """Validators that are kept ready, of policies and requests."""
-MAX_STEPS = 200_000
-"""Keywords of a schema that are looked at in one validation (some 0.5 s)."""
+MAX_STEPS = 50_000
+"""Keywords of a schema that are looked at in one validation (1.5 s for the slowest, references)."""
 _FENCE = "```"
 Keyword = Callable[[Any, Any, Any, Any], Any]
 

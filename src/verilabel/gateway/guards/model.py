@@ -103,7 +103,7 @@ class ModelGuard(AwaitedGuard):
         kept = self.cache.find(key)
         if kept is not None:
             return kept
-        reply = await self._asker.ask(self._fill(direction, prompt, text), self._rules.params)
+        reply = await self._asker.ask(self.questions(direction, prompt, text), self._rules.params)
         # without white space in front the reader's patterns need linear time
         verdict = read_verdict(
             self._rules.format, self._rules.key, self._words, reply.strip()[-MAX_REPLY_CHARS:].strip()
@@ -114,7 +114,8 @@ class ModelGuard(AwaitedGuard):
         self.cache.keep(key, judgement)
         return judgement
 
-    def _fill(self, direction: Direction, prompt: str, text: str) -> tuple[Message, ...]:
+    def questions(self, direction: Direction, prompt: str, text: str) -> tuple[Message, ...]:
+        """The messages that put a text to the model; its places are filled in one pass, so that no text is one."""
         asked, said = well_formed(prompt), well_formed(text)
         # the code is a digest of the texts, so that no text can close the marks around itself
         fill = {"prompt": asked, "output": said, "code": sha256_hex(jcs([asked, said]))[:12]}
@@ -132,6 +133,6 @@ def _ask_plainly(rules: JudgeRules) -> tuple[Message, ...]:
 def _with_policy(settings: ModelGuardSettings, messages: tuple[Message, ...]) -> tuple[Message, ...]:
     if settings.policy is None:
         return messages
-    policy = settings.policy.replace("{", "(").replace("}", ")")  # no places in it
+    policy = _PLACE.sub(lambda place: f"({place[1]})", settings.policy)
     system = Message("system", f"{policy}\n\n{_questions().policy_contract[settings.family]}")
     return (system, *(each for each in messages if each.role != "system"))

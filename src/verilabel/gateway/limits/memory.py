@@ -16,11 +16,11 @@ from verilabel.gateway.limits.periods import HOLD_NS
 LEASE_S = 3600.0
 """How long a request that is never settled holds its slots."""
 MAX_COUNTERS = 200_000
-"""Counters that are not full, of each of the three kinds; some 300 bytes each."""
+"""Counters that are not full, of each of the three kinds; some 200 bytes each."""
 
 MAX_USED = 10**15
 
-_FORGET_EVERY = 64
+_TIDY_EVERY = 8
 
 
 class Open(msgspec.Struct, frozen=True, gc=False):
@@ -74,17 +74,16 @@ class MemoryLimiter:
     async def reserve(self, charges: Sequence[Charge]) -> Reservation | Exceeded:
         """Take from all counters at once, or from none."""
         now = self._now()
-        wall = self._wall()
         self._begun = begun = self._begun + 1
-        self._rates.sweep(now)
-        self._budgets.sweep(wall)
-        if not begun % _FORGET_EVERY:
-            self._forget_unsettled(now)
-        taken = self._take(charges, now, wall)
-        if taken is None and self._forget_unsettled(now):
-            taken = self._take(charges, now, wall)
+        if not begun % _TIDY_EVERY:
+            self._tidy(now)
+        taken = self._take(charges, now)
         if taken is None:
-            return self._refusal(charges, now, wall)
+            # what has recovered or was never settled may be what is missing
+            self._tidy(now)
+            taken = self._take(charges, now)
+        if taken is None:
+            return self._refusal(charges, now)
         standings, marks = taken
         token = str(begun)
         reservation = Reservation(tuple(charges), standings, token, now / PS_A_SECOND)
@@ -98,7 +97,6 @@ class MemoryLimiter:
         if kept is None:
             return
         now = self._now()
-        wall = self._wall()
         for charge, mark in zip(kept.charges, kept.marks, strict=True):
             limit = charge.limit
             if limit.quantity == "concurrency":
@@ -110,7 +108,7 @@ class MemoryLimiter:
             if limit.window_s:
                 self._rates.settle(charge, mark, amount, now)
             else:
-                self._budgets.settle(charge, mark, amount, wall)
+                self._budgets.settle(charge, mark, amount, self._wall())
 
     async def open(self) -> None:
         """Nothing to connect to."""
@@ -137,7 +135,7 @@ class MemoryLimiter:
         return wall
 
     def _take(
-        self, charges: Sequence[Charge], now: int, wall: int
+        self, charges: Sequence[Charge], now: int
     ) -> tuple[tuple[Standing, ...], tuple[int, ...]] | None:
         standings: list[Standing] = []
         marks: list[int] = []
@@ -146,7 +144,7 @@ class MemoryLimiter:
             if limit.window_s:
                 mark = self._rates.take(charge, now, standings)
             elif limit.calendar:
-                mark = self._budgets.take(charge, wall, standings)
+                mark = self._budgets.take(charge, self._wall(), standings)
             else:
                 mark = self._slots.take(charge, standings)
             if mark is None:
@@ -164,26 +162,26 @@ class MemoryLimiter:
             else:
                 self._slots.end(charge)
 
-    def _refusal(self, charges: Sequence[Charge], now: int, wall: int) -> Exceeded:
+    def _refusal(self, charges: Sequence[Charge], now: int) -> Exceeded:
         looks = []
         for charge in charges:
             if charge.limit.window_s:
                 looks.append(self._rates.look(charge, now))
             elif charge.limit.calendar:
-                looks.append(self._budgets.look(charge, wall))
+                looks.append(self._budgets.look(charge, self._wall()))
             else:
                 looks.append(self._slots.look(charge))
         return exceeded(charges, [wait for _, wait in looks], [standing for standing, _ in looks])
 
-    def _forget_unsettled(self, now: int) -> bool:
-        forgotten = False
+    def _tidy(self, now: int) -> None:
+        self._rates.sweep(now)
+        if len(self._budgets):
+            self._budgets.sweep(self._wall())
         while self._open:
             token, oldest = next(iter(self._open.items()))
             if oldest.until > now:
-                break
+                return
             del self._open[token]
-            forgotten = True
             for charge in oldest.charges:
                 if charge.limit.quantity == "concurrency":
                     self._slots.end(charge)
-        return forgotten

@@ -124,9 +124,9 @@ class RedisLimiter:
             self._url,
             socket_timeout=self._timeout_s,
             socket_connect_timeout=self._timeout_s,
-            socket_keepalive=True,
             retry=Retry(NoBackoff(), 0),
             max_connections=4,
+            **_transport(self._url),
         )
         try:
             await self._check_store()
@@ -383,6 +383,16 @@ def _settlement(reservation: Reservation, used: Mapping[Quantity, int]) -> Settl
             for charge in reservation.charges
         ),
     )
+
+
+def _transport(url: str) -> dict[str, Any]:
+    scheme = url.partition(":")[0].lower()
+    if scheme == "unix":
+        return {}
+    if scheme == "redis":
+        return {"socket_keepalive": True}
+    # said in words, since older versions of the library did not look at the name in the certificate
+    return {"socket_keepalive": True, "ssl_cert_reqs": "required", "ssl_check_hostname": True}
 
 
 def _reason(error: Exception) -> str:

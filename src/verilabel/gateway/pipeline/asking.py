@@ -84,12 +84,13 @@ async def _ask_once(
     health = target.upstream.health
     begun = time.perf_counter_ns()
     try:
-        trace = None if exchange.trace is None else exchange.trace.header
+        trace = None if exchange.span is None else exchange.span.traceparent
         reply = await target.upstream.client.ask(path, data, trace=trace)
         if exchange.wants_stream and reply.is_stream:
             health.note_success()
             count_try(exchange, target.upstream.id, "answered")
             exchange.first_byte_ns = time.perf_counter_ns()
+            exchange.upstream_ns += exchange.first_byte_ns - begun
             return Answer(target, translation, reply, b"")
         try:
             whole = await reply.read()

@@ -13,6 +13,7 @@ from verilabel.gateway.pipeline.inspection import Inspection, Text
 from verilabel.gateway.pipeline.services import Services
 from verilabel.gateway.pipeline.snapshot import PolicyPlan, Route, RouteTarget
 from verilabel.gateway.telemetry.metrics import RequestMeter
+from verilabel.gateway.telemetry.tracing import RequestSpan
 from verilabel.gateway.verdicts import Usage
 from verilabel.gateway.wire.interface import ClientDialect
 
@@ -58,11 +59,11 @@ class Exchange:
         "served_model",
         "services",
         "snapshot",
+        "span",
         "started_us",
         "status",
         "target",
         "targets",
-        "trace",
         "tries",
         "upstream_ns",
         "usage",
@@ -109,7 +110,7 @@ class Exchange:
         self.outcome = "failed"
         self.status = 0
         self.code: str | None = None
-        self.trace: Any = None
+        self.span: RequestSpan | None = None
         self.has_begun = False
         self.is_recorded = False
         self.is_abandoned = False

@@ -90,9 +90,6 @@ async def _answer(exchange: Exchange, receive: Receive, send: Send, watch: _Disc
     check_headers(exchange)
     data = await read_request(exchange, receive)
     watch.begin()
-    services = exchange.services
-    if services.tracing is not None:
-        exchange.trace = services.tracing.begin(exchange.headers)
     understand(exchange, data)
     admit(exchange)
     choose_standing(exchange, exchange.targets[0])

@@ -13,6 +13,7 @@ from verilabel.gateway.pipeline.decoding import decode_body
 from verilabel.gateway.pipeline.exchange import Exchange, Receive
 from verilabel.gateway.pipeline.services import Services
 from verilabel.gateway.pipeline.snapshot import may_use
+from verilabel.gateway.pipeline.spanning import begin_span
 from verilabel.gateway.verdicts import Refusal, RefusalKind, Refused
 from verilabel.models.endpoint import is_loopback
 
@@ -141,6 +142,7 @@ def understand(exchange: Exchange, data: bytes) -> None:
         )
     exchange.route = route
     count_begun(exchange)
+    begin_span(exchange)
     plan = snapshot.policy_for(holder, route)
     if plan is None:
         raise refuse(

@@ -8,6 +8,7 @@ from verilabel.gateway.audit.record import AuditRecord
 from verilabel.gateway.limits.amounts import cost_microusd
 from verilabel.gateway.pipeline.counting import count_ended
 from verilabel.gateway.pipeline.exchange import Exchange
+from verilabel.gateway.pipeline.spanning import end_span
 from verilabel.gateway.verdicts import Field, Finding
 
 
@@ -61,6 +62,7 @@ def write_record(exchange: Exchange, event: str = "ended") -> None:
     exchange.services.trail.append(record)
     if event == "ended":
         count_ended(exchange, record)
+        end_span(exchange, record)
 
 
 def _add_scanned(scanned: dict[str, int], direction: str, counts: dict[Field, int]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
 
 from verilabel.gateway.access.interface import KeyRing
 from verilabel.gateway.approvals.interface import ApprovalQueue
@@ -14,6 +13,7 @@ from verilabel.gateway.limits.interface import Limiter
 from verilabel.gateway.pipeline.snapshot import Snapshot
 from verilabel.gateway.telemetry.exposition import Exposition
 from verilabel.gateway.telemetry.metrics import Metrics
+from verilabel.gateway.telemetry.tracing import Tracing
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Services:
     trail: AuditTrail
     metrics: Metrics
     exposition: Exposition
-    tracing: Any = None
+    tracing: Tracing
     is_leaving: bool = False
     _prefix: str = field(default_factory=lambda: secrets.token_hex(5))
     _count: count[int] = field(default_factory=count)

@@ -23,6 +23,8 @@ def check_admission(rows: tuple[AdmissionRow, ...], today: date) -> Iterator[Rem
         where = f"$.admit[{index}]"
         if not row.route or "*" in row.route[:-1]:
             yield mistake(f"{where}.route", "neither a name nor a prefix and *", "like gpt-*")
+        if row.granted is not None and row.ruled_out is not None:
+            yield mistake(where, "a label is on one scale: granted, or ruled_out")
         if row.rubric is None and (row.granted or row.ruled_out):
             yield doubt(
                 f"{where}.rubric", "levels of any rubric count: one of another may be easier to reach"

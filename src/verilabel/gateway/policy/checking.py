@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, date, datetime
 
 from verilabel.errors import VerilabelError
@@ -15,8 +15,11 @@ from verilabel.gateway.policy.forms import nearest
 from verilabel.gateway.policy.remark import Remark, doubt, mistake
 from verilabel.gateway.verdicts import Action
 
-CheckGuard = Callable[[GuardEntry, str], object]
-"""Checks the kind and the settings of a guard at a place; raises a VerilabelError for what is wrong."""
+CheckGuard = Callable[[GuardEntry, str], Collection[str] | None]
+"""Checks the kind and the settings of a guard at a place; raises a VerilabelError for what is wrong.
+
+Gives the ids of the rules that the guard has, or None where it does not know them beforehand.
+"""
 
 NAME = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*", re.ASCII)
 LONGEST_NAME = 100
@@ -27,7 +30,7 @@ APPROVER_ROLES = ("approver", "admin")
 _ROLES = ("user", "approver", "auditor", "admin")
 _NEVER_IN_REPLIES = frozenset({"system", "tool_result", "tool_definition"})
 _RATE = re.compile(r"[1-9][0-9]{0,14}/(?:s|min|h)", re.ASCII)
-_BUDGET = re.compile(r"(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,6})?/(?:day|month)", re.ASCII)
+_BUDGET = re.compile(r"(?!0+(?:\.0+)?/)[0-9]{1,12}(?:\.[0-9]{1,6})?/(?:day|month)", re.ASCII)
 _WHOLE_BUDGET = re.compile(r"[1-9][0-9]{0,14}/(?:day|month)", re.ASCII)
 _QUANTITIES = {
     "requests": (_RATE, "like 60/min"),
@@ -101,9 +104,15 @@ def _check_guards(policy: Policy, check_guard: CheckGuard | None) -> Iterator[Re
 
 def _ask(check_guard: CheckGuard, guard: GuardEntry, where: str) -> Iterator[Remark]:
     try:
-        check_guard(guard, where)
+        known = check_guard(guard, where)
     except VerilabelError as error:
         yield mistake(error.where or where, error.message, error.hint)
+        return
+    for rule in guard.rules:
+        if known is not None and rule not in known:
+            yield mistake(
+                f"{where}.rules.{rule}", f"{guard.use} has no rule {rule!r} here", nearest(rule, list(known))
+            )
 
 
 def _check_reach(guard: GuardEntry, where: str) -> Iterator[Remark]:
@@ -195,8 +204,9 @@ def _check_shadowed_allowances(guards: tuple[GuardEntry, ...]) -> Iterator[Remar
 
 def _effect(guard: GuardEntry, rule: str) -> Action:
     only, without = guard.settings.get("only"), guard.settings.get("without")
-    outside = isinstance(only, list) and rule not in only
-    left_out = isinstance(without, list) and rule in without
+    names = {rule, rule.removeprefix(f"{guard.use}.")}
+    outside = isinstance(only, list) and bool(only) and names.isdisjoint(map(str, only))
+    left_out = isinstance(without, list) and not names.isdisjoint(map(str, without))
     if outside or left_out or guard.mode == "shadow":
         return Action.ALLOW
     return Action[guard.rules.get(rule, guard.action).upper()]
@@ -229,11 +239,19 @@ def _check_limits(limits: tuple[LimitRow, ...]) -> Iterator[Remark]:
             yield mistake(f"{where}.per", "who shares the limit? Each once", "per: [key]")
         elif "all" in row.per and len(row.per) > 1:
             yield mistake(f"{where}.per", "what all share is not shared by key, user, model or route")
-        if row.burst is not None and not {"requests", "tokens"} & set(given):
-            yield mistake(f"{where}.burst", "a burst belongs to requests or tokens a time")
-        if row.burst is not None and row.burst < 1:
-            yield mistake(f"{where}.burst", "a burst is at least 1")
+        yield from _check_burst(row, given, f"{where}.burst")
         yield from check_pattern(row.route, f"{where}.route")
+
+
+def _check_burst(row: LimitRow, given: list[str], where: str) -> Iterator[Remark]:
+    if row.burst is None:
+        return
+    if given not in (["requests"], ["tokens"]):
+        yield mistake(where, "a burst belongs to requests or tokens a time")
+        return
+    amount = str(getattr(row, given[0])).partition("/")[0]
+    if row.burst < 1 or (amount.isdecimal() and row.burst > int(amount)):
+        yield mistake(where, f"a burst is from 1 to {amount[:20]}, what the window allows")
 
 
 def _check_amount(row: LimitRow, name: str, where: str) -> Iterator[Remark]:

@@ -22,16 +22,22 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from verilabel.errors import MalformedInput, MissingExtra
-from verilabel.gateway.policy.expression import MAX_SOURCE, Expression, read_expression
+from verilabel.errors import LimitExceeded, MalformedInput, MissingExtra
+from verilabel.gateway.policy.expression import ENGINE_FUNCTIONS, MAX_SOURCE, Expression, read_expression
 from verilabel.gateway.policy.facts import Facts, LabelFacts
 
 __all__ = ["MAX_SOURCE", "Condition", "ConditionError"]
 
-MAX_PATTERN_MEMORY = 2**20
-"""Bytes that one compiled pattern may take in RE2."""
+MAX_PATTERN_MEMORY = 8 * 2**20
+"""Bytes that one pattern may take in RE2. With much less, RE2 leaves its automaton for a search that takes seconds."""
+MAX_PATTERN_SIZE = 4000
+"""Instructions of a compiled pattern."""
+MAX_MATCHED = 65_536
+"""Characters that a pattern is held against; a longer text cannot be decided."""
 _MOST_VARIED = 3
 """Parameters whose types are varied against each other when a condition is tried out."""
+_NO_VALUE = object()
+"""What our functions give where they have no answer: the engine fails on it and, unlike on exceptions, logs nothing."""
 _NO_TRUTH = "neither true nor false"
 _BY_TYPE = frozenset({"TypeError", "RuntimeError"})
 """What the engine raises for an operation, or a function, that a type does not have."""
@@ -64,6 +70,7 @@ class Condition:
         expression = read_expression(source, where)
         _compile(cel, source, where)  # for mistakes in terms of what was written
         self._program = _compile(cel, expression.source, where)
+        _check_references(self._program, expression, where)
         self._functions = _functions_for(cel, expression, where)
         self._new_context = cel.Context
         self._params = expression.params if expression.names_params else ()
@@ -110,16 +117,24 @@ def _compile(cel: Any, source: str, where: str) -> Any:
         raise MalformedInput(f"not a CEL condition: {said[:200]}", where=where) from None
 
 
+def _check_references(program: Any, expression: Expression, where: str) -> None:
+    """The engine must find no other names than were read here, should the two ever split a source differently."""
+    names = {*expression.names, *expression.elements}
+    functions = {name for name in program.functions() if name.isidentifier()}
+    if not names.issuperset(program.variables()) or not ENGINE_FUNCTIONS.issuperset(functions):
+        raise MalformedInput("the condition can be read in two ways", where=where)
+
+
 def _functions_for(cel: Any, expression: Expression, where: str) -> dict[str, Callable[..., Any]]:
     functions: dict[str, Callable[..., Any]] = {}
     if expression.patterns:
         functions["re2Matches"] = _matcher(cel, expression, where)
     if expression.counts:
-        functions["sizeOf"] = len
+        functions["sizeOf"] = _size_of
     return functions
 
 
-def _matcher(cel: Any, expression: Expression, where: str) -> Callable[[str, str], bool]:
+def _matcher(cel: Any, expression: Expression, where: str) -> Callable[[object, str], object]:
     try:
         import re2
     except ImportError:
@@ -131,16 +146,25 @@ def _matcher(cel: Any, expression: Expression, where: str) -> Callable[[str, str
     for literal in expression.patterns:
         pattern = _compile(cel, literal, where).execute()
         try:
-            searches[pattern] = re2.compile(pattern, options=options).search
+            compiled = re2.compile(pattern, options=options)
         except (re2.error, UnicodeError) as error:
             raise MalformedInput(
                 f"{pattern[:60]!r} is no pattern that RE2 takes: {str(error)[:120]}", where=where
             ) from None
+        if compiled.programsize > MAX_PATTERN_SIZE:
+            raise LimitExceeded(f"the pattern {pattern[:60]!r} is too large when it is compiled", where=where)
+        searches[pattern] = compiled.search
 
-    def matches(text: str, pattern: str) -> bool:
+    def matches(text: object, pattern: str) -> object:
+        if not isinstance(text, str) or len(text) > MAX_MATCHED:
+            return _NO_VALUE
         return searches[pattern](text) is not None
 
     return matches
+
+
+def _size_of(value: object) -> object:
+    return len(value) if isinstance(value, str | list | dict) else _NO_VALUE
 
 
 class _SampleKey:

@@ -18,6 +18,9 @@ MAX_SOURCE = 2000
 """Characters of a condition."""
 MAX_NESTING = 12
 MAX_MACROS = 4
+MAX_PATTERNS = 4
+MAX_SUMS = 16
+"""Plus signs in a condition: texts that are joined are copied."""
 MAX_SYSTEM_MENTIONS = 8
 """How often a condition may name the system prompt, the one text that is long."""
 
@@ -38,11 +41,16 @@ _FLAT = frozenset(f"{root}_{member}" for root, members in MEMBERS.items() for me
 _RENAMED = {"size": "sizeOf", "matches": "re2Matches"}
 
 
+ENGINE_FUNCTIONS = (_METHODS | _FUNCTIONS) - _MACROS - {"has"} - set(_RENAMED) | set(_RENAMED.values())
+"""Functions that the engine may find in what it is given."""
+
+
 class Expression(NamedTuple):
     """A condition that was read. `names` are the flat names of the facts, `params` the parameters it mentions.
 
-    `source` is for the engine; `patterns` are the literals, as written, that `matches` is given. `names_params` is
-    True if it asks for parameters by their names alone, never for the map as a whole.
+    `source` is for the engine; `patterns` are the literals, as written, that `matches` is given; `elements` are the
+    variables of macros. `names_params` is True if it asks for parameters by their names alone, never for the map as a
+    whole; `counts` if it asks for a size.
     """
 
     source: str
@@ -51,6 +59,7 @@ class Expression(NamedTuple):
     names_params: bool
     patterns: tuple[str, ...]
     counts: bool
+    elements: tuple[str, ...]
 
 
 class _Token(NamedTuple):
@@ -105,6 +114,9 @@ class _Reader:
         self._names_params = True
         self._patterns: dict[str, None] = {}
         self._counts = False
+        self._elements: dict[str, None] = {}
+        self._sums = 0
+        self._matches = 0
         self._macros = 0
         self._macro: tuple[int, str] | None = None
         """Depth of brackets inside the macro that is open, and its variable."""
@@ -127,6 +139,7 @@ class _Reader:
             self._names_params,
             tuple(self._patterns),
             self._counts,
+            tuple(self._elements),
         )
 
     def _refuse(self, message: str, hint: str | None = None) -> MalformedInput:
@@ -162,6 +175,10 @@ class _Reader:
             self._depth -= 1
             if self._macro is not None and self._depth < self._macro[0]:
                 self._macro = None
+        elif sign == "+":
+            self._sums += 1
+            if self._sums > MAX_SUMS:
+                raise LimitExceeded(f"more than {MAX_SUMS} sums in a condition", where=self._where)
         elif sign == "." and self._peek(1).kind != "name":
             raise self._refuse("a point without a name behind it", "numbers begin with a digit: 0.5")
         self._take(1)
@@ -244,6 +261,9 @@ class _Reader:
             pattern = self._peek(2)
             if pattern.kind != "text" or self._peek(3).text != ")":
                 raise self._refuse("the pattern of matches() is a text in quotes, nothing computed")
+            self._matches += 1
+            if self._matches > MAX_PATTERNS:
+                raise LimitExceeded(f"more than {MAX_PATTERNS} patterns in a condition", where=self._where)
             self._patterns[pattern.text] = None
         self._counts = self._counts or name == "size"
         self._take(1, _RENAMED.get(name, name))
@@ -262,6 +282,7 @@ class _Reader:
             raise self._refuse(f"{variable.text!r} cannot name an element", "a short word such as t")
         self._depth += 1
         self._macro = (self._depth, variable.text)
+        self._elements[variable.text] = None
         self._take(4)
 
 

@@ -30,11 +30,11 @@ from typing import Any, Protocol
 
 import msgspec
 
-MAX_TEXT = 65_536
+MAX_TEXT = 4096
 """Characters of a text other than the system prompt."""
 MAX_SYSTEM = 2**20
-MAX_TOOLS = 1024
-MAX_TOOL_NAME = 1024
+MAX_TOOLS = 512
+MAX_TOOL_NAME = 256
 MAX_PARAMS = 256
 """Values in `request.params`, those inside lists and maps counted."""
 MAX_PARAM_DEPTH = 6

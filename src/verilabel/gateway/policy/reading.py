@@ -48,8 +48,8 @@ class PolicyFile:
 class Loaded:
     """A gateway's configuration with everything it names, read and checked together.
 
-    `policy` holds where no route and no key names another; `policies` are the others by id. `remarks` are doubts;
-    `files` the files that were read (`watched_files` has those to be watched).
+    `policy` holds where no route and no key names another; `policies` are the others by id. `remarks` are doubts, those
+    about its policies among them; `files` the files that were read (`watched_files` has those to be watched).
     """
 
     gateway: Gateway
@@ -60,6 +60,14 @@ class Loaded:
     remarks: tuple[Remark, ...]
     files: tuple[Path, ...]
     trust: TrustPolicy | None = field(default=None, repr=False)
+
+    @property
+    def digests(self) -> dict[Path, str]:
+        """The digest of the bytes that were read of each file, for a watcher to begin with."""
+        policies = (self.policy, *self.policies.values())
+        return {self.path: self.digest} | {
+            each.path: each.digest for each in policies if each.path is not None
+        }
 
     @property
     def folder(self) -> Path:
@@ -149,6 +157,7 @@ def load_gateway(
     named = {"$.policy": main.policy} | {f"$.policies.{name}": each.policy for name, each in others.items()}
     remarks += lint_together(gateway, named)
     refuse_mistakes(remarks, where)
+    remarks += [remark.within(each.where) for each in (main, *others.values()) for remark in each.remarks]
     files += [each.path for each in (main, *others.values()) if each.path is not None]
     return Loaded(
         gateway, path, digest(data), main, others, tuple(remarks), tuple(dict.fromkeys(files)), trust
@@ -219,8 +228,9 @@ def _files_of_guards(policy: Path, folder: Path) -> list[Path]:
     guards = _read_loosely(policy).get("guards")
     entries = guards if isinstance(guards, list) else []
     settings = [guard.get("settings") for guard in entries if isinstance(guard, dict)]
-    names = [each.get("file") for each in settings if isinstance(each, dict)]
-    return [base / name for name in names if isinstance(name, str) for base in (policy.parent, folder)]
+    given = [item for each in settings if isinstance(each, dict) for item in each.items()]
+    names = [value for key, value in given if key.endswith("file") and isinstance(value, str)]
+    return [base / name for name in names for base in dict.fromkeys((policy.parent, folder))]
 
 
 def _read_loosely(path: Path) -> dict[str, Any]:

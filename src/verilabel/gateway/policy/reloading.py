@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,11 +49,18 @@ Rebuild = Callable[[], Awaitable[None]]
 class Watcher:
     """Watches files and rebuilds. `files` says what is watched (`reading.watched_files`), before each try again.
 
-    It never raises for a configuration: not for files that go away, nor for anything that `rebuild` raises.
+    `known` are the digests under which files were read before watching began (`reading.Loaded.digests`), so that a
+    change in between is seen. It never raises for a configuration: not for files that go away, nor for anything that
+    `rebuild` raises.
     """
 
     def __init__(
-        self, rebuild: Rebuild, files: Callable[[], Iterable[Path]], *, every_s: float = EVERY_S
+        self,
+        rebuild: Rebuild,
+        files: Callable[[], Iterable[Path]],
+        *,
+        known: Mapping[Path, str] | None = None,
+        every_s: float = EVERY_S,
     ) -> None:
         self._rebuild = rebuild
         self._files = files
@@ -62,8 +69,11 @@ class Watcher:
         self._asked = asyncio.Event()
         self._looking = asyncio.Lock()
         self._watched: tuple[Path, ...] = tuple(files())
-        self._settled = self._look_at_files({})
-        self._seen = self._settled
+        self._seen = self._look_at_files({})
+        read = {path: bytes.fromhex(text.removeprefix("sha256:")) for path, text in (known or {}).items()}
+        self._settled = {
+            path: replace(sight, digest=read.get(path, sight.digest)) for path, sight in self._seen.items()
+        }
 
     def state(self) -> ReloadState:
         """How reloading stands."""

@@ -20,6 +20,13 @@ class Remark(msgspec.Struct, frozen=True, omit_defaults=True):
     message: str
     hint: str | None = None
 
+    def __str__(self) -> str:
+        return f"{self.message} @ {self.where}"
+
+    def within(self, file: str) -> Remark:
+        """The same with the file in front of the place."""
+        return Remark(self.severity, f"{file}: {self.where}", self.message, self.hint)
+
 
 def mistake(where: str, message: str, hint: str | None = None) -> Remark:
     """A remark that refuses the file."""

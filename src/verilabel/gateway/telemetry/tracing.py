@@ -81,8 +81,10 @@ class RequestSpan(Protocol):
 class Tracing(Protocol):
     """Gives every request its span."""
 
-    lost: int
-    """Spans that were not taken."""
+    @property
+    def lost(self) -> int:
+        """Spans that were not taken."""
+        ...
 
     def begin(self, traceparent: str | None, *, route: str, dialect: str, request_id: str) -> RequestSpan:
         """A request has begun; `traceparent` is the client's header, whatever it holds."""
@@ -133,7 +135,7 @@ class NoTracing:
 
     lost = 0
 
-    def begin(self, traceparent: str | None, *, route: str, dialect: str, request_id: str) -> RequestSpan:
+    def begin(self, traceparent: str | None, **_: str) -> RequestSpan:
         """A span that keeps nothing."""
         if traceparent is None or parse_traceparent(traceparent) is None:
             return _NOTHING

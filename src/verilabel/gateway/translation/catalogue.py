@@ -127,11 +127,13 @@ def find_translation(client: str, upstream: str, maker: Maker | None = None) -> 
             f"the {client} API cannot be served from an upstream that speaks {upstream}",
             hint="completions and embeddings need an upstream of the dialect openai",
         )
-    return Exchange(client, CLIENTS[client], UPSTREAMS[upstream], maker or Maker())
+    if maker is None:
+        return _TRANSLATIONS[client, upstream]
+    return Exchange(client, CLIENTS[client], UPSTREAMS[upstream], maker)
 
 
 class Exchange:
-    """A translation: a reader and a writer on each side, with the neutral form between them."""
+    """A translation: a reader and a writer on each side, with the neutral form between them. It keeps nothing."""
 
     def __init__(self, name: str, client: Client, upstream: Upstream, maker: Maker) -> None:
         self._name = name
@@ -204,3 +206,11 @@ class StreamExchange:
             if isinstance(event, Ended | Failed):
                 self._has_ended = True
                 return
+
+
+_TRANSLATIONS: dict[tuple[str, str], Translation] = {
+    (name, dialect): Exchange(name, client, upstream, Maker())
+    for name, client in CLIENTS.items()
+    for dialect, upstream in UPSTREAMS.items()
+    if (name, dialect) not in SAME
+}

@@ -32,6 +32,8 @@ ANTHROPIC_EFFORTS = {
 }
 ANTHROPIC_BUDGET_MODELS = (
     "claude-3",
+    "claude-opus-4@",
+    "claude-sonnet-4@",
     "claude-opus-4-0",
     "claude-opus-4-1",
     "claude-opus-4-2",
@@ -45,8 +47,13 @@ ANTHROPIC_BUDGET_MODELS = (
 
 GOOGLE_BUDGETS = {"none": 0, "minimal": 1_024, "low": 1_024, "medium": 8_192, "high": 24_576}
 GOOGLE_LEVELS = {"minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH", "xhigh": "XHIGH"}
-GOOGLE_BUDGET_MODELS = ("gemini-1", "gemini-2")
+GOOGLE_BUDGET_MODELS = ("gemini-1.", "gemini-2.")
 """Models that know a budget of tokens and no level."""
+
+
+def has_budgets(model: str, names: tuple[str, ...]) -> bool:
+    """True if the model is one of those that know a budget of thinking tokens and nothing newer."""
+    return any(name in model for name in names)
 
 
 def effort_of(request: Request) -> str | None:
@@ -58,6 +65,11 @@ def effort_of(request: Request) -> str | None:
     return "medium" if request.budget < MEDIUM_BUDGET else "high"
 
 
+def thinking_allowance(request: Request) -> int:
+    """Tokens that thinking as asked may take, where output tokens were not limited by the client."""
+    return request.budget or ANTHROPIC_BUDGETS.get(request.effort or "", 0)
+
+
 def write_anthropic_thinking(request: Request, model: str, max_tokens: int) -> dict[str, Any]:
     """The members `thinking` and `output_config` of a Messages request. Raises Untranslatable."""
     effort = request.effort
@@ -65,13 +77,12 @@ def write_anthropic_thinking(request: Request, model: str, max_tokens: int) -> d
         return {}
     if effort == "none":
         return {"thinking": {"type": "disabled"}}
-    if not any(name in model for name in ANTHROPIC_BUDGET_MODELS):
+    if not has_budgets(model, ANTHROPIC_BUDGET_MODELS):
         word = ANTHROPIC_EFFORTS.get(effort_of(request) or "")
         if word is None:
             raise unsayable("Anthropic", "this effort", request.where("effort"))
         return {"thinking": {"type": "adaptive"}, "output_config": {"effort": word}}
-    budget = request.budget or ANTHROPIC_BUDGETS.get(effort or "", 0)
-    budget = min(budget, max_tokens - 1)
+    budget = min(thinking_allowance(request), max_tokens - 1)
     if budget < ANTHROPIC_LEAST_BUDGET:
         raise unsayable(
             "Anthropic", "so little thinking", request.where("effort"), "allow more output tokens"
@@ -85,7 +96,7 @@ def write_google_thinking(request: Request, model: str) -> dict[str, Any]:
     config: dict[str, Any] = {}
     if effort is None:
         return config
-    if model.startswith(GOOGLE_BUDGET_MODELS):
+    if has_budgets(model, GOOGLE_BUDGET_MODELS):
         budget = request.budget if request.budget is not None else GOOGLE_BUDGETS.get(effort)
         if budget is None:
             raise unsayable("Google", "this effort", request.where("effort"))

@@ -29,7 +29,6 @@ class ChoicesRewriter(EventRewriter):
 
     def _rewrite_body(self, event: Event, raw: bytes, body: dict[str, Any], out: list[bytes]) -> bool:
         del event
-        self._note(body)
         choices = body.get("choices")
         if choices is None:
             choices = []

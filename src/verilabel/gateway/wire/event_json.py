@@ -21,12 +21,7 @@ def read_object(data: bytes) -> dict[str, Any]:
     UTF-8 and nesting beyond what the parser takes.
     """
     try:
-        value = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_float=_finite,
-            parse_constant=_refuse_constant,
-        )
+        value = _decode(data.decode("utf-8"))
     except MalformedStream:
         raise
     except RecursionError:
@@ -63,3 +58,8 @@ def _finite(number: str) -> float:
 
 def _refuse_constant(_name: str) -> NoReturn:
     raise MalformedStream("an event of the upstream's stream has a number that JSON does not know")
+
+
+_decode = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse_constant
+).decode

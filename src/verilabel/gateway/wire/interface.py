@@ -41,12 +41,17 @@ class OpenFilter(Protocol):
 
 
 class Passage(NamedTuple):
-    """Text of a stream that has passed its filter, in the order it will be sent."""
+    """Text of a stream that has passed its filter, in the order it will be sent.
+
+    `number` tells the texts of one field and choice apart (tool calls, blocks), which may come interleaved: how many
+    had been opened before this one. `is_last` is True once for each text.
+    """
 
     field: Field
     choice: int
     text: str
     is_last: bool = False
+    number: int = 0
 
 
 class MalformedStream(VerilabelError):

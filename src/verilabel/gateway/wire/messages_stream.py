@@ -42,10 +42,11 @@ class MessagesRewriter(EventRewriter):
 
     def _rewrite_body(self, event: Event, raw: bytes, body: dict[str, Any], out: list[bytes]) -> bool:
         kind = body.get("type")
+        if not isinstance(kind, str):
+            raise MalformedStream("an event of the upstream's stream has no type")
         index = body.get("index")
         if index is not None and type(index) is not int:
             raise MalformedStream("the index of a block in the upstream's stream is no integer")
-        self._note(body)
         if kind == "content_block_stop":
             self._finish_parts(out, self._parts_of(index))
         elif kind in ("message_delta", "message_stop"):

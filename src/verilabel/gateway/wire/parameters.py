@@ -60,7 +60,7 @@ def _is_media(node: dict[str, Any]) -> bool:
     kind = node.get("type")
     if kind == "document":
         source = node.get("source")
-        return not (isinstance(source, dict) and source.get("type") in _SOURCES_OF_TEXT)
+        return not (isinstance(source, dict) and str(source.get("type")) in _SOURCES_OF_TEXT)
     if isinstance(kind, str):
         return kind in MEDIA_TYPES
     return "image_url" in node or "input_audio" in node

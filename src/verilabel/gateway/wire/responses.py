@@ -73,9 +73,9 @@ class ResponsesDialect(OpenAIDialect):
     def input_slots(self, body: dict[str, Any]) -> list[Slot]:
         """Every place of a request where a text stands that a model would read."""
         walk = TextWalk("system")
-        walk.see(body, "instructions", "system") if body.get("instructions") else None
-        if isinstance(body.get("prompt"), dict):
-            walk.see_members(body["prompt"], "system", but=frozenset({"version"}))
+        if body.get("instructions"):
+            walk.see(body, "instructions", "system")
+        _see_prompt(walk, body.get("prompt"))
         walk.turn_to("user")
         if isinstance(body.get("input"), str):
             walk.see(body, "input", "content")
@@ -149,6 +149,16 @@ class ResponsesDialect(OpenAIDialect):
     def refusal_event(self, refusal: Refusal, request_id: str) -> bytes:
         """A refusal in the middle of a stream."""
         return responses_events(refusal, request_id)
+
+
+def _see_prompt(walk: TextWalk, prompt: Any) -> None:
+    if not isinstance(prompt, dict):
+        return
+    variables = prompt.get("variables")
+    for name in variables if isinstance(variables, dict) else ():
+        # their names are the client's, so that none of them says that its value is no text
+        walk.see(variables, name, "system", ("variables", name))
+    walk.see_members(prompt, "system", but=frozenset({"version", "variables"}))
 
 
 def _items(body: dict[str, Any]) -> list[dict[str, Any]]:

@@ -94,6 +94,7 @@ NOT_TEXT_OF_RESPONSE = frozenset(
         "completed_at",
     }
 )
+_FRAME = frozenset({"item_id", "output_index", "logprobs", *_INDICES})
 Key = tuple[str, int, int]
 
 
@@ -117,7 +118,6 @@ class ResponsesRewriter(EventRewriter):
         if not isinstance(kind, str):
             kind = event.name or ""
         stem, _, ending = kind.rpartition(".")
-        self._note(body)
         if ending == "delta":
             is_changed = self._rewrite_delta(stem, event, raw, body, out)
         elif isinstance(body.get("response"), dict):
@@ -152,7 +152,7 @@ class ResponsesRewriter(EventRewriter):
         field, is_plain = known
         is_changed = self._rewrite_other(body, f"{stem}.delta", out, but=frozenset({"delta"}))
         part = self._find_part(key, field, 0, ("delta",), is_plain=is_plain)
-        self._frames.setdefault(key, body)
+        self._note_frame(key, body)
         if body.get("logprobs"):
             is_changed |= self._empty_logprobs(body, part)
         if not body["delta"] or self.stopped:
@@ -178,7 +178,7 @@ class ResponsesRewriter(EventRewriter):
                 is_changed |= self._filter_whole([slot])
                 continue
             key = (kind, *_place(body), path)
-            self._frames.setdefault(key, body)
+            self._note_frame(key, body)
             part = self._find_part(key, slot.field, 0, path, is_plain=slot.is_plain)
             is_changed |= self._filter_part(slot, part, out)
         return is_changed
@@ -308,19 +308,21 @@ class ResponsesRewriter(EventRewriter):
             self.usage = read_usage(response.get("usage")) or self.usage
 
     def _delta_event(self, part: TextPart, text: str) -> bytes:
-        frame = self._frames.get(part.key)
         key = part.key
         assert isinstance(key, tuple)
         kind = key[0] if len(key) == 4 else f"{key[0]}.delta"
-        kept = {
-            name: value
-            for name, value in (frame or {"output_index": key[1], "content_index": key[2]}).items()
-            if not isinstance(value, str) or (name in OPAQUE_MEMBERS and name != "obfuscation")
-        }
-        if "logprobs" in kept:
-            kept["logprobs"] = []
-        body = {**kept, "type": kind, "sequence_number": self._number, **nest(part.path, text)}
+        frame = self._frames.get(key) or {"output_index": key[1], "content_index": key[2]}
+        body = {**frame, "type": kind, "sequence_number": self._number, **nest(part.path, text)}
         return write_event(write_json(body), kind)
+
+    def _note_frame(self, key: Hashable, body: dict[str, Any]) -> None:
+        """Keep what an event says besides its texts, for events that carry what is held."""
+        if key not in self._frames:
+            self._frames[key] = {
+                name: [] if name == "logprobs" else value
+                for name, value in body.items()
+                if name in _FRAME and (name == "logprobs" or isinstance(value, int | str))
+            }
 
 
 def see_response(walk: TextWalk, response: dict[str, Any]) -> None:

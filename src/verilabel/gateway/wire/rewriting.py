@@ -26,8 +26,16 @@ from verilabel.gateway.wire.texts import Path, TextWalk
 
 PART_LIMIT = 4096
 """Texts in parts (choices, fields, tool calls, blocks) that one stream may have."""
+KEY_LIMIT = 1024
+"""Characters of the names that lead to a text in parts."""
+FILTER_LIMIT = 1 << 16
 TEMPLATE_LIMIT = 16
 LEARNING_LIMIT = 48
+"""Forms that are learned in a row; a stream whose every event has a form of its own is not learned further."""
+LEARNING_PAUSE = 8
+"""Events without learning after which learning was worth it."""
+LEARNED_SIZE = 1 << 14
+"""Bytes of the largest event that a form is learned from."""
 RELEASED_LIMIT = 1 << 24
 """Characters that are kept of a stream whose events repeat whole texts."""
 
@@ -56,19 +64,23 @@ STREAMED_MEMBERS = frozenset(
 """Members that carry a text in parts, wherever they stand; other strings are whole."""
 
 
+_DONE = Event(None, b"[DONE]", True)
+
+
 class TextPart:
     """One text that comes in parts: `key` names it in its stream, `path` leads to it inside a delta."""
 
-    __slots__ = ("choice", "field", "filter", "is_finished", "key", "path", "released")
+    __slots__ = ("choice", "field", "filter", "is_finished", "key", "number", "path", "released")
 
     def __init__(
-        self, key: Hashable, field: Field, choice: int, path: Path, opened: SpanFilter | None
+        self, key: Hashable, field: Field, choice: int, path: Path, opened: SpanFilter | None, number: int
     ) -> None:
         self.key = key
         self.field = field
         self.choice = choice
         self.path = path
         self.filter = opened
+        self.number = number
         self.is_finished = False
         self.released: list[str] = []
 
@@ -93,6 +105,7 @@ class EventRewriter(ABC):
         self._reader = EventReader(limit=event_limit)
         self._parts: dict[Hashable, TextPart] = {}
         self._filters: list[tuple[Field, int, SpanFilter]] = []
+        self._opened: dict[tuple[Field, int], int] = {}
         self._passages: list[Passage] = []
         self._templates: list[tuple[DeltaTemplate, TextPart]] = []
         self._template: DeltaTemplate | None = None
@@ -100,6 +113,7 @@ class EventRewriter(ABC):
         self._run: list[str] = []
         self._run_events: list[bytes] = []
         self._learning_left = LEARNING_LIMIT
+        self._learned_at = 0
         self._is_closed = False
         self._released_chars = 0
 
@@ -108,6 +122,10 @@ class EventRewriter(ABC):
     @abstractmethod
     def _rewrite_body(self, event: Event, raw: bytes, body: dict[str, Any], out: list[bytes]) -> bool:
         """Filter the texts of an event in place; True if it changed. What must go out before it is put to `out`."""
+
+    @abstractmethod
+    def _note(self, body: dict[str, Any]) -> None:
+        """Take down what an event says of the stream: model, fingerprint, usage."""
 
     @abstractmethod
     def _delta_event(self, part: TextPart, text: str) -> bytes:
@@ -119,8 +137,14 @@ class EventRewriter(ABC):
         """Take what one socket read brought; give out what may be sent. Raises MalformedStream."""
         if self.stopped or self._is_closed:
             return b""
+        events = self._reader.feed(data)
+        if len(events) == 1 and self._template is not None:
+            text = self._template.read(events[0])
+            if text is not None:
+                self.events += 1
+                return self._release_event(text, events[0])
         out: list[bytes] = []
-        self._rewrite_events(self._reader.feed(data), out)
+        self._rewrite_events(events, out)
         return b"".join(out)
 
     def finish(self) -> bytes:
@@ -188,20 +212,21 @@ class EventRewriter(ABC):
     def _end_run(self, out: list[bytes]) -> None:
         run = self._run
         events = self._run_events
-        part = self._part
-        template = self._template
-        assert part is not None and template is not None
         text = run[0] if len(run) == 1 else "".join(run)
-        released = self._release(part, text)
-        if released == text:
-            out += events
-        elif released:
-            out.append(template.write(released, events[-1]))
+        out.append(self._release_event(text, events[0] if len(events) == 1 else b"".join(events)))
         run.clear()
         events.clear()
 
+    def _release_event(self, text: str, raw: bytes) -> bytes:
+        """What goes out for events of the present form, which bring this text."""
+        assert self._part is not None and self._template is not None
+        released = self._release(self._part, text)
+        if released == text:
+            return raw
+        return self._template.write(released, raw) if released else b""
+
     def _rewrite(self, raw: bytes, out: list[bytes]) -> None:
-        event = read_event(raw)
+        event = _DONE if raw == b"data: [DONE]\n\n" else read_event(raw)
         if event.data is None:
             # clients do not see it; what upstreams write into comments need not go further
             out.append(b":\n\n" if raw.strip(b"\r\n") else b"")
@@ -216,6 +241,7 @@ class EventRewriter(ABC):
         if self.is_complete:
             return
         body = read_object(event.data)
+        self._note(body)
         try:
             is_changed = self._rewrite_error(event, body, out)
             if is_changed is None:
@@ -250,20 +276,29 @@ class EventRewriter(ABC):
         if part is None:
             if len(self._parts) >= PART_LIMIT:
                 raise MalformedStream(f"the upstream's stream has more than {PART_LIMIT} texts")
-            opened = self._open(field, choice, is_plain)
-            part = self._parts[key] = TextPart(key, field, choice, path, opened)
+            if len(repr(key)) > KEY_LIMIT:
+                raise MalformedStream("the upstream's stream has a text under names that are too long")
+            opened, number = self._open(field, choice, is_plain)
+            part = self._parts[key] = TextPart(key, field, choice, path, opened, number)
             if opened is not None:
-                self._filters.append((field, choice, opened))
+                self._keep_filter(field, choice, opened)
         return part
 
-    def _open(self, field: Field, choice: int, is_plain: bool) -> SpanFilter | None:
+    def _keep_filter(self, field: Field, choice: int, opened: SpanFilter) -> None:
+        if len(self._filters) >= FILTER_LIMIT:
+            raise MalformedStream(f"more than {FILTER_LIMIT} texts of the upstream's stream were changed")
+        self._filters.append((field, choice, opened))
+
+    def _open(self, field: Field, choice: int, is_plain: bool) -> tuple[SpanFilter | None, int]:
+        number = self._opened.get((field, choice), 0)
+        self._opened[(field, choice)] = number + 1
         if is_plain:
-            return self._open_filter(field, choice, is_plain=True)
-        return self._open_filter(field, choice)
+            return self._open_filter(field, choice, is_plain=True), number
+        return self._open_filter(field, choice), number
 
     def _release(self, part: TextPart, text: str) -> str:
         """Filter the next part of a text."""
-        if part.is_finished:
+        if part.is_finished and (part.filter is not None or self._keeps_passages):
             # what was given out at its end could be the half of a match
             raise MalformedStream("the upstream's stream goes on with a text that it had ended")
         if part.filter is not None:
@@ -287,7 +322,7 @@ class EventRewriter(ABC):
 
     def _note_release(self, part: TextPart, text: str, *, is_last: bool) -> None:
         if self._keeps_passages:
-            self._passages.append(Passage(part.field, part.choice, text, is_last))
+            self._passages.append(Passage(part.field, part.choice, text, is_last, part.number))
         if self.keeps_released and part.filter is not None:
             self._released_chars += len(text)
             if self._released_chars > RELEASED_LIMIT:
@@ -328,7 +363,7 @@ class EventRewriter(ABC):
             if self.stopped:
                 return True
             text = slot.text
-            opened = self._open(slot.field, slot.choice, slot.is_plain)
+            opened, number = self._open(slot.field, slot.choice, slot.is_plain)
             if opened is not None:
                 released = opened.feed(text)
                 if opened.stopped_by is None:
@@ -336,23 +371,28 @@ class EventRewriter(ABC):
                 if opened.stopped_by is not None:
                     self.stopped = True
                 if opened.matches:
-                    self._filters.append((slot.field, slot.choice, opened))
+                    self._keep_filter(slot.field, slot.choice, opened)
                 if released != text:
                     slot.container[slot.key] = text = released
                     is_changed = True
             if self._keeps_passages:
-                self._passages.append(Passage(slot.field, slot.choice, text, True))
+                self._passages.append(Passage(slot.field, slot.choice, text, True, number))
         return is_changed
 
     # forms
 
     def _learn(self, raw: bytes, body: dict[str, Any], slot: Slot, part: TextPart) -> None:
         """Learn the form of an event with one text, before that is filtered."""
-        if self._learning_left <= 0 or len(self._templates) >= TEMPLATE_LIMIT:
+        if self.events - self._learned_at > LEARNING_PAUSE:
+            self._learning_left = LEARNING_LIMIT
+        if self._learning_left <= 0 or len(raw) > LEARNED_SIZE:
             return
         self._learning_left -= 1
+        self._learned_at = self.events
         template = learn_template(raw, body, slot.container, slot.key)
         if template is not None:
+            if len(self._templates) >= TEMPLATE_LIMIT:
+                del self._templates[0]
             self._templates.append((template, part))
             self._template = template
             self._part = part

@@ -108,19 +108,28 @@ def learn_template(raw: bytes, body: dict[str, Any], container: Any, key: str) -
     """
     text = container[key]
     for start, stop in _spans_of(raw, key):
-        found = _propose(raw, start, stop)
-        variant, number, padding = _vary(raw, start, stop, text)
-        container[key] = _sentinel(text)
+        number, padding = _holes(raw, start, stop)
+        if number and number[0] == number[1]:
+            continue
+        head = raw[: number[0]] if number else raw[:start]
+        number_after = raw[number[1] : start] if number else b""
+        tail = raw[stop : padding[0]] if padding else raw[stop:]
+        end = raw[padding[1] :] if padding else b""
+        sentinel = _SENTINELS[0] if text != _SENTINELS[0] else _SENTINELS[1]
+        parts = [head, b"%d" % _SENTINEL_NUMBER if number else b"", number_after, sentinel.encode(), tail]
+        expected = {**body, "sequence_number": _SENTINEL_NUMBER} if number else {**body}
+        if padding:
+            parts += [_SENTINELS[2].encode(), end]
+            expected["obfuscation"] = _SENTINELS[2]
+        container[key] = sentinel
+        if container is body:
+            expected[key] = sentinel
         try:
-            if found is not None and _says(variant, {**body, **number, **padding}):
-                return found
+            if _says(b"".join(parts), expected):
+                return DeltaTemplate(head, number_after, tail, end)
         finally:
             container[key] = text
     return None
-
-
-def _sentinel(text: str) -> str:
-    return _SENTINELS[0] if text != _SENTINELS[0] else _SENTINELS[1]
 
 
 def _is_number(digits: bytes) -> bool:
@@ -166,36 +175,9 @@ def _holes(raw: bytes, start: int, stop: int) -> tuple[tuple[int, int] | None, t
     at = raw.find(_PADDING, stop)
     if at >= 0:
         first = at + len(_PADDING)
-        padding = (first, raw.find(b'"', first))
+        last = raw.find(b'"', first)
+        padding = (first, last) if last >= 0 else None
     return number, padding
-
-
-def _propose(raw: bytes, start: int, stop: int) -> DeltaTemplate | None:
-    number, padding = _holes(raw, start, stop)
-    if (number and number[0] == number[1]) or (padding and padding[1] < 0):
-        return None
-    head = raw[: number[0]] if number else raw[:start]
-    number_after = raw[number[1] : start] if number else b""
-    tail = raw[stop : padding[0]] if padding else raw[stop:]
-    end = raw[padding[1] :] if padding else b""
-    return DeltaTemplate(head, number_after, tail, end)
-
-
-def _vary(raw: bytes, start: int, stop: int, text: str) -> tuple[bytes, dict[str, Any], dict[str, Any]]:
-    number, padding = _holes(raw, start, stop)
-    parts = [
-        raw[: number[0]] + str(_SENTINEL_NUMBER).encode() + raw[number[1] : start] if number else raw[:start]
-    ]
-    parts.append(_sentinel(text).encode())
-    if padding:
-        parts += [raw[stop : padding[0]], _SENTINELS[2].encode(), raw[padding[1] :]]
-    else:
-        parts.append(raw[stop:])
-    return (
-        b"".join(parts),
-        {"sequence_number": _SENTINEL_NUMBER} if number else {},
-        {"obfuscation": _SENTINELS[2]} if padding else {},
-    )
 
 
 def _says(variant: bytes, expected: dict[str, Any]) -> bool:

@@ -45,7 +45,6 @@ OPAQUE_MEMBERS = frozenset(
         "mime_type",
         "authorization",
         "format",
-        "detail",
         "finish_reason",
         "native_finish_reason",
         "stop_reason",
@@ -117,6 +116,7 @@ _FIELD_OF_TYPE_ENDING: tuple[tuple[str, Field], ...] = (
 )
 _JSON_MEMBERS = frozenset({"arguments", "partial_json"})
 _FREE_MEMBERS = frozenset({"input", "arguments"})
+_NAMED_BY_USERS = frozenset({"attributes", "env"})
 
 
 class NameOf:
@@ -208,7 +208,7 @@ class TextWalk:
             free, opaque = _SCHEMA_VALUES, _SCHEMA_TREES
         else:
             free, opaque = _FREE_MEMBERS, OPAQUE_TREES
-        if name in free and field in ("tool_arguments", "tool_definition"):
+        if name in _NAMED_BY_USERS or (name in free and field in ("tool_arguments", "tool_definition")):
             self.see_anything(value, field, path)
         elif name in opaque and not (name == "type" and value.__class__ is dict):
             return
@@ -250,8 +250,8 @@ def _is_opaque(name: str, node: dict[str, Any], path: Path, field: Field) -> boo
     if name in OPAQUE_MEMBERS or (field == "tool_definition" and name in _SCHEMA_OPAQUE):
         return True
     if name == "data":
-        return node.get("type") in _ENCODED_TYPES or _stands_in_media(path, node)
-    if name == "url":
+        return str(node.get("type")) in _ENCODED_TYPES or _stands_in_media(path, node)
+    if name in ("url", "detail"):
         return _stands_in_media(path, node)
     return name == "result" and node.get("type") == "image_generation_call"
 

@@ -20,12 +20,12 @@ from verilabel.gateway.translation.conversation import (
     Turn,
 )
 from verilabel.gateway.translation.media import PDF
-from verilabel.gateway.translation.reasoning import write_anthropic_thinking
+from verilabel.gateway.translation.reasoning import thinking_allowance, write_anthropic_thinking
 from verilabel.gateway.translation.shapes import read_arguments, refuse_members, unsayable
 
 API = "Anthropic"
 DEFAULT_MAX_TOKENS = 4_096
-"""The API demands `max_tokens`; this is sent where the client says nothing."""
+"""The API demands `max_tokens`; this is sent where the client says nothing, with what its thinking may take."""
 IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 ID_CHARS = frozenset(string.ascii_letters + string.digits + "_-")
 
@@ -34,7 +34,9 @@ def write_anthropic_request(request: Request, model: str) -> dict[str, Any]:
     """A Messages body. Raises Untranslatable."""
     _refuse_unsayable(request)
     system, turns = _split_system(request.turns)
-    max_tokens = DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
+    max_tokens = request.max_tokens
+    if max_tokens is None:
+        max_tokens = DEFAULT_MAX_TOKENS + thinking_allowance(request)
     body: dict[str, Any] = {"model": model, "max_tokens": max_tokens, "messages": _write_messages(turns)}
     members = {
         "system": system or None,
@@ -92,7 +94,7 @@ def _split_system(turns: list[Turn]) -> tuple[list[dict[str, Any]], list[Turn]]:
 
 
 def _write_texts(parts: list[Part]) -> list[dict[str, Any]]:
-    return [{"type": "text", "text": part.text} for part in parts if isinstance(part, Text)]
+    return [{"type": "text", "text": part.text} for part in parts if isinstance(part, Text) and part.text]
 
 
 def _write_messages(turns: list[Turn]) -> list[dict[str, Any]]:
@@ -101,7 +103,7 @@ def _write_messages(turns: list[Turn]) -> list[dict[str, Any]]:
     for turn in turns:
         role = "system" if turn.role == "developer" else turn.role
         content = [block for part in turn.parts for block in _write_part(part, role, turn.where)]
-        if answers_calls and role == "user":
+        if False:
             messages[-1]["content"] += content
         elif content:
             messages.append({"role": role, "content": content})
@@ -112,8 +114,8 @@ def _write_messages(turns: list[Turn]) -> list[dict[str, Any]]:
 
 def _write_part(part: Part, role: str, where: str) -> list[dict[str, Any]]:
     match part:
-        case Text() | Refusal():
-            return [{"type": "text", "text": part.text}]
+        case Text() | Refusal():  # empty texts are refused there
+            return [{"type": "text", "text": part.text}] if part.text else []
         case Thought():
             return _write_thought(part)
         case Call():
@@ -162,6 +164,7 @@ def _write_result(result: Result) -> dict[str, Any]:
     content = [
         {"type": "text", "text": part.text} if isinstance(part, Text) else _write_media(part)
         for part in result.parts
+        if isinstance(part, Media) or part.text
     ]
     block: dict[str, Any] = {
         "type": "tool_result",

@@ -19,7 +19,7 @@ from verilabel.gateway.translation.conversation import (
     Turn,
 )
 from verilabel.gateway.translation.identity import MADE_CALL
-from verilabel.gateway.translation.reasoning import GOOGLE_BUDGET_MODELS, write_google_thinking
+from verilabel.gateway.translation.reasoning import GOOGLE_BUDGET_MODELS, has_budgets, write_google_thinking
 from verilabel.gateway.translation.shapes import read_arguments, refuse_members, unsayable
 from verilabel.gateway.translation.upstreams.anthropic_request import refuse_prefill
 from verilabel.gateway.translation.upstreams.openai_request import text_of_result
@@ -35,12 +35,12 @@ def write_google_request(request: Request, model: str) -> dict[str, Any]:
     system: list[dict[str, Any]] = []
     contents: list[dict[str, Any]] = []
     names: dict[str, str] = {}
-    signs = not model.startswith(GOOGLE_BUDGET_MODELS)
+    signs = not has_budgets(model, GOOGLE_BUDGET_MODELS)
     for turn in request.turns:
         if turn.role in ("system", "developer"):
             if contents:
                 raise unsayable(API, "a system prompt in the middle of a conversation", turn.where)
-            system.extend({"text": part.text} for part in turn.parts if isinstance(part, Text))
+            system.extend({"text": part.text} for part in turn.parts if isinstance(part, Text) and part.text)
         else:
             _add_content(contents, turn, _write_parts(turn, names, signs=signs))
     body: dict[str, Any] = {"contents": contents}
@@ -81,6 +81,8 @@ def _write_parts(turn: Turn, names: dict[str, str], *, signs: bool) -> list[dict
     for part in turn.parts:
         if isinstance(part, Thought):
             pending = part.signature if part.origin == "google" else pending
+            continue
+        if isinstance(part, Text) and not part.text:  # refused there
             continue
         value = _write_part(part, names, turn)
         written.append(value)

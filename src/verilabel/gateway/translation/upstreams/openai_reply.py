@@ -86,8 +86,8 @@ class _OutputDetails(Heard):
 
 
 class _Usage(Heard):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
     prompt_tokens_details: _InputDetails | None = None
     completion_tokens_details: _OutputDetails | None = None
 
@@ -154,8 +154,8 @@ def _read_usage(usage: _Usage) -> Count:
     read = usage.prompt_tokens_details or _InputDetails()
     written = usage.completion_tokens_details or _OutputDetails()
     return Count(
-        input=usage.prompt_tokens,
-        output=usage.completion_tokens,
+        input=usage.prompt_tokens or 0,
+        output=usage.completion_tokens or 0,
         cached=read.cached_tokens or 0,
         written=read.cache_write_tokens or 0,
         reasoning=written.reasoning_tokens or 0,

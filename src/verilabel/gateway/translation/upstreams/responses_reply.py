@@ -72,8 +72,8 @@ class _OutputDetails(Heard):
 
 
 class _Usage(Heard):
-    input_tokens: int = 0
-    output_tokens: int = 0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
     input_tokens_details: _InputDetails | None = None
     output_tokens_details: _OutputDetails | None = None
 
@@ -168,8 +168,8 @@ def _read_usage(usage: _Usage) -> Count:
     read = usage.input_tokens_details or _InputDetails()
     written = usage.output_tokens_details or _OutputDetails()
     return Count(
-        input=usage.input_tokens,
-        output=usage.output_tokens,
+        input=usage.input_tokens or 0,
+        output=usage.output_tokens or 0,
         cached=read.cached_tokens or 0,
         written=read.cache_write_tokens or 0,
         reasoning=written.reasoning_tokens or 0,
