@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -58,6 +59,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _add_config(check, default=argparse.SUPPRESS)
     add_json_flag(check)
     for name, module_name in ACTIONS.items():
+        if importlib.util.find_spec(f"verilabel.cli.{module_name}") is None:
+            continue  # TEMPORARY
         module = _module(module_name)
         action = actions.add_parser(
             name,

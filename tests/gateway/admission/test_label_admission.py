@@ -294,6 +294,19 @@ async def test_a_bundle_that_is_deleted_loses_its_permission_and_one_that_return
     assert desk.admitted
 
 
+async def test_a_waiver_of_the_label_covers_a_bundle_that_is_not_there(
+    tmp_path: Path, made_bundle: Path, open_desk: OpenDesk
+) -> None:
+    waiver = Waiver(requirement="label", reason="first run in progress", by="ops", until="2026-12-01")
+    for bundle in (None, tmp_path / "nowhere"):
+        desk = await open_desk(bundle, row(scope=("params",), waivers=(waiver,)))
+        assert (True, ("waived:label",)) == (desk.admitted, desk.admission.standing("quiz", 0).flags)
+        assert ([], ["waived:label"]) == flags_of(desk.object(params={}))
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    assert not (await open_desk(loop, row(waivers=(waiver,)))).admitted
+
+
 async def test_one_changed_byte_in_place_is_seen(bundle: Path, open_desk: OpenDesk) -> None:
     desk = await open_desk(bundle, row())
     await desk.shelf.look()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from gateway.guards.conftest import Open
 from servers.answering import answering_server
 from servers.running import mock_server, requests_seen
 from servers.scripted import response, scripted_server
-from verilabel.errors import ModelError, UsageError
+from verilabel.errors import MalformedInput, ModelError, UsageError
 from verilabel.gateway.guards.interface import Conversation, GuardError, Judgement
 from verilabel.gateway.guards.model import ModelGuard
 from verilabel.gateway.guards.verdict_cache import VerdictCache, key_of
@@ -140,6 +141,50 @@ async def test_the_key_comes_from_the_environment_and_is_sent(opened: Open) -> N
         assert ["Bearer sk-guard"] == server.credentials
         with pytest.raises((ModelError, UsageError)):
             await opened("model", known)
+
+
+async def test_a_model_names_the_topic_that_words_leave_open(opened: Open) -> None:
+    def reply(prompt: str) -> str:
+        if "lantern" in prompt:
+            return 'It is {"topic": "Arms"}'
+        return '{"topic": "bread"}' if "oven" in prompt else '{"topic": "other"}'
+
+    with answering_server(reply) as server:
+        topics = {"forbidden": {"arms": ["gun"]}, "allowed": {"bread": []}, "min_words": 3}
+        model = {"model": "m", "base_url": server.base_url}
+        guard = await opened("topics", {**topics, "model": model})
+        assert "forbidden.arms" == (await guard.ask("Where is my gun?")).rule
+        assert [] == server.prompts
+        assert "forbidden.arms" == (await guard.ask("A lantern in disguise.")).rule
+        assert not (await guard.ask("How hot is an oven?")).found
+        assert "off_topic" == (await guard.ask("How tall is the tower?")).rule
+        assert not (await guard.ask("Thanks, bye!")).found
+        asked = len(server.prompts)
+        await guard.ask("How tall is the tower?")
+        assert asked == len(server.prompts)
+        with pytest.raises(MalformedInput, match="no model to ask"):
+            await opened("topics", topics)
+
+
+async def test_a_topic_that_is_not_on_the_list_is_an_error(opened: Open) -> None:
+    for said in ('{"topic": "cats"}', "arms", '{"topic": 3}', '{"topic": "arms", "topic": "other"}', "}{"):
+        with answering_server(lambda _, said=said: said) as server:
+            model = {"model": "m", "base_url": server.base_url}
+            guard = await opened("topics", {"forbidden": {"arms": []}, "model": model})
+            with pytest.raises(GuardError, match="names no topic"):
+                await guard.ask("A lantern in disguise.")
+
+
+async def test_a_key_file_that_others_can_read_is_refused(opened: Open, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("sk-file\n")
+    (tmp_path / "key").chmod(0o644)
+    with answering_server(lambda _: "safe") as server:
+        known = settings(server.base_url, "llama-guard", key_file="key")
+        with pytest.raises(UsageError, match="others on this machine"):
+            await opened("model", known)
+        (tmp_path / "key").chmod(0o600)
+        await (await opened("model", known)).ask("text", about=ABOUT)
+        assert ["Bearer sk-file"] == server.credentials
 
 
 def test_the_least_recently_used_verdict_goes_first() -> None:

@@ -68,6 +68,11 @@ class StreamFilter:
         self._is_shown = False
 
     @property
+    def fed_chars(self) -> int:
+        """Characters looked at so far, those that are held among them."""
+        return self._position + self.held_chars
+
+    @property
     def held_chars(self) -> int:
         """Characters held back at the moment."""
         held = len(self._buffer[self._context :].decode()) + len(self._joiner.carry)

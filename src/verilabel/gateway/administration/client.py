@@ -38,7 +38,7 @@ class AdministrationClient:
         self._url = check_base_url(url, has_key=True, allow_insecure=False) + API
         self._token = token
         # None: as the environment says; a proxy could not reach this machine's loopback anyway
-        proxies = {} if is_loopback(urlsplit(url).hostname or "") else None
+        proxies: dict[str, str] | None = {} if is_loopback(urlsplit(url).hostname or "") else None
         self._opener = urllib.request.build_opener(_NoRedirects(), urllib.request.ProxyHandler(proxies))
 
     def list_approvals(self, *, states: Sequence[str] = (), limit: int = 100) -> list[dict[str, Any]]:

@@ -377,7 +377,7 @@ def _failure(shelved: Shelved, notes: _Notes) -> tuple[bool, str] | None:
     """Why no label stands now, and whether a waiver of `label` covers it; None where one stands."""
     found = shelved.found
     if found is None or found.issued is None or found.valid_until is None:
-        return (not shelved.state and found is None, shelved.failure or _unsigned(found))
+        return (shelved.is_absent, shelved.failure or _unsigned(found))
     issued, until = (
         parse_time(found.issued, where="issued"),
         parse_time(found.valid_until, where="valid_until"),

@@ -53,6 +53,8 @@ class Shelved(msgspec.Struct, frozen=True, kw_only=True):
     found: Verification | None = None
     served: frozenset[tuple[str, str]] = frozenset()
     failure: str | None = None
+    is_absent: bool = False
+    """True if there is no bundle; all else that keeps a label from standing is something else than none."""
     at: datetime
     state: State = ()
     hashed: bytes = b""
@@ -213,6 +215,8 @@ class LabelShelf:
                 served = read_served(container)
                 is_dated = any(name.startswith((STATEMENTS, GIVEN)) for name in container.sizes)
             hashed = b"" if is_dated or found.failure is not None else _hash_files(bundle)
+        except FileNotFoundError:
+            return Shelved(failure="there is no bundle", is_absent=True, at=now, state=state)
         except (VerilabelError, OSError) as error:
             return Shelved(failure=_first_line(error), at=now, state=state)
         except Exception as error:  # whatever a hostile bundle brings about, no label stands by it
@@ -258,6 +262,4 @@ def _settled_state(bundle: Path) -> State:
 def _first_line(error: BaseException | None) -> str:
     if isinstance(error, UsageError | MalformedInput | VerilabelError):
         return error.message
-    if isinstance(error, FileNotFoundError):
-        return "there is no bundle"
     return f"it cannot be read: {getattr(error, 'strerror', None) or type(error).__name__}"

@@ -77,10 +77,10 @@ class RefusalGuard(QuickGuard):
         yield _judge(self._detector, sample, text[:READ_CHARACTERS], "refusal")
 
 
-def last_user_text(about: Conversation) -> str:
-    """What was asked last, as far as the detectors read it."""
+def last_user_text(about: Conversation, limit: int = READ_CHARACTERS) -> str:
+    """What was asked last, as far as it is read."""
     asked = next((text for role, text in reversed(about.messages) if role == "user"), "")
-    return asked[:READ_CHARACTERS]
+    return asked[:limit]
 
 
 def _judge(detector: Detector, sample: Sample, text: str, rule: str) -> Judgement:

@@ -16,6 +16,8 @@ from verilabel.records.system import Scalar
 
 MAX_ASKED_CHARS = 100_000
 """A longer text is not sent to a model."""
+MAX_SENT_CHARS = 200_000
+"""Characters of all messages of a question: text, prompt and policy."""
 MAX_REPLY_BYTES = 2**20
 
 
@@ -105,7 +107,7 @@ class Asker:
         """The reply. Raises GuardError where there is none, the line is full, or the text too long to send."""
         if self._model is None:
             raise GuardError("the guard is not open")
-        if sum(len(message.content) for message in messages) > MAX_ASKED_CHARS + 10_000:
+        if sum(len(message.content) for message in messages) > MAX_SENT_CHARS:
             raise GuardError("the text is longer than is sent to a model")
         if self._in_line >= self._settings.concurrency + self._settings.waiting:
             raise GuardError("too many questions wait for the guard's model")

@@ -26,6 +26,7 @@ from verilabel.gateway.guards.settings import read_beside, read_settings
 from verilabel.gateway.guards.span_kinds import PackSettings, open_own_guard, open_pack_guard
 from verilabel.gateway.guards.system_leak import SystemLeakGuard, SystemLeakSettings
 from verilabel.gateway.guards.topics import TopicsGuard, TopicsSettings
+from verilabel.gateway.guards.topics_by_model import TopicsModelGuard
 from verilabel.gateway.policy.document import ActionWord, GuardEntry
 from verilabel.gateway.verdicts import Direction
 from verilabel.records.canonical import parse_json
@@ -97,6 +98,13 @@ def _factuality(entry: GuardEntry, settings: FactualitySettings, resources: Reso
     return FactualityGuard(settings, resources.open_model, resources.environ, entry.timeout_ms / 1000)
 
 
+def _topics(entry: GuardEntry, settings: TopicsSettings, resources: Resources, where: str) -> Guard:
+    if settings.model is None:
+        return TopicsGuard(settings)
+    check_model_settings(settings.model, f"{where}.model")
+    return TopicsModelGuard(settings, settings.model, resources.open_model, entry.timeout_ms / 1000)
+
+
 def _simple(make: Callable[[Any], Guard]) -> Open:
     return lambda _entry, settings, _resources, _where: make(settings)
 
@@ -151,8 +159,8 @@ KINDS: dict[str, Kind] = {
         settings=ModelGuardSettings,
     ),
     "topics": Kind(
-        summary="topics that are forbidden, or the only ones allowed, by their words",
-        open=_simple(TopicsGuard),
+        summary="topics that are forbidden, or the only ones allowed, by their words or by a model",
+        open=_topics,
         settings=TopicsSettings,
     ),
     "language": Kind(
@@ -243,7 +251,7 @@ def check_settings(entry: GuardEntry, where: str) -> None:
     settings = _settings_of(entry, kind, place)
     if isinstance(settings, ModelGuardSettings):
         check_model_settings(settings, place)
-    if isinstance(settings, FactualitySettings) and settings.model is not None:
+    if isinstance(settings, FactualitySettings | TopicsSettings) and settings.model is not None:
         check_model_settings(settings.model, f"{place}.model")
     if isinstance(settings, JsonSettings) and settings.schema is not None:
         try:

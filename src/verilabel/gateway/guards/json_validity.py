@@ -19,7 +19,8 @@ from verilabel.gateway.guards.quick import Place
 from verilabel.gateway.guards.settings import version_of
 from verilabel.records.canonical import sha256_hex
 
-MAX_JSON_CHARS = 2**20
+MAX_JSON_CHARS = 2**18
+"""Characters of an answer that is parsed; the parser holds the interpreter for some 10 ms then."""
 MAX_SCHEMA_BYTES = 64 * 1024
 MAX_SCHEMAS = 64
 """Validators that are kept ready, of policies and requests."""
@@ -49,7 +50,8 @@ class JsonGuard(AwaitedGuard):
     """Rules `invalid` (no JSON; duplicate names and NaN among the reasons) and `schema`.
 
     Schemas are JSON Schema, draft 2020-12 unless they say otherwise. References lead inside the schema alone; patterns
-    run in RE2. A schema that is none, or a text beyond a mebibyte, is a GuardError: the policy's `on_error` decides.
+    run in RE2. A schema that is none, a text beyond 262,144 characters, or one that needs more
+    than 50,000 steps is a GuardError: the policy's `on_error` decides.
     """
 
     reads_whole = True

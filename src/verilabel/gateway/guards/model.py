@@ -24,6 +24,8 @@ from verilabel.records.sample import Message
 MAX_REPLY_CHARS = 4_000
 """Only this many last characters of a reply are read."""
 MAX_POLICY_CHARS = 50_000
+MAX_PROMPT_CHARS = 20_000
+"""Characters of the last user message that stand beside an answer."""
 TAKE_A_POLICY = ("judge", "gpt-oss-safeguard")
 _PLACE = re.compile(r"\{(prompt|output|code)\}")
 
@@ -98,7 +100,7 @@ class ModelGuard(AwaitedGuard):
         if len(text) > MAX_ASKED_CHARS:
             raise GuardError("the text is longer than is sent to a model")
         direction = place.direction
-        prompt = last_user_text(place.about) if direction == "output" else text
+        prompt = last_user_text(place.about, MAX_PROMPT_CHARS) if direction == "output" else text
         key = key_of(direction, prompt, text)
         kept = self.cache.find(key)
         if kept is not None:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from verilabel.errors import MissingExtra
+from verilabel.gateway.guards.asking import ModelSettings
 from verilabel.gateway.guards.interface import Judgement
 from verilabel.gateway.guards.normalising import plain_text
 from verilabel.gateway.guards.quick import NOTHING, Place, QuickGuard
@@ -21,18 +22,23 @@ MAX_WORDS = 20_000
 
 class TopicsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`forbidden` and `allowed` are topics with the words and phrases that tell of them. Where topics are allowed, a
-    text of at least `min_words` words that tells of none of them is off topic."""
+    text of at least `min_words` words that tells of none of them is off topic. `model` is asked which topic a text is about, where no
+    forbidden word stands in it; topics may be without words then."""
 
     forbidden: dict[str, tuple[str, ...]] = {}
     allowed: dict[str, tuple[str, ...]] = {}
     min_words: int = 8
+    model: ModelSettings | None = None
 
     def __post_init__(self) -> None:
         if not self.forbidden and not self.allowed:
             raise ValueError("name topics that are forbidden, or topics that are allowed")
         if set(self.forbidden) & set(self.allowed):
             raise ValueError("a topic is both forbidden and allowed")
-        words = [word for topic in (*self.forbidden.values(), *self.allowed.values()) for word in topic]
+        topics = (*self.forbidden.values(), *self.allowed.values())
+        if self.model is None and not all(topics):
+            raise ValueError("a topic has no words, and there is no model to ask")
+        words = [word for topic in topics for word in topic]
         if len(words) > MAX_WORDS:
             raise ValueError(f"more than {MAX_WORDS} words")
         for word in words:
@@ -44,7 +50,7 @@ class TopicsGuard(QuickGuard):
     """Rules `forbidden.NAME`, and `off_topic`.
 
     A phrase counts where it stands as whole words, in normal form (case, white space and invisible characters make no
-    difference). Words tell little of what is meant: where that matters, ask a model (`model` with a policy).
+    difference). Words tell little of what is meant: where that matters, ask a `model`.
     """
 
     def __init__(self, settings: TopicsSettings) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from verilabel.detectors.spans.interface import SpanSet
+from verilabel.detectors.spans.interface import SpanSet, Substitute
+from verilabel.detectors.spans.pseudonyms import PLACEHOLDER, Vault
 from verilabel.detectors.spans.rule import Match, Rule
 from verilabel.detectors.spans.ruleset import RuleSet
 from verilabel.gateway.guards.interface import Guard, PassageGuard, SpanGuard
@@ -59,13 +60,24 @@ class SpanPlan:
         rules: list[Rule] = []
         self.actions: list[SpanAction] = []
         self._bits: list[tuple[GuardEntry, int]] = []
+        self._reversible = 0
+        reversible = [
+            each for each in guards if isinstance(each.guard, SpanGuard) and each.guard.is_reversible
+        ]
+        if reversible:  # a client's text that looks like a pseudonym gets one of its own, before all else
+            rules.append(PLACEHOLDER)
+            self.actions.append(_span_action(reversible[0].entry, PLACEHOLDER, is_reversible=True))
+            self._bits.append((reversible[0].entry, 1))
         for opened in guards:
             assert isinstance(opened.guard, SpanGuard)
             bits = 0
             for rule in opened.guard.rules:
                 bits |= 1 << len(rules)
+                action = _span_action(opened.entry, rule, is_reversible=opened.guard.is_reversible)
+                if action.is_reversible:
+                    self._reversible |= 1 << len(rules)
                 rules.append(rule)
-                self.actions.append(_span_action(opened.entry, rule, opened.guard.is_reversible))
+                self.actions.append(action)
             self._bits.append((opened.entry, bits))
         self.spans: SpanSet = RuleSet(rules)
         self._all = (1 << len(rules)) - 1
@@ -90,12 +102,9 @@ class SpanPlan:
         """What stands in place of a match."""
         return self.actions[match.rule].replacement
 
-    def substitute_with(self, vault: Callable[[Match], str | None]) -> Callable[[Match], str | None]:
-        """The same, with reversible guards' matches replaced by a conversation's vault."""
-        actions = self.actions
-        return lambda match: (
-            vault(match) if actions[match.rule].is_reversible else actions[match.rule].replacement
-        )
+    def substitute_with(self, vault: Vault) -> Substitute:
+        """The same, with what reversible guards find replaced by pseudonyms of a conversation's vault."""
+        return vault.substitute(self.spans.rules, reversible=self._reversible, otherwise=self.substitute)
 
 
 class Chain:
@@ -138,7 +147,7 @@ def _plan(guards: Sequence[OpenGuard], mode: str) -> SpanPlan | None:
     return SpanPlan(chosen) if chosen else None
 
 
-def _span_action(entry: GuardEntry, rule: Rule, is_reversible: bool) -> SpanAction:
+def _span_action(entry: GuardEntry, rule: Rule, *, is_reversible: bool) -> SpanAction:
     action = Action[entry.rules.get(rule.id, entry.action).upper()]
     replacement: str | None = None
     if action == Action.REDACT:

@@ -130,8 +130,8 @@ def _open_vault(exchange: Exchange, inspection: Inspection) -> None:
 
     plan = exchange.plan.input.enforced
     assert plan is not None
-    exchange.vault = Vault(rules=plan.spans.rules)
-    inspection.substitute = plan.substitute_with(exchange.vault.substitute)
+    vault = exchange.vault = Vault()
+    inspection.substitute = plan.substitute_with(vault)
 
 
 def conversation(exchange: Exchange) -> Conversation:

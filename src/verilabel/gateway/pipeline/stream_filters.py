@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from verilabel.detectors.spans.interface import SpanFilter
 from verilabel.detectors.spans.rule import Match
@@ -11,8 +10,13 @@ from verilabel.gateway.pipeline.chain import SpanPlan
 from verilabel.gateway.pipeline.inspection import Inspection
 from verilabel.gateway.verdicts import Action, Field
 
-Restore = Callable[[bool], SpanFilter]
-"""Opens a filter that puts pseudonyms back; told whether the text is JSON source."""
+
+class Restore(Protocol):
+    """Opens a filter that puts pseudonyms back."""
+
+    def __call__(self, *, json_source: bool = False) -> SpanFilter:
+        """For one text; told whether it is JSON source."""
+        ...
 
 
 class Opened(NamedTuple):
@@ -52,7 +56,7 @@ class StreamFilters:
             )
             self._opened.append(Opened(plan, result, field, choice, False))
         if self._restore is not None:
-            restoring = self._restore(json_source)
+            restoring = self._restore(json_source=json_source)
             result = restoring if result is None else Sequence(result, restoring)
         plan = chain.shadow
         if plan is not None and (mask := inspection.shadow_masks[field]) != 0:

@@ -51,7 +51,7 @@ class _Relay:
         chain = exchange.plan.output
         self._inspection = exchange.output = Inspection(chain, output_mask(exchange))
         vault = exchange.vault
-        self._filters = StreamFilters(self._inspection, None if vault is None else vault.restoring_filter)
+        self._filters = StreamFilters(self._inspection, None if vault is None else vault.restoring)
         self._rewriter = exchange.dialect.rewriter(
             self._filters.open, keeps_passages=bool(chain.passages or chain.may_hold)
         )

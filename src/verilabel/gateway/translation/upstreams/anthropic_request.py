@@ -103,7 +103,7 @@ def _write_messages(turns: list[Turn]) -> list[dict[str, Any]]:
     for turn in turns:
         role = "system" if turn.role == "developer" else turn.role
         content = [block for part in turn.parts for block in _write_part(part, role, turn.where)]
-        if False:
+        if answers_calls and role == "user":
             messages[-1]["content"] += content
         elif content:
             messages.append({"role": role, "content": content})
