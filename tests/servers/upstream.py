@@ -2,23 +2,41 @@
 
 What it answers is set by the test (`answer`, `reasoning`, `tool_arguments`), how it behaves by the model's name:
 `error-500`, `error-429`, `dies` (mid-stream), `silent` (never ends), `broken-sse`, `no-done`, `html`, `gzip-bomb`,
-`wrong-key`, `slow`; every other name answers well. It speaks chat, completions, embeddings, responses and messages.
+`wrong-key`, `slow`; every other name answers well. It speaks chat, completions, embeddings, responses, messages and
+generateContent (`spoken.py` has their forms).
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
+from servers.spoken import (
+    Saying,
+    Spoken,
+    speak_chat,
+    speak_completion,
+    speak_embeddings,
+    speak_generated,
+    speak_messages,
+    speak_response,
+)
+
 CHUNK = 4
+SPOKEN_AT: dict[str, Callable[[Saying], Spoken]] = {
+    "/v1/chat/completions": speak_chat,
+    "/v1/completions": speak_completion,
+    "/v1/messages": speak_messages,
+    "/v1/responses": speak_response,
+    "/v1/models/{called}": speak_generated,
+}
 
 
 @dataclass
@@ -28,6 +46,9 @@ class Upstream:
     answer: str = "The answer is 42."
     reasoning: str = ""
     tool_arguments: str = ""
+    """Of one call of `send`."""
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    """Name and arguments of calls, instead of that one."""
     choices: int = 1
     chunk: int = CHUNK
     pause_s: float = 0.0
@@ -35,6 +56,7 @@ class Upstream:
     url: str = ""
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     cancelled: int = 0
     fail_first: int = 0
     """So many requests are answered with 500 before any is answered well."""
@@ -43,6 +65,12 @@ class Upstream:
     def base_url(self) -> str:
         """Where it is, with /v1."""
         return f"{self.url}/v1"
+
+    def reset(self, **settings: Any) -> None:
+        """Begin anew: the settings given, the rest as at first, and nothing seen."""
+        fresh = Upstream(**{"url": self.url, **settings})
+        for name, value in vars(fresh).items():
+            setattr(self, name, value)
 
     @property
     def last(self) -> dict[str, Any]:
@@ -60,11 +88,9 @@ def upstream_server(**settings: Any) -> Iterator[Upstream]:
 
     async def serve() -> None:
         app = web.Application(client_max_size=64 * 2**20)
-        app.router.add_post("/v1/chat/completions", lambda request: _chat(upstream, request))
-        app.router.add_post("/v1/completions", lambda request: _completions(upstream, request))
+        for path, speak in SPOKEN_AT.items():
+            app.router.add_post(path, lambda request, speak=speak: _speak(upstream, request, speak))
         app.router.add_post("/v1/embeddings", lambda request: _embeddings(upstream, request))
-        app.router.add_post("/v1/messages", lambda request: _messages(upstream, request))
-        app.router.add_post("/v1/responses", lambda request: _responses(upstream, request))
         runner = web.AppRunner(app, handler_cancellation=True)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1)
@@ -86,16 +112,12 @@ def upstream_server(**settings: Any) -> Iterator[Upstream]:
         loop.close()
 
 
-def _pieces(upstream: Upstream, text: str) -> list[str]:
-    return [text[i : i + upstream.chunk] for i in range(0, len(text), upstream.chunk)]
-
-
 async def _misbehave(
-    upstream: Upstream, request: web.Request, body: dict[str, Any]
+    upstream: Upstream, request: web.Request, body: dict[str, Any], model: str
 ) -> web.StreamResponse | None:
     upstream.requests.append(body)
     upstream.headers.append(dict(request.headers))
-    model = str(body.get("model"))
+    upstream.paths.append(request.path)
     if upstream.fail_first:
         upstream.fail_first -= 1
         return web.json_response({"error": {"message": "not now"}}, status=500)
@@ -149,214 +171,41 @@ async def _stream(
     return response
 
 
-def _sse(document: dict[str, Any], event: str | None = None) -> bytes:
-    head = f"event: {event}\n" if event else ""
-    return f"{head}data: {json.dumps(document)}\n\n".encode()
-
-
-async def _chat(upstream: Upstream, request: web.Request) -> web.StreamResponse:
-    body = await request.json()
-    if (refused := await _misbehave(upstream, request, body)) is not None:
-        return refused
-    model = upstream.served_model or str(body["model"])
-    usage = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
-    head = {"id": "chatcmpl-1", "created": 1, "model": model, "system_fingerprint": "fp_1"}
-    calls = [
-        {
-            "id": "call_1",
-            "type": "function",
-            "function": {"name": "send", "arguments": upstream.tool_arguments},
-        }
-    ]
-    if not body.get("stream"):
-        choices = []
-        for i in range(upstream.choices):
-            message: dict[str, Any] = {"role": "assistant", "content": upstream.answer, "refusal": None}
-            if upstream.reasoning:
-                message["reasoning_content"] = upstream.reasoning
-            if upstream.tool_arguments:
-                message["tool_calls"] = calls
-            choices.append({"index": i, "message": message, "finish_reason": "stop", "logprobs": None})
-        return web.json_response({**head, "object": "chat.completion", "choices": choices, "usage": usage})
-    head["object"] = "chat.completion.chunk"
-    events = []
-    for i in range(upstream.choices):
-
-        def chunk(delta: dict[str, Any], finish: str | None = None, i: int = i) -> bytes:
-            return _sse({**head, "choices": [{"index": i, "delta": delta, "finish_reason": finish}]})
-
-        events.append(chunk({"role": "assistant", "content": ""}))
-        events += [chunk({"reasoning_content": piece}) for piece in _pieces(upstream, upstream.reasoning)]
-        events += [chunk({"content": piece}) for piece in _pieces(upstream, upstream.answer)]
-        if upstream.tool_arguments:
-            events.append(
-                chunk(
-                    {
-                        "tool_calls": [
-                            {
-                                "index": 0,
-                                "id": "call_1",
-                                "type": "function",
-                                "function": {"name": "send", "arguments": ""},
-                            }
-                        ]
-                    }
-                )
-            )
-            events += [
-                chunk({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]})
-                for piece in _pieces(upstream, upstream.tool_arguments)
-            ]
-        events.append(chunk({}, "tool_calls" if upstream.tool_arguments else "stop"))
+def _says(upstream: Upstream, body: dict[str, Any], model: str) -> Saying:
+    """What the test has set, as this request asks for it."""
     options = body.get("stream_options") or {}
-    if options.get("include_usage"):
-        events.append(_sse({**head, "choices": [], "usage": usage}))
-    if str(body["model"]) != "no-done":
-        events.append(b"data: [DONE]\n\n")
-    return await _stream(upstream, request, str(body["model"]), events)
+    return Saying(
+        model=upstream.served_model or model,
+        text=upstream.answer,
+        thought=upstream.reasoning,
+        calls=upstream.calls or ([("send", upstream.tool_arguments)] if upstream.tool_arguments else []),
+        choices=max(upstream.choices, int(body.get("n") or 1)),
+        chunk=upstream.chunk,
+        has_logprobs=bool(body.get("logprobs")),
+        has_usage=bool(options.get("include_usage")),
+        has_done=model != "no-done",
+    )
 
 
-async def _completions(upstream: Upstream, request: web.Request) -> web.StreamResponse:
+async def _speak(
+    upstream: Upstream, request: web.Request, speak: Callable[[Saying], Spoken]
+) -> web.StreamResponse:
     body = await request.json()
-    if (refused := await _misbehave(upstream, request, body)) is not None:
+    called = request.match_info.get("called", "")
+    model, _, verb = called.rpartition(":") if called else (str(body.get("model")), "", "")
+    if (refused := await _misbehave(upstream, request, body, model)) is not None:
         return refused
-    head = {"id": "cmpl-1", "created": 1, "model": str(body["model"]), "object": "text_completion"}
-
-    def document(text: str, finish: str | None) -> dict[str, Any]:
-        return {**head, "choices": [{"index": 0, "text": text, "finish_reason": finish, "logprobs": None}]}
-
-    if body.get("stream"):
-        events = [_sse(document(piece, None)) for piece in _pieces(upstream, upstream.answer)]
-        events += [_sse(document("", "stop")), b"data: [DONE]\n\n"]
-        return await _stream(upstream, request, str(body["model"]), events)
-    usage = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
-    return web.json_response({**document(upstream.answer, "stop"), "usage": usage})
+    spoken = speak(_says(upstream, body, model))
+    if body.get("stream") or verb.startswith("stream"):
+        return await _stream(upstream, request, model, spoken.events)
+    return web.json_response(spoken.whole)
 
 
 async def _embeddings(upstream: Upstream, request: web.Request) -> web.StreamResponse:
     body = await request.json()
-    if (refused := await _misbehave(upstream, request, body)) is not None:
+    model = str(body.get("model"))
+    if (refused := await _misbehave(upstream, request, body, model)) is not None:
         return refused
     inputs = body["input"] if isinstance(body["input"], list) else [body["input"]]
-    data = [{"object": "embedding", "index": i, "embedding": [0.5, -0.25]} for i in range(len(inputs))]
-    usage = {"prompt_tokens": 3, "total_tokens": 3}
-    return web.json_response({"object": "list", "data": data, "model": str(body["model"]), "usage": usage})
-
-
-async def _messages(upstream: Upstream, request: web.Request) -> web.StreamResponse:
-    body = await request.json()
-    if (refused := await _misbehave(upstream, request, body)) is not None:
-        return refused
-    model = str(body["model"])
-    content: list[dict[str, Any]] = [{"type": "text", "text": upstream.answer}]
-    if upstream.tool_arguments:
-        content.append(
-            {
-                "type": "tool_use",
-                "id": "toolu_1",
-                "name": "send",
-                "input": json.loads(upstream.tool_arguments),
-            }
-        )
-    stop = "tool_use" if upstream.tool_arguments else "end_turn"
-    head = {"id": "msg_1", "type": "message", "role": "assistant", "model": model}
-    if not body.get("stream"):
-        usage = {"input_tokens": 11, "output_tokens": 7}
-        return web.json_response(
-            {**head, "content": content, "stop_reason": stop, "stop_sequence": None, "usage": usage}
-        )
-    start = {
-        **head,
-        "content": [],
-        "stop_reason": None,
-        "stop_sequence": None,
-        "usage": {"input_tokens": 11, "output_tokens": 1},
-    }
-    events = [_sse({"type": "message_start", "message": start}, "message_start")]
-
-    def block(index: int, first: dict[str, Any], deltas: list[dict[str, Any]]) -> None:
-        events.append(
-            _sse(
-                {"type": "content_block_start", "index": index, "content_block": first}, "content_block_start"
-            )
-        )
-        events.extend(
-            _sse({"type": "content_block_delta", "index": index, "delta": delta}, "content_block_delta")
-            for delta in deltas
-        )
-        events.append(_sse({"type": "content_block_stop", "index": index}, "content_block_stop"))
-
-    block(
-        0,
-        {"type": "text", "text": ""},
-        [{"type": "text_delta", "text": piece} for piece in _pieces(upstream, upstream.answer)],
-    )
-    if upstream.tool_arguments:
-        block(
-            1,
-            {"type": "tool_use", "id": "toolu_1", "name": "send", "input": {}},
-            [
-                {"type": "input_json_delta", "partial_json": piece}
-                for piece in _pieces(upstream, upstream.tool_arguments)
-            ],
-        )
-    delta = {"stop_reason": stop, "stop_sequence": None}
-    events.append(
-        _sse({"type": "message_delta", "delta": delta, "usage": {"output_tokens": 7}}, "message_delta")
-    )
-    events.append(_sse({"type": "message_stop"}, "message_stop"))
-    return await _stream(upstream, request, model, events)
-
-
-async def _responses(upstream: Upstream, request: web.Request) -> web.StreamResponse:
-    body = await request.json()
-    if (refused := await _misbehave(upstream, request, body)) is not None:
-        return refused
-    model = str(body["model"])
-    part = {"type": "output_text", "text": upstream.answer, "annotations": []}
-    item = {"type": "message", "id": "msg_1", "status": "completed", "role": "assistant", "content": [part]}
-    usage = {
-        "input_tokens": 11,
-        "input_tokens_details": {"cached_tokens": 0},
-        "output_tokens": 7,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": 18,
-    }
-    whole: dict[str, Any] = {
-        "id": "resp_1",
-        "object": "response",
-        "created_at": 1,
-        "status": "completed",
-        "model": model,
-        "output": [item],
-        "parallel_tool_calls": True,
-        "tool_choice": "auto",
-        "tools": [],
-        "usage": usage,
-    }
-    if not body.get("stream"):
-        return web.json_response(whole)
-    begun = {**whole, "status": "in_progress", "output": [], "usage": None}
-    place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
-    documents: list[dict[str, Any]] = [
-        {"type": "response.created", "response": begun},
-        {
-            "type": "response.output_item.added",
-            "output_index": 0,
-            "item": {**item, "status": "in_progress", "content": []},
-        },
-        {"type": "response.content_part.added", **place, "part": {**part, "text": ""}},
-        *(
-            {"type": "response.output_text.delta", **place, "delta": piece, "logprobs": []}
-            for piece in _pieces(upstream, upstream.answer)
-        ),
-        {"type": "response.output_text.done", **place, "text": upstream.answer, "logprobs": []},
-        {"type": "response.content_part.done", **place, "part": part},
-        {"type": "response.output_item.done", "output_index": 0, "item": item},
-        {"type": "response.completed", "response": whole},
-    ]
-    events = [
-        _sse({**document, "sequence_number": i}, str(document["type"]))
-        for i, document in enumerate(documents)
-    ]
-    return await _stream(upstream, request, model, events)
+    as_base64 = body.get("encoding_format") == "base64"
+    return web.json_response(speak_embeddings(model, len(inputs), as_base64=as_base64))

@@ -45,16 +45,24 @@ DEFAULT_CONFIG = Path("gateway.yaml")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `gateway`."""
     _add_config(parser)
-    parser.add_argument("--port", type=int, metavar="N", help="another port than the file's; 0 takes a free one")
-    parser.add_argument("--workers", type=int, metavar="N", help="another number of processes than the file's")
+    parser.add_argument(
+        "--port", type=int, metavar="N", help="another port than the file's; 0 takes a free one"
+    )
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="another number of processes than the file's"
+    )
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     init = actions.add_parser(
         "init", help="write a configuration and a policy to begin with", allow_abbrev=False
     )
-    init.add_argument("--out", type=Path, default=Path(), metavar="FOLDER", help="where they go (default here)")
+    init.add_argument(
+        "--out", type=Path, default=Path(), metavar="FOLDER", help="where they go (default here)"
+    )
     init.add_argument("--force", action="store_true", help="replace files that are there")
     check = actions.add_parser(
-        "check", help="read configuration and policies, open everything once, say what would hold", allow_abbrev=False
+        "check",
+        help="read configuration and policies, open everything once, say what would hold",
+        allow_abbrev=False,
     )
     _add_config(check, default=argparse.SUPPRESS)
     add_json_flag(check)
@@ -74,7 +82,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _add_config(parser: argparse.ArgumentParser, default: object = DEFAULT_CONFIG) -> None:
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", default=default, help="the configuration (default gateway.yaml)"
+        "--config",
+        type=Path,
+        metavar="FILE",
+        default=default,
+        help="the configuration (default gateway.yaml)",
     )
 
 
@@ -98,13 +110,13 @@ def _serve(args: argparse.Namespace) -> ExitStatus:
     from verilabel.gateway.opening import require_gateway
 
     require_gateway()
-    from verilabel.gateway.policy.reading import load_gateway
+    from verilabel.gateway.assembling import load_configuration
     from verilabel.gateway.server import check_config, run
     from verilabel.serving import listen
 
     if not args.config.exists():
         raise UsageError("there is no configuration", where=str(args.config), hint="verilabel gateway init")
-    loaded = load_gateway(args.config)
+    loaded = load_configuration(args.config)
     check_config(loaded)
     config = loaded.gateway
     workers = config.workers if args.workers is None else args.workers

@@ -37,15 +37,12 @@ from verilabel.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
     from verilabel.evidence.keys import PublicKey
-    from verilabel.gateway.policy.document import GuardEntry
     from verilabel.gateway.policy.packing import Pack
     from verilabel.gateway.policy.reading import PolicyFile
     from verilabel.gateway.policy.remark import Remark
 
 SUMMARY = "lint, test, compare, sign and pull guard policies"
 
-_KINDS_OF_RULES = frozenset({"pii", "secrets", "injection", "patterns"})
-"""Kinds whose rules stand in their packs and settings, so that opening one reads no file and asks nobody."""
 
 _VERBS = {
     "list": "the policies that come with the program",
@@ -154,23 +151,12 @@ def _policy_bytes(reference: str) -> tuple[bytes, str]:
     return data, reference
 
 
-def _check_guard(entry: GuardEntry, where: str) -> list[str] | None:
-    """Check a guard's kind and settings, and give the rules that it has where they are known beforehand."""
-    from verilabel.gateway.guards.catalogue import Resources, check_settings, open_guard
-    from verilabel.gateway.guards.interface import SpanGuard
-
-    check_settings(entry, where)
-    if not entry.rules or entry.use not in _KINDS_OF_RULES:
-        return None
-    guard = open_guard(entry, Resources(folder=Path()), where)
-    return [rule.id for rule in guard.rules] if isinstance(guard, SpanGuard) else None
-
-
 def _load(reference: str) -> PolicyFile:
+    from verilabel.gateway.guards.checking import check_guard
     from verilabel.gateway.policy.reading import load_policy
 
     data, where = _policy_bytes(reference)
-    return load_policy(data, where, check_guard=_check_guard)
+    return load_policy(data, where, check_guard=check_guard)
 
 
 def _list(args: argparse.Namespace) -> ExitStatus:
@@ -246,13 +232,14 @@ def _lint(args: argparse.Namespace) -> ExitStatus:
 
 def _remarks_on(reference: str) -> tuple[str, str, list[Remark]]:
     """Name, digest and remarks of a policy, or of a configuration together with its policies."""
+    from verilabel.gateway.guards.checking import check_guard
     from verilabel.gateway.policy.reading import is_gateway, load_gateway, read_policy
 
     data, where = _policy_bytes(reference)
     if is_gateway(data):
-        loaded = load_gateway(Path(reference), check_guard=_check_guard)
+        loaded = load_gateway(Path(reference), check_guard=check_guard)
         return where, loaded.digest, list(loaded.remarks)
-    read = read_policy(data, where, check_guard=_check_guard)
+    read = read_policy(data, where, check_guard=check_guard)
     return read.name, read.digest, list(read.remarks)
 
 
@@ -262,9 +249,11 @@ def _test(args: argparse.Namespace) -> ExitStatus:
     read = _load(args.policy)
     if not read.policy.tests:
         raise UsageError("the policy has no tests", where=args.policy, hint="tests: [{name, input, expect}]")
-    from verilabel.gateway.pipeline.trying import inspect_with
+    from verilabel.gateway.trying import Trial
 
-    tried = run_tests(read.policy, inspect_with(read.policy))
+    folder = Path() if read.path is None else read.path.parent
+    with Trial(read.policy, read.where, folder) as inspect:
+        tried = run_tests(read.policy, inspect)
     failed = sum(1 for each in tried if not each.passed)
     status = ExitStatus.CHECK_FAILED if failed else ExitStatus.OK
     if args.json:

@@ -12,13 +12,14 @@ from verilabel.evidence.requirements import trust_own_keys
 from verilabel.gateway.admission.labels import LabelAdmission, bundles_of
 from verilabel.gateway.admission.shelf import LabelShelf
 from verilabel.gateway.guards.catalogue import Resources, open_guard
+from verilabel.gateway.guards.checking import check_guard
 from verilabel.gateway.guards.interface import SpanGuard
 from verilabel.gateway.limits.amounts import compile_limits
 from verilabel.gateway.pipeline.chain import OpenGuard
 from verilabel.gateway.pipeline.snapshot import PolicyPlan, Route, RouteTarget, RuleEntry, Snapshot
 from verilabel.gateway.policy.conditions import Condition
 from verilabel.gateway.policy.document import Gateway, ModelRoute, Policy, Target
-from verilabel.gateway.policy.reading import Loaded, PolicyFile
+from verilabel.gateway.policy.reading import Loaded, PolicyFile, load_gateway
 from verilabel.gateway.translation.catalogue import can_serve
 from verilabel.gateway.upstream.client import HttpUpstream
 from verilabel.gateway.upstream.handle import UpstreamHandle
@@ -52,6 +53,11 @@ class Assembly:
 
     snapshot: Snapshot
     opened: Opened
+
+
+def load_configuration(path: Path) -> Loaded:
+    """Read a gateway's configuration and policies, with what the kinds of guards have to say of them."""
+    return load_gateway(path, check_guard=check_guard)
 
 
 async def assemble(loaded: Loaded, *, before: Snapshot | None = None) -> Assembly:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from verilabel.gateway.assembling import assemble
-from verilabel.gateway.policy.reading import load_gateway
+from verilabel.gateway.assembling import assemble, load_configuration
 from verilabel.gateway.server import check_config
 
 
@@ -50,7 +49,7 @@ class Checked:
 
 async def check_gateway(path: Path) -> Checked:
     """Read, compile and open everything that a gateway would, and close it again. Raises what opening raises."""
-    loaded = load_gateway(path)
+    loaded = load_configuration(path)
     check_config(loaded)
     assembly = await assemble(loaded)
     try:

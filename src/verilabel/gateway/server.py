@@ -25,17 +25,24 @@ from verilabel.gateway.approvals.deciding import Desk
 from verilabel.gateway.approvals.notices import WebhookNotices
 from verilabel.gateway.approvals.queue import DatabaseQueue
 from verilabel.gateway.approvals.signing import DecisionLog
-from verilabel.gateway.assembling import Assembly, assemble, retire
+from verilabel.gateway.assembling import Assembly, assemble, load_configuration, retire
 from verilabel.gateway.audit.trail import AuditTrail
 from verilabel.gateway.limits.opening import open_limiter
 from verilabel.gateway.pipeline.application import Application, Asgi
+from verilabel.gateway.pipeline.counting import NO_ROUTE
 from verilabel.gateway.pipeline.services import Services
-from verilabel.gateway.policy.reading import Loaded, load_gateway, watched_files
+from verilabel.gateway.policy.reading import Loaded, watched_files
 from verilabel.gateway.policy.reloading import Watcher
 from verilabel.gateway.telemetry.exposition import Exposition
 from verilabel.gateway.telemetry.loop_watch import LoopWatch
 from verilabel.gateway.telemetry.metrics import Metrics
-from verilabel.gateway.telemetry.names import ADMITTED, AUDIT_WRITABLE, POLICY_RELOADS, UPSTREAM_UP
+from verilabel.gateway.telemetry.names import (
+    ADMITTED,
+    AUDIT_WRITABLE,
+    POLICY_RELOADS,
+    SPANS_LOST,
+    UPSTREAM_UP,
+)
 from verilabel.gateway.telemetry.tracing import Tracing, open_tracing
 from verilabel.models.endpoint import is_loopback
 from verilabel.registry.database import Database, open_database
@@ -77,7 +84,7 @@ class Worker:
             raise
 
     async def _start(self) -> tuple[Services, Asgi]:
-        loaded = load_gateway(self._path)
+        loaded = load_configuration(self._path)
         check_config(loaded)
         config, folder = loaded.gateway, loaded.folder
         store = config.store if "://" in config.store else folder / config.store
@@ -88,7 +95,7 @@ class Worker:
         limiter = open_limiter(config.limits_store, lost=config.limits_lost, workers=config.workers)
         await limiter.open()
         self._exit.push_async_callback(limiter.close)
-        metrics = Metrics(route.name for route in config.models)
+        metrics = Metrics((NO_ROUTE, *(route.name for route in config.models)))
         exposition = await self._open_metrics(metrics)
         trail = AuditTrail.open(
             config.audit, folder=folder, worker=str(os.getpid()), policy=assembly.snapshot.default.digest
@@ -109,7 +116,7 @@ class Worker:
             exposition=exposition,
             tracing=self._open_tracing(loaded),
         )
-        self._watch()
+        self._watch(loaded)
         administration = Administration(
             ring=ring,
             keys=keys,
@@ -151,20 +158,25 @@ class Worker:
             return
         snapshot, metrics = services.snapshot, services.metrics
         metrics.set(AUDIT_WRITABLE, float(services.trail.is_writable))
+        metrics.set(SPANS_LOST, services.tracing.lost)
         for name, handle in snapshot.upstreams.items():
             metrics.set(UPSTREAM_UP, float(not handle.health.is_resting), (name,))
         for route in snapshot.routes:
             for target in route.targets:
                 standing = snapshot.default.admission.standing(route.name, target.index)
-                metrics.set(ADMITTED, float(standing.admitted), (route.name, target.upstream.id))
+                metrics.set(
+                    ADMITTED, float(standing.admitted), (route.name, f"{target.upstream.id}#{target.index}")
+                )
 
     def _open_tracing(self, loaded: Loaded) -> Tracing:
         tracing = open_tracing(loaded.gateway.telemetry)
         self._exit.push_async_callback(asyncio.to_thread, tracing.close)
         return tracing
 
-    def _watch(self) -> None:
-        watcher = self._watcher = Watcher(self._reload, lambda: watched_files(self._path))
+    def _watch(self, loaded: Loaded) -> None:
+        watcher = self._watcher = Watcher(
+            self._reload, lambda: watched_files(self._path), known=loaded.digests
+        )
         self._exit.push_async_callback(_cancel, asyncio.create_task(watcher.run()))
         with contextlib.suppress(ValueError, NotImplementedError):
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, watcher.ask)
@@ -173,7 +185,7 @@ class Worker:
         """Put another snapshot in place; requests that are on their way end by the one they began with."""
         assert self._services is not None and self._assembly is not None
         try:
-            loaded = await asyncio.to_thread(load_gateway, self._path)
+            loaded = await asyncio.to_thread(load_configuration, self._path)
             check_config(loaded)
             await self._swap(loaded)
         except Exception:

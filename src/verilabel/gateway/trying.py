@@ -68,7 +68,8 @@ class Trial:
         inspection = Inspection(chain, self._mask(chain, self._facts(test, {})))
         redacted = inspection.redact(text, test.field)
         judged = Text(redacted, test.field, 0)
-        found = await inspection.judge([judged], Conversation(messages=(("user", text),)))
+        about = Conversation(messages=(("user", text),) if test.input is not None else ())
+        found = await inspection.judge([judged], about)
         changed = change_text(found, judged)
         return _outcome(inspection, redacted if changed is None else changed)
 

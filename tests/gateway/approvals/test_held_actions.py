@@ -24,6 +24,7 @@ from verilabel.gateway.approvals.interface import Vote
 from verilabel.gateway.approvals.queue import QueueLimits
 from verilabel.gateway.approvals.signing import DecisionLog, open_decision
 from verilabel.records.canonical import digest
+from verilabel.registry.clock import read_clock
 from verilabel.registry.database import DatabaseLost
 
 FULL = os.environ.get("VERILABEL_FULL_SIZE") == "1"
@@ -93,6 +94,24 @@ async def test_a_forgotten_payload_is_in_no_file_any_more(tmp_path: Path) -> Non
 def bytes_in(folder: Path) -> bytes:
     """All bytes of the files in a folder."""
     return b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
+
+
+async def test_asking_for_an_approval_that_is_not_there_writes_nothing(store_url: str) -> None:
+    async with a_desk(store_url) as desk:
+        await desk.queue.hold(action())
+        before = (await read_clock(desk.queue.database)).tick
+        for word in ("x", "unknown"):
+            assert None is await desk.queue.consume(subject(word))
+        assert before == (await read_clock(desk.queue.database)).tick
+
+
+async def test_a_held_reply_can_be_read_until_it_is_used(store_url: str) -> None:
+    async with a_desk(store_url) as desk:
+        held = await desk.queue.hold(action(payload=b"the held reply"))
+        assert b"the held reply" == await desk.queue.read_payload(held.id)
+        await desk.decide(held.id, by=ANNA, verdict="approve", reason="go")
+        await desk.queue.consume(subject())
+        assert [b"", b""] == [await desk.queue.read_payload(key) for key in (held.id, "ap_none")]
 
 
 # -- who decides -------------------------------------------------------------------------------------------------

@@ -123,6 +123,16 @@ async def test_a_validator_that_hangs_is_ended_and_the_next_text_is_judged(
     assert 1 == guard.guard.restarts
 
 
+async def test_several_processes_judge_at_once_and_each_answer_is_its_text_s(
+    opened: Open, packages: dict[str, str]
+) -> None:
+    guard = await open_validator(opened, packages, "Plain", fix=True, processes=3)
+    judged = await asyncio.gather(*(guard.ask(f"bad {i}") for i in range(60)))
+    assert [f"*** {i}" for i in range(60)] == [each.replacement for each in judged]
+    assert isinstance(guard.guard, AdapterGuard)
+    assert 0 == guard.guard.restarts
+
+
 async def test_a_process_that_dies_is_started_again(opened: Open, packages: dict[str, str]) -> None:
     guard = await open_validator(opened, packages, "Dying")
     with pytest.raises(GuardError, match="guardrails failed"):

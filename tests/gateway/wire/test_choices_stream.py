@@ -233,6 +233,12 @@ def test_strings_that_nobody_knows_are_looked_at() -> None:
     assert "AAAA" == bodies_of(out)[0]["choices"][0]["delta"]["audio"]["data"]
 
 
+def test_a_form_is_not_learned_from_an_event_in_which_another_text_was_changed() -> None:
+    bodies = [{**chunk({"content": "x"}), "citations": [SECRET]} for _ in range(4)]
+    out = run(CHAT.rewriter(open_everything, keeps_passages=False), [chat_stream(*bodies)])
+    assert [[MARK]] * 4 == [body["citations"] for body in bodies_of(out)]
+
+
 def test_a_text_beside_the_choices_cannot_hide_in_a_learned_form() -> None:
     body = {**chunk({"content": "x"}), "text": "sk-abc"}
     again = {**chunk({"content": "x"}), "text": "123"}

@@ -359,3 +359,11 @@ def test_lists_of_other_things_than_objects_are_refused() -> None:
         rewriter = RESPONSES.rewriter(open_everything, keeps_passages=False)
         with pytest.raises(MalformedStream):
             rewriter.feed(sse({"type": "response.completed", "response": {"output": output}}))
+
+
+def test_an_error_in_a_response_that_is_no_object_is_looked_at() -> None:
+    for error in (SECRET, [SECRET], {"deep": [SECRET]}):
+        rewriter = RESPONSES.rewriter(open_everything, keeps_passages=False)
+        out = rewriter.feed(sse({"type": "response.failed", "response": {"error": error, "output": []}}))
+        assert SECRET.encode() not in out
+        assert MARK.encode() in out

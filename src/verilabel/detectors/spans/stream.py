@@ -34,6 +34,7 @@ class StreamFilter:
         "_reader",
         "_stops",
         "_substitute",
+        "_words",
         "_writer",
         "matches",
         "stopped_by",
@@ -66,6 +67,7 @@ class StreamFilter:
         self._long: LongKind | None = None
         self._long_match = 0
         self._is_shown = False
+        self._words: _WordPlaces | None = None
 
     @property
     def fed_chars(self) -> int:
@@ -112,6 +114,7 @@ class StreamFilter:
         """Decide all that can be decided; keep the rest."""
         place, size = self._context, len(buffer)
         out: list[str] = []
+        self._words = None
         while True:
             if self._long is not None:
                 place = self._follow(self._long, buffer, place, is_last, out)
@@ -145,9 +148,12 @@ class StreamFilter:
         found = programs.prefix(programs.anywhere, buffer, start, size)[0][0]
         hold = size if found < 0 else found
         if programs.has_words:
-            text = buffer[place:].decode()
-            viable = programs.words.find_viable(text, self._char_before(buffer, place))
-            hold = min(hold, place + len(text[:viable].encode()))
+            start = max(place, size - 4 * programs.words.longest)
+            while start > place and buffer[start] & 0xC0 == 0x80:
+                start += 1
+            text = buffer[start:].decode()
+            viable = programs.words.find_viable(text, self._char_before(buffer, start))
+            hold = min(hold, start + len(text[:viable].encode()))
         return hold
 
     def _char_before(self, buffer: bytes, place: int) -> str:
@@ -160,7 +166,9 @@ class StreamFilter:
         programs = self._programs
         size = len(buffer)
         kept = place
-        words = self._find_words(buffer, place) if programs.has_words else None
+        if programs.has_words and self._words is None:
+            self._words = self._find_words(buffer, place)
+        words = self._words
         pattern_at = -1
         while place < hold:
             if pattern_at < place:

@@ -42,6 +42,9 @@ class WordSearch:
             if any(folds == is_folded for _, _, folds in lists)
         ]
 
+        self.longest = max((table.longest for table in self._tables), default=0)
+        """Characters of the longest word."""
+
     def __bool__(self) -> bool:
         return bool(self._tables)
 
@@ -66,7 +69,7 @@ class _Table:
                 rules.setdefault(self._folded(_checked(word)), []).append(rule)
         self._words = sorted(rules)
         self._rules = [tuple(sorted(set(rules[word]))) for word in self._words]
-        self._longest = max(map(len, self._words))
+        self.longest = max(map(len, self._words))
         self._firsts = frozenset(word[0] for word in self._words)
         self._find = _automaton(self._words)
 
@@ -81,7 +84,7 @@ class _Table:
         folded = self._folded(text)
         size = len(folded)
         words, firsts = self._words, self._firsts
-        for at in range(max(0, size - self._longest), size):
+        for at in range(max(0, size - self.longest), size):
             if folded[at] in firsts and not _joins(text[at - 1] if at else before, text[at]):
                 tail = folded[at:]
                 place = bisect_left(words, tail)

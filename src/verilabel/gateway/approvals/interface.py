@@ -68,6 +68,10 @@ class ApprovalQueue(Protocol):
         """One approval by its id."""
         ...
 
+    async def read_payload(self, approval: str) -> bytes:
+        """The held reply of an approval; empty where it is gone."""
+        ...
+
     async def consume(self, subject: str) -> Approval | None:
         """Use an approved, unexpired approval of exactly this subject: once over all workers and restarts."""
         ...

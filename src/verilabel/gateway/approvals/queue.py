@@ -99,6 +99,11 @@ class DatabaseQueue:
             found = await self._look(approval)
         return found
 
+    async def read_payload(self, approval: str) -> bytes:
+        """The held reply of an approval, for whoever must know what it is of before it is used; empty if it is gone."""
+        rows = await self.database.fetch(statements.FIND_PAYLOAD, (approval,))
+        return bytes(rows[0][0]) if rows else b""
+
     async def list_approvals(
         self,
         *,
@@ -128,6 +133,9 @@ class DatabaseQueue:
         It is used up when this returns: an answer that is lost afterwards is not given twice. Raises DatabaseLost;
         whether it was used up is then not known, and the action must be refused.
         """
+        seen = await self.database.fetch(statements.FIND_OPEN, (subject,))
+        if not seen or seen[0][STATE] != "approved":
+            return None  # most often: nothing is written for it
         async with self.database.transaction() as transaction:
             moment = await tick(transaction)
             rows = await self._open_rows(transaction, moment, subject)

@@ -143,17 +143,18 @@ class AdapterGuard(AwaitedGuard):
                 self.restarts += 1
                 process = await self._start()
             self._asked += 1
+            number = self._asked
             asked = next((said for role, said in reversed(place.about.messages) if role == "user"), "")
             answer = await self._put(
                 process,
                 {
-                    "id": self._asked,
+                    "id": number,
                     "text": well_formed(text),
                     "direction": place.direction,
                     "asked": well_formed(asked[: self._limits.max_chars]),
                 },
             )
-            in_step = answer.id == self._asked
+            in_step = answer.id == number
         except VerilabelError as error:
             raise GuardError(f"{self._kind} failed: {error.code}") from error
         finally:

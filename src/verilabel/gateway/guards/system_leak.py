@@ -17,7 +17,10 @@ PROBE_WORDS = 4
 """Words that are looked up together."""
 MAX_PLACES = 16
 """Places of the same words in a system prompt that are compared."""
-MAX_SYSTEM_CHARS = 200_000
+MAX_SYSTEM_CHARS = 32_768
+"""Characters of a system prompt that are guarded."""
+KEPT_PROMPTS = 16
+"""Indexed prompts that are kept ready, of at most some 1.5 MB each."""
 PIECE_CHARS = 8_192
 MIN_ENCODED = 24
 """A shorter run of base64 is no stretch of words."""
@@ -81,7 +84,7 @@ class PromptIndex:
         return length
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=KEPT_PROMPTS)
 def index_prompt(system: str, run: int, allow: tuple[str, ...]) -> PromptIndex | None:
     """The index of a system prompt without its allowed sentences; None where it is shorter than a leak."""
     text = system[:MAX_SYSTEM_CHARS]
@@ -114,16 +117,17 @@ class SystemLeakGuard(QuickGuard):
         overlap = settings.words * 12
         for start in range(0, max(1, len(text) - overlap), PIECE_CHARS - min(overlap, PIECE_CHARS // 2)):
             piece = text[start : start + PIECE_CHARS]
-            yield _judge(index, piece, "verbatim")
+            words = plain_words(piece)
+            yield _judge(index, words, "verbatim")
             if settings.encoded:
-                yield _judge(index, piece[::-1], "reversed")
+                yield _judge(index, [word[::-1] for word in reversed(words)], "reversed")
                 decoded = decode_base64(piece)
                 if decoded:
-                    yield _judge(index, decoded, "base64")
+                    yield _judge(index, plain_words(decoded), "base64")
 
 
-def _judge(index: PromptIndex, text: str, rule: str) -> Judgement:
-    return Judgement(found=True, rule=rule) if index.repeated_in(plain_words(text)) else NOTHING
+def _judge(index: PromptIndex, words: Sequence[str], rule: str) -> Judgement:
+    return Judgement(found=True, rule=rule) if index.repeated_in(words) else NOTHING
 
 
 def decode_base64(text: str) -> str:

@@ -18,12 +18,14 @@ PIECE_CHARS = 8_192
 OVERLAP_CHARS = 256
 MAX_WORD_CHARS = 128
 MAX_WORDS = 20_000
+OTHER = "other"
+"""What a model says of a text about none of the topics."""
 
 
 class TopicsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`forbidden` and `allowed` are topics with the words and phrases that tell of them. Where topics are allowed, a
-    text of at least `min_words` words that tells of none of them is off topic. `model` is asked which topic a text is about, where no
-    forbidden word stands in it; topics may be without words then."""
+    text of at least `min_words` words that tells of none of them is off topic. `model` is asked which topic a text
+    is about, where no forbidden word stands in it; topics may be without words then."""
 
     forbidden: dict[str, tuple[str, ...]] = {}
     allowed: dict[str, tuple[str, ...]] = {}
@@ -33,6 +35,8 @@ class TopicsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     def __post_init__(self) -> None:
         if not self.forbidden and not self.allowed:
             raise ValueError("name topics that are forbidden, or topics that are allowed")
+        if OTHER in self.forbidden or OTHER in self.allowed:
+            raise ValueError(f"no topic is named {OTHER}: it is what stands for none of them")
         if set(self.forbidden) & set(self.allowed):
             raise ValueError("a topic is both forbidden and allowed")
         topics = (*self.forbidden.values(), *self.allowed.values())

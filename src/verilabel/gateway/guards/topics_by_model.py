@@ -8,13 +8,12 @@ from verilabel.gateway.guards.interface import GuardError, Judgement
 from verilabel.gateway.guards.json_validity import parse_strictly
 from verilabel.gateway.guards.quick import Place
 from verilabel.gateway.guards.settings import version_of
-from verilabel.gateway.guards.topics import TopicsGuard, TopicsSettings
+from verilabel.gateway.guards.topics import OTHER, TopicsGuard, TopicsSettings
 from verilabel.gateway.guards.verdict_cache import VerdictCache, key_of
 from verilabel.records.canonical import jcs, sha256_hex
 from verilabel.records.sample import Message
 
 CACHED = 10_000
-OTHER = "other"
 _MAX_REPLY_CHARS = 4_000
 _SYSTEM = (
     "You say which of these topics a text is about: {topics}. Where it is about several, name the first of the list; "

@@ -70,12 +70,13 @@ async def redeem(exchange: Exchange) -> HeldReply | None:
     exchange.approval = approval
     if approval.state != "approved":
         raise _not_approved(approval)
-    if reply_subject(request_subject(exchange), approval.action.payload) != approval.action.subject:
+    payload = await exchange.services.queue.read_payload(approval.id)
+    if reply_subject(request_subject(exchange), payload) != approval.action.subject:
         raise refuse(403, "approval", "approval_of_another", "the approval is of another request or policy")
     used = await exchange.services.queue.consume(approval.action.subject)
     if used is None:
         raise refuse(403, "approval", "approval_used", "the approval was used already")
-    return msgspec.json.decode(approval.action.payload, type=HeldReply)
+    return msgspec.json.decode(used.action.payload, type=HeldReply)
 
 
 async def hold_request(exchange: Exchange, inspection: Inspection) -> Approval | None:

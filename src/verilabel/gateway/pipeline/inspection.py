@@ -111,6 +111,8 @@ class Inspection:
     def redact_slots(self, slots: Sequence[Slot]) -> bool:
         """Redact every slot in place. True if a text changed."""
         changed = False
+        if self.chain.looks and not slots:
+            self.scanned["content"] = 0  # it was looked at, and there was no text in it
         if self.chain.enforced is None and self.chain.shadow is None:
             return False
         for container, key, field, _, choice, is_plain in slots:

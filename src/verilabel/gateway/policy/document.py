@@ -69,7 +69,7 @@ class Waiver(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class AdmissionRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a label must be for a model to be used on the routes that match `route` (a name, or a prefix and `*`).
 
-    `bundle` is what is verified (absent: the target's own). `scope` are the keys in which the system in use must
+    What is verified is the target's bundle. `scope` are the keys in which the system in use must
     equal the label's. `flags_forbidden` are flags the verification may not raise. `otherwise`: refuse, or let
     through and flag.
     """

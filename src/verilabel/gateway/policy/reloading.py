@@ -142,7 +142,7 @@ def _look_at(path: Path, known: _Sight | None, now: float) -> _Sight:
         stat = path.stat()
         times = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
         is_fresh = abs(now - stat.st_mtime) < _FRESH_S
-        if known is not None and known.stat == times :
+        if known is not None and known.stat == times and not is_fresh:
             return known
         if stat.st_size > MAX_WATCHED_BYTES:
             return _Sight(times, None)

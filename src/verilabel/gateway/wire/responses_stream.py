@@ -331,8 +331,10 @@ def see_response(walk: TextWalk, response: dict[str, Any]) -> None:
         if name not in NOT_TEXT_OF_RESPONSE and name not in OPAQUE_MEMBERS:
             walk.see(response, name, _FIELD_OF_ECHO.get(name, "content"), (name,))
     for name in ("error", "incomplete_details"):
-        if isinstance(response.get(name), dict):
-            walk.see_anything(response[name], "content", (name,))
+        if isinstance(response.get(name), str):
+            walk.see(response, name, "content", (name,))
+        else:
+            walk.see_anything(response.get(name), "content", (name,))
 
 
 def _key_in_item(item: dict[str, Any], path: Path, slot: Slot, index: int) -> Key | None:

@@ -106,7 +106,7 @@ def _write_part(part: Part, names: dict[str, str], turn: Turn) -> dict[str, Any]
                 raise unsayable(API, f"a {part.kind} by its address", part.where, "send it as a data URL")
             return {"inlineData": {"mimeType": part.media_type, "data": part.data}}
         case Call():
-            names[""] = part.name
+            names[part.id] = part.name
             call: dict[str, Any] = {"name": part.name, "args": read_arguments(part.arguments, part.where)}
             if not part.id.startswith(MADE_CALL):
                 call["id"] = part.id
