@@ -280,7 +280,8 @@ def _item_events(saying: Saying, index: int, item: dict[str, Any]) -> list[dict[
 def _part_events(
     kind: str, place: dict[str, Any], part: dict[str, Any], saying: Saying
 ) -> list[dict[str, Any]]:
-    text, more = part["text"], {"logprobs": []} if kind == "output" else {}
+    text = part["text"]
+    more: dict[str, Any] = {"logprobs": []} if kind == "output" else {}
     part_kind = "content_part" if kind == "output" else f"{kind}_part"
     return [
         {"type": f"response.{part_kind}.added", **place, "part": {**part, "text": ""}},
@@ -296,13 +297,15 @@ def _part_events(
 # --- Gemini
 def speak_generated(saying: Saying) -> Spoken:
     """As Google's generateContent; its streams end with the connection."""
-    thought = [{"text": piece, "thought": True} for piece in saying.pieces(saying.thought)]
+    thought: list[dict[str, Any]] = [
+        {"text": piece, "thought": True} for piece in saying.pieces(saying.thought)
+    ]
     text = [{"text": piece} for piece in saying.pieces(saying.text)]
-    calls = [
+    calls: list[dict[str, Any]] = [
         {"functionCall": {"name": name, "args": json.loads(arguments)}} for name, arguments in saying.calls
     ]
     parts = [*thought, *text, *calls]
-    joined = [{"text": saying.text}, *calls]
+    joined: list[dict[str, Any]] = [{"text": saying.text}, *calls]
     if saying.thought:
         joined.insert(0, {"text": saying.thought, "thought": True})
     events = [sse(_generated(saying, [part], None)) for part in parts]

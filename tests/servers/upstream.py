@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -89,8 +90,8 @@ def upstream_server(**settings: Any) -> Iterator[Upstream]:
     async def serve() -> None:
         app = web.Application(client_max_size=64 * 2**20)
         for path, speak in SPOKEN_AT.items():
-            app.router.add_post(path, lambda request, speak=speak: _speak(upstream, request, speak))
-        app.router.add_post("/v1/embeddings", lambda request: _embeddings(upstream, request))
+            app.router.add_post(path, partial(_speak, upstream, speak))
+        app.router.add_post("/v1/embeddings", partial(_embeddings, upstream))
         runner = web.AppRunner(app, handler_cancellation=True)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1)
@@ -188,7 +189,7 @@ def _says(upstream: Upstream, body: dict[str, Any], model: str) -> Saying:
 
 
 async def _speak(
-    upstream: Upstream, request: web.Request, speak: Callable[[Saying], Spoken]
+    upstream: Upstream, speak: Callable[[Saying], Spoken], request: web.Request
 ) -> web.StreamResponse:
     body = await request.json()
     called = request.match_info.get("called", "")

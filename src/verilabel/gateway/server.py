@@ -49,6 +49,7 @@ from verilabel.registry.database import Database, open_database
 
 CONFIG_VARIABLE = "VERILABEL_GATEWAY_CONFIG"
 """How the workers of one gateway learn its configuration."""
+PROBE_EVERY_S = 2.0
 RUN_VARIABLE = "VERILABEL_GATEWAY_RUN"
 """The folder that the workers of one run share for their metrics."""
 
@@ -177,9 +178,21 @@ class Worker:
         watcher = self._watcher = Watcher(
             self._reload, lambda: watched_files(self._path), known=loaded.digests
         )
-        self._exit.push_async_callback(_cancel, asyncio.create_task(watcher.run()))
+        for task in (watcher.run(), self._keep_probing()):
+            self._exit.push_async_callback(_cancel, asyncio.create_task(task))
         with contextlib.suppress(ValueError, NotImplementedError):
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, watcher.ask)
+
+    async def _keep_probing(self) -> None:
+        """Ask resting upstreams that have a `health_path` whether they are back, before a request has to find out."""
+        while True:
+            await asyncio.sleep(PROBE_EVERY_S)
+            if self._services is None:
+                continue
+            for handle in self._services.snapshot.upstreams.values():
+                path = handle.written.health_path
+                if path is not None and handle.health.is_resting and await handle.client.probe(path):
+                    handle.health.note_success()
 
     async def _reload(self) -> None:
         """Put another snapshot in place; requests that are on their way end by the one they began with."""

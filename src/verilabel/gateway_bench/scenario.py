@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import msgspec
 
 SENTENCE = "The old mill by the river turns slowly while cold rain falls on the stone bridge. "
-PLAIN_TEXT = (SENTENCE * 4)[:256].rstrip() + "!"
-"""What is answered in the load tables: 256 characters at most, in which no rule finds anything."""
+PLAIN_TEXT = (SENTENCE * 4)[:255] + "!"
+"""What is answered in the load tables: 256 characters, in which no rule finds anything; a stream of 66 chunks."""
 PLAIN_CHUNK = 4
 MODEL = "mock-1"
 
@@ -44,7 +44,7 @@ _encode = msgspec.json.encode
 
 def whole_reply(scenario: Scenario) -> bytes:
     """The JSON body of the whole answer, in OpenAI's form."""
-    message: dict[str, object] = {"role": "assistant", "content": scenario.content}
+    message: dict[str, object] = {"role": "assistant", "content": scenario.content, "refusal": None}
     if scenario.reasoning:
         message["reasoning_content"] = scenario.reasoning
     if scenario.arguments:
@@ -55,7 +55,8 @@ def whole_reply(scenario: Scenario) -> bytes:
         {"index": i, "message": {"role": "assistant", "content": PLAIN_TEXT}, "finish_reason": "stop"}
         for i in range(scenario.quiet_choices)
     ]
-    choices.append({"index": len(choices), "message": message, "finish_reason": finish})
+    last = {"index": len(choices), "message": message, "logprobs": None, "finish_reason": finish}
+    choices.append(last)
     return _encode(
         {
             "id": "chatcmpl-mock",
@@ -63,7 +64,14 @@ def whole_reply(scenario: Scenario) -> bytes:
             "created": 1700000000,
             "model": MODEL,
             "choices": choices,
-            "usage": {"prompt_tokens": 30, "completion_tokens": 64, "total_tokens": 94},
+            "usage": {
+                "prompt_tokens": 30,
+                "completion_tokens": 64,
+                "total_tokens": 94,
+                "prompt_tokens_details": {"cached_tokens": 0},
+                "completion_tokens_details": {"reasoning_tokens": 0},
+            },
+            "service_tier": "default",
             "system_fingerprint": "fp_mock",
         }
     )

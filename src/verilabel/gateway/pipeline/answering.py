@@ -27,7 +27,7 @@ def common_headers(exchange: Exchange) -> list[tuple[bytes, bytes]]:
     headers = [
         (b"x-request-id", request_id),
         (b"request-id", request_id),
-        (b"x-verilabel-policy", exchange.plan.digest.encode()),
+        exchange.plan.header,
     ]
     if exchange.label is not None and exchange.snapshot.config.label_header:
         headers.append((b"x-verilabel-label", exchange.label.encode("ascii", "replace")))

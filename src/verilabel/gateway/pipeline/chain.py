@@ -15,6 +15,10 @@ from verilabel.gateway.policy.document import GuardEntry
 from verilabel.gateway.verdicts import FIELDS, Action, Direction, Field
 
 
+PASSAGE_FIELDS = tuple(field for field in FIELDS if field not in ("system", "tool_definition"))
+"""Where passage guards look unless the policy says otherwise: what the application itself wrote is no passage."""
+
+
 class OpenGuard(NamedTuple):
     """A guard entry of the policy with what it opened; `condition` is its `when`, compiled."""
 
@@ -165,6 +169,6 @@ def _passage(opened: OpenGuard, bit: int) -> PassageEntry:
         opened.guard,
         Action[entry.action.upper()],
         {rule: Action[word.upper()] for rule, word in entry.rules.items()},
-        frozenset(entry.fields or FIELDS),
+        frozenset(entry.fields or PASSAGE_FIELDS),
         bit,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import MutableMapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -62,13 +63,18 @@ def bearer_token(headers: MutableMapping[bytes, bytes] | dict[bytes, bytes]) -> 
     return headers.get(b"x-api-key", b"").strip().decode("ascii", "replace")
 
 
+@lru_cache(maxsize=256)
+def _is_local_host(header: bytes) -> bool:
+    try:
+        host = urlsplit(f"//{header.decode('ascii', 'replace')}").hostname or ""
+    except ValueError:
+        return False
+    return is_loopback(host)
+
+
 def check_local_host(headers: dict[bytes, bytes]) -> None:
     """Without keys only this machine asks, and no web page through a name of its own. Raises Refused (403)."""
-    try:
-        host = urlsplit(f"//{headers.get(b'host', b'').decode('ascii', 'replace')}").hostname or ""
-    except ValueError:
-        host = ""
-    if not is_loopback(host):
+    if not _is_local_host(headers.get(b"host", b"")[:300]):
         raise refuse(
             403, "permission", "not_local", "without keys, requests are taken under a loopback name alone"
         )

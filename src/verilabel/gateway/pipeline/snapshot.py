@@ -35,6 +35,7 @@ class PolicyPlan:
     input: Chain = field(init=False)
     output: Chain = field(init=False)
     has_conditions: bool = field(init=False)
+    header: tuple[bytes, bytes] = field(init=False)
     reads_scope: bool = field(init=False)
     versions: dict[str, str] = field(init=False)
 
@@ -44,6 +45,7 @@ class PolicyPlan:
         conditional = self.rules or any(each.condition is not None for each in self.guards)
         object.__setattr__(self, "has_conditions", bool(conditional))
         object.__setattr__(self, "reads_scope", any(row.scope for row in self.policy.admit))
+        object.__setattr__(self, "header", (b"x-verilabel-policy", self.digest.encode()))
         object.__setattr__(self, "versions", {each.entry.id: each.guard.version for each in self.guards})
 
     @property

@@ -50,8 +50,8 @@ class _Relay:
         self._send = send
         chain = exchange.plan.output
         self._inspection = exchange.output = Inspection(chain, output_mask(exchange))
-        vault = exchange.vault
-        self._filters = StreamFilters(self._inspection, None if vault is None else vault.restoring)
+        self._restore = None if exchange.vault is None else exchange.vault.restoring
+        self._filters = StreamFilters(self._inspection, self._restore)
         self._rewriter = exchange.dialect.rewriter(
             self._filters.open, keeps_passages=bool(chain.passages or chain.may_hold)
         )
@@ -141,7 +141,7 @@ class _Relay:
     def _rewrite(self, gate: Gate) -> bytes:
         """The whole stream once more, with the texts that guards changed in place of those that stood there."""
         numbers: dict[tuple[Field, int], int] = defaultdict(int)
-        first = StreamFilters(self._inspection, None)
+        first = StreamFilters(self._inspection, self._restore)
 
         def open_filter(field: Field, choice: int, *, is_plain: bool = False) -> SpanFilter | None:
             number = numbers[(field, choice)]

@@ -255,6 +255,3 @@ class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Private key file that signs people's decisions."""
     approvals_log: str | None = None
     """Folder of a transparency log for the digests of decisions."""
-    admin_host: str = "127.0.0.1"
-    admin_port: int | None = None
-    """A port of its own for administration and approvals (absent: the gateway's own, under /verilabel/)."""

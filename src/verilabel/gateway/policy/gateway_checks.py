@@ -40,22 +40,14 @@ def lint_together(gateway: Gateway, policies: Mapping[str, Policy]) -> list[Rema
 
 
 def _check_listening(gateway: Gateway) -> Iterator[Remark]:
-    if gateway.auth == "none":
-        for name in ("host", "admin_host"):
-            if not is_loopback(getattr(gateway, name)):
-                yield mistake(
-                    "$.auth",
-                    f"none, and {name} {getattr(gateway, name)!r} is not loopback: anybody could use it",
-                    "auth: keys, or host: 127.0.0.1",
-                )
-    for name in ("port", "admin_port"):
-        port = getattr(gateway, name)
-        if port is not None and not 0 <= port <= 65535:
-            yield mistake(f"$.{name}", f"{port} is no port")
-    if gateway.admin_port == gateway.port != 0 and gateway.admin_host == gateway.host:
+    if gateway.auth == "none" and not is_loopback(gateway.host):
         yield mistake(
-            "$.admin_port", "the gateway's own port", "leave it out: administration is then under /verilabel/"
+            "$.auth",
+            f"none, and host {gateway.host!r} is not loopback: anybody could use it",
+            "auth: keys, or host: 127.0.0.1",
         )
+    if not 0 <= gateway.port <= 65535:
+        yield mistake("$.port", f"{gateway.port} is no port")
     if not 1 <= gateway.workers <= MAX_WORKERS:
         yield mistake("$.workers", f"not between 1 and {MAX_WORKERS}")
 

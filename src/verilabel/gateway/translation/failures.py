@@ -25,8 +25,9 @@ def read_failure(status: int, body: bytes, *, client: str) -> tuple[int, str]:
     said, status_word = _read_message(body)
     if status == 400 and ("API key" in said or status_word == "UNAUTHENTICATED"):
         status = 401
-    if status in REPEATED and said:
-        return status, _one_line(said)
+    line = _one_line(said)
+    if status in REPEATED and line:
+        return status, line
     sentence = OWN.get(status, f"the upstream answered with status {status}")
     return _status_for(client, status), sentence
 

@@ -116,7 +116,7 @@ class ResponsesStream:
 
     def _keep(self, text: str) -> None:
         self._chars += len(text)
-        if False:
+        if self._chars > MAX_CHARS:
             raise MalformedStream(f"the upstream's stream is longer than {MAX_CHARS} characters")
         self._texts.append(text)
 
