@@ -539,3 +539,88 @@ def test_log_probabilities_of_google_and_responses_reach_chat_clients() -> None:
         assert "Hi" == entry.top_logprobs[0].token
         config = exchange.asked["generationConfig"]
         assert (True, 1) == (config["responseLogprobs"], config["logprobs"])
+
+
+@pytest.mark.parametrize("kind", ["text", "thought", "calls"])
+@pytest.mark.parametrize("upstream", RESPONSES)
+def test_the_helper_of_the_sdk_puts_a_streamed_response_together(upstream: str, kind: str) -> None:
+    exchange = Exchange("responses", upstream, RECORDED[upstream][kind].stream)
+    with exchange.openai.responses.stream(model="any", input="Hello") as manager:
+        manager.until_done()
+        response = manager.get_final_response()
+    assert "completed" == response.status
+    assert (TEXT if kind != "calls" else "") == response.output_text
+    assert ("calls" == kind) == any(item.type == "function_call" for item in response.output)
+
+
+def test_a_responses_stream_without_end_is_given_up_in_bounded_memory() -> None:
+    head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    chunk = {**head, "choices": [{"index": 0, "delta": {"content": "x" * 900_000}}]}
+    translator = translation_between("responses", "openai").stream(model="any", include_usage=True)
+    data = sse(chunk)
+    with pytest.raises(MalformedStream, match="longer than"):
+        for _ in range(40):
+            translator.feed(data)
+
+
+def test_summaries_of_several_parts_are_kept_apart() -> None:
+    summary = [{"type": "summary_text", "text": "First."}, {"type": "summary_text", "text": "Second."}]
+    item = {"type": "reasoning", "id": "rs_1", "summary": summary}
+    deltas = [
+        {
+            "type": "response.reasoning_summary_text.delta",
+            "item_id": "rs_1",
+            "output_index": 0,
+            "summary_index": index,
+            "delta": part["text"],
+        }
+        for index, part in enumerate(summary)
+    ]
+    whole = RECORDED["openai-responses"]["text"].whole | {"output": [item]}
+    ends = [
+        {"type": "response.output_item.done", "output_index": 0, "item": item},
+        {"type": "response.completed", "response": whole},
+    ]
+    for answer in (whole, sse(*deltas, *ends), sse(*ends)):  # an item that is done says what no delta said
+        exchange = Exchange("messages", "openai-responses", answer)
+        if isinstance(answer, dict):
+            message = exchange.anthropic.messages.create(model="any", max_tokens=9, messages=USER)
+        else:
+            with exchange.anthropic.messages.stream(model="any", max_tokens=9, messages=USER) as manager:
+                message = manager.get_final_message()
+        assert ["First.\n\nSecond."] == [
+            block.thinking for block in message.content if block.type == "thinking"
+        ]
+
+
+def test_words_and_arguments_that_no_delta_brought_come_from_the_items_end() -> None:
+    for kind in ("text", "calls", "refused"):
+        whole = RECORDED["openai-responses"][kind].whole
+        events = [
+            {"type": "response.output_item.done", "output_index": index, "item": item}
+            for index, item in enumerate(whole["output"])
+        ]
+        content = translate_stream(
+            translation_between("messages", "openai-responses"),
+            sse(*events, {"type": "response.completed", "response": whole}),
+        )
+        streamed = events_of("messages", content)
+        expected = translation_between("messages", "openai-responses").reply(whole, model="any")
+        texts = "".join(event["delta"].get("text", "") for event in streamed if "delta" in event)
+        assert "".join(block.get("text", "") for block in expected["content"]) == texts
+        sources = "".join(event["delta"].get("partial_json", "") for event in streamed if "delta" in event)
+        inputs = [block["input"] for block in expected["content"] if block["type"] == "tool_use"]
+        assert inputs == [json.loads(source) for source in sources.replace("}{", "}\n{").splitlines()]
+
+
+def test_the_stop_sequence_is_named_where_the_api_has_a_place_for_it() -> None:
+    # Anthropic's clients are served by translation from Anthropic-like events of other upstreams only: a second way
+    from gateway.translation.sdk_exchange import counting_maker
+
+    from verilabel.gateway.translation.clients.messages_reply import write_messages_reply
+    from verilabel.gateway.translation.upstreams.anthropic_reply import read_anthropic_reply
+
+    recorded = RECORDED["anthropic"]["sequence"].whole
+    maker = counting_maker()
+    message = write_messages_reply(read_anthropic_reply(recorded, maker), "any", maker)
+    assert ("stop_sequence", "END") == (message["stop_reason"], message["stop_sequence"])

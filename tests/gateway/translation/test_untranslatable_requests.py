@@ -293,3 +293,12 @@ def test_which_api_is_served_from_which_upstream() -> None:
 def test_an_api_that_cannot_be_served_is_a_mistake_of_the_configuration(client: str, upstream: str) -> None:
     with pytest.raises(UsageError, match="cannot be served"):
         find_translation(client, upstream)
+
+
+@pytest.mark.parametrize(
+    "url", ["data:image/png,AA==", "data:;base64,AA==", "data:image/png;base64", "data:text"]
+)
+def test_a_data_url_without_type_or_base64_is_refused(url: str) -> None:
+    body = chat(user({"type": "image_url", "image_url": {"url": url}}))
+    for upstream in ("anthropic", "google", "openai-responses"):
+        assert "$.messages[0].content[0].image_url.url" == refusal("chat", upstream, body).where

@@ -14,7 +14,6 @@ from verilabel.gateway.policy.conditions import Condition
 from verilabel.gateway.policy.document import GuardEntry
 from verilabel.gateway.verdicts import FIELDS, Action, Direction, Field
 
-
 PASSAGE_FIELDS = tuple(field for field in FIELDS if field not in ("system", "tool_definition"))
 """Where passage guards look unless the policy says otherwise: what the application itself wrote is no passage."""
 

@@ -39,7 +39,6 @@ class Gate:
         self._is_gated = chain.is_gated
         self._window = chain.window_chars
         self._texts: dict[Place, _Growing] = {}
-        self._open: dict[tuple[Field, int], int] = {}
         self._waiting: list[bytes] = []
         self.waiting_bytes = 0
         self._new_chars = 0
@@ -78,9 +77,7 @@ class Gate:
         return [f"{place[0]}: {''.join(growing.whole)}" for place, growing in self._texts.items()]
 
     def _add(self, passage: Passage) -> None:
-        key = (passage.field, passage.choice)
-        number = self._open.setdefault(key, 0)
-        place = (*key, number)
+        place = (passage.field, passage.choice, passage.number)
         growing = self._texts.get(place)
         if growing is None:
             growing = self._texts[place] = _Growing()
@@ -90,8 +87,6 @@ class Gate:
             self._new_chars += len(passage.text)
             if self.is_whole:
                 growing.whole.append(passage.text)
-        if passage.is_last:
-            self._open[key] = number + 1
 
     def _keep(self, data: bytes) -> None:
         if data:

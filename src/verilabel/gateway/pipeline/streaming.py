@@ -91,8 +91,10 @@ class _Relay:
                 await self._send({"type": "http.response.body", "body": out, "more_body": True})
             if rewriter.stopped or (gate is not None and gate.stopped):
                 self._stop()
-        rest = b"" if translator is None else rewriter.feed(translator.finish())
-        rest += rewriter.finish()
+        last = b"" if translator is None else translator.finish()
+        if self._kept:
+            self._kept.append(last)
+        rest = rewriter.feed(last) + rewriter.finish()
         if not rewriter.is_complete:
             raise UpstreamFailure("connection", "the upstream's stream broke off", may_retry=False)
         await self._end(rest)

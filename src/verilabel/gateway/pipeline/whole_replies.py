@@ -33,9 +33,11 @@ async def send_reply(exchange: Exchange, answer: Answer, send: Send) -> None:
     chain = exchange.plan.output
     inspection = exchange.output = Inspection(chain, output_mask(exchange))
     slots = dialect.output_slots(reply) if chain.looks or exchange.vault is not None else []
-    inspection.redact_slots(slots)
+    changed = inspection.redact_slots(slots)
     if chain.passages and inspection.worst < Action.BLOCK:
-        await _judge(exchange, inspection, slots)
+        changed |= await _judge(exchange, inspection, slots)
+    if changed:
+        dialect.drop_echoes(reply)
     if chain.has_slow_shadow:
         exchange.reply_texts = slots_as_texts(slots)
     if inspection.worst == Action.BLOCK:
@@ -75,12 +77,16 @@ def _malformed(message: str) -> Refused:
     return refuse(502, "upstream", "upstream_malformed", message)
 
 
-async def _judge(exchange: Exchange, inspection: Inspection, slots: list[Slot]) -> None:
+async def _judge(exchange: Exchange, inspection: Inspection, slots: list[Slot]) -> bool:
+    """Passage guards on the reply; what they change is replaced in its slot. True if a text changed."""
+    changed = False
     found = await inspection.judge(slots_as_texts(slots), conversation(exchange))
     for slot in slots:
         new = change_text(found, Text(slot.text, slot.field, slot.choice))
         if new is not None:
             slot.container[slot.key] = new
+            changed = True
+    return changed
 
 
 async def _hold(exchange: Exchange, inspection: Inspection, slots: list[Slot], body: bytes) -> None:
