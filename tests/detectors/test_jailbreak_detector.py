@@ -147,6 +147,13 @@ def test_the_shipped_weights_let_as_many_harmless_lookalikes_through_as_was_meas
     assert [(cleared, 250)] == [(counts.true_negatives, counts.negatives) for counts in measured]
 
 
+def test_the_shipped_weights_are_what_the_recipe_makes_of_the_data(shared_data: Path) -> None:
+    attempts = [text for text in jailbreak.read_attempts(shared_data) if text.source != "bipia"]
+    trained = jailbreak.train([*attempts, *jailbreak.read_ordinary(shared_data), *jailbreak.read_anchors()])
+    # the bias is set on folds, which takes five times as long; the measured false alarms hold it
+    assert load_window_model("jailbreak").weights == trained.weights
+
+
 def test_the_shipped_files_are_named_as_trained_on(shared_data: Path) -> None:
     assert jailbreak.files_trained_on(shared_data) == shipped_measurements().trained_on["jailbreak"]
     assert b"PAIR" not in read_data("jailbreak.json")

@@ -39,7 +39,12 @@ class RoughUpstream:
 
 def whole(body: bytes, *more: str, status: str = "200 OK", kind: str = "application/json") -> bytes:
     """A whole answer with its length and further header lines."""
-    lines = [f"HTTP/1.1 {status}", f"content-type: {kind}", f"content-length: {len(body)}", "connection: close"]
+    lines = [
+        f"HTTP/1.1 {status}",
+        f"content-type: {kind}",
+        f"content-length: {len(body)}",
+        "connection: close",
+    ]
     return "\r\n".join([*lines, *more, "", ""]).encode() + body
 
 
@@ -53,7 +58,13 @@ def chunk(text: str, finish: str | None = None, **more: Any) -> bytes:
     """One event of a chat stream."""
     delta = {"content": text} if text else {}
     choice = {"index": 0, "delta": delta, "finish_reason": finish}
-    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+    head = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "m",
+        "choices": [choice],
+    }
     return b"data: " + json.dumps({**head, **more}).encode() + b"\n\n"
 
 

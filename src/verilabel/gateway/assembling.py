@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from verilabel.errors import MalformedInput, UsageError
 from verilabel.evidence.requirements import trust_own_keys
 from verilabel.gateway.admission.labels import LabelAdmission, bundles_of
 from verilabel.gateway.admission.shelf import LabelShelf
-from verilabel.gateway.guards.catalogue import Resources, open_guard
+from verilabel.gateway.guards.catalogue import Resources, find_kind, open_guard
 from verilabel.gateway.guards.checking import check_guard
 from verilabel.gateway.guards.interface import SpanGuard
 from verilabel.gateway.limits.amounts import compile_limits
@@ -121,7 +123,10 @@ async def open_guards(
         place = f"{where} $.guards[{i}]"
         condition = None if entry.when is None else Condition(entry.when, f"{place}.when")
         guard = open_guard(entry, resources)
-        each = OpenGuard(entry, guard, condition)
+        written = entry
+        if not entry.fields:
+            written = msgspec.structs.replace(entry, fields=find_kind(entry.use, place).fields)
+        each = OpenGuard(written, guard, condition)
         opened.append(each)
         if not isinstance(guard, SpanGuard):
             await guard.open()

@@ -11,6 +11,7 @@ PACKAGES = (
     "ahocorasick_rs",
     "cel",
     "httptools",
+    "jsonschema",
     "prometheus_client",
     "re2",
     "starlette",

@@ -24,6 +24,12 @@ FIELDS: tuple[Field, ...] = (
 )
 
 
+PASSAGE_FIELDS: tuple[Field, ...] = tuple(
+    each for each in FIELDS if each not in ("system", "tool_definition")
+)
+"""All but what the application itself wrote, which an injection or an unwanted topic is not looked for in."""
+
+
 class Action(IntEnum):
     """What a finding leads to, the milder first: of several, the greatest counts."""
 

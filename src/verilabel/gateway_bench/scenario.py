@@ -59,7 +59,7 @@ def whole_reply(scenario: Scenario) -> bytes:
     choices.append(last)
     return _encode(
         {
-            "id": "chatcmpl-mock",
+            "id": "chatcmpl-1",
             "object": "chat.completion",
             "created": 1700000000,
             "model": MODEL,
@@ -72,7 +72,7 @@ def whole_reply(scenario: Scenario) -> bytes:
                 "completion_tokens_details": {"reasoning_tokens": 0},
             },
             "service_tier": "default",
-            "system_fingerprint": "fp_mock",
+            "system_fingerprint": "fp_1",
         }
     )
 
@@ -101,7 +101,7 @@ def stream_events(scenario: Scenario) -> list[bytes]:
 
 def _event(index: int, delta: dict[str, object], finish: str | None = None) -> bytes:
     chunk = {
-        "id": "chatcmpl-mock",
+        "id": "chatcmpl-1",
         "object": "chat.completion.chunk",
         "created": 1700000000,
         "model": MODEL,

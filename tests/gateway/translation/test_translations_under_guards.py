@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from gateway.translation.asked_bodies import ASKED, MODELS
 from gateway.translation.recorded_upstreams import PAIRS, RECORDED
 from gateway.translation.sdk_exchange import events_of, translate_stream, translation_between
-from gateway.translation.test_translated_requests import ASKED, MODELS
 from verilabel.detectors.spans.interface import SpanFilter
 from verilabel.detectors.spans.rule import Match
 from verilabel.gateway.verdicts import Field

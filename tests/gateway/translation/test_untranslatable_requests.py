@@ -142,7 +142,14 @@ def test_members_of_chat_without_any_translation_are_refused(
     [
         ({"container": "c1"}, "$.container"),
         ({"mcp_servers": [{}]}, "$.mcp_servers"),
-        ({"context_management": {}}, "$.context_management"),
+        (
+            {"context_management": {"edits": [{"type": "clear_tool_uses_20250919"}]}},
+            "$.context_management.edits[0].type",
+        ),
+        (
+            {"context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": 2}]}},
+            "$.context_management.edits[0].keep",
+        ),
         ({"inference_geo": "eu"}, "$.inference_geo"),
         ({"thinking": {"type": "between_tools"}}, "$.thinking.type"),
         ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "$.tools[0].type"),
@@ -302,3 +309,10 @@ def test_a_data_url_without_type_or_base64_is_refused(url: str) -> None:
     body = chat(user({"type": "image_url", "image_url": {"url": url}}))
     for upstream in ("anthropic", "google", "openai-responses"):
         assert "$.messages[0].content[0].image_url.url" == refusal("chat", upstream, body).where
+
+
+def test_an_edit_that_keeps_all_thoughts_changes_nothing_and_stops_nothing() -> None:
+    edits = {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]}
+    translation = translation_between("messages", "openai")
+    plain = translation.request(messages(), model="any")
+    assert plain == translation.request(messages(context_management=edits), model="any")

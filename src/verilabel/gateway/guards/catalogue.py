@@ -28,7 +28,7 @@ from verilabel.gateway.guards.system_leak import SystemLeakGuard, SystemLeakSett
 from verilabel.gateway.guards.topics import TopicsGuard, TopicsSettings
 from verilabel.gateway.guards.topics_by_model import TopicsModelGuard
 from verilabel.gateway.policy.document import ActionWord, GuardEntry
-from verilabel.gateway.verdicts import Direction
+from verilabel.gateway.verdicts import FIELDS, PASSAGE_FIELDS, Direction, Field
 from verilabel.records.canonical import parse_json
 
 
@@ -61,6 +61,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     directions: tuple[Direction, ...] = ("input", "output")
     action: ActionWord = "block"
     extra: str | None = None
+    fields: tuple[Field, ...] = PASSAGE_FIELDS
+    """Where it looks unless the policy says otherwise."""
     replaces: bool = False
     """True where it offers spans or a new text, so that `redact` makes sense."""
 
@@ -115,6 +117,7 @@ KINDS: dict[str, Kind] = {
         open=_pack,
         settings=PackSettings,
         action="redact",
+        fields=FIELDS,
         replaces=True,
     ),
     "secrets": Kind(
@@ -122,6 +125,7 @@ KINDS: dict[str, Kind] = {
         open=_pack,
         settings=PackSettings,
         action="redact",
+        fields=FIELDS,
         replaces=True,
     ),
     "injection": Kind(
@@ -131,8 +135,12 @@ KINDS: dict[str, Kind] = {
         on=("input",),
         replaces=True,
     ),
-    "patterns": Kind(summary="your own patterns, in RE2's syntax", open=_own, settings=None, replaces=True),
-    "words": Kind(summary="your own words and phrases", open=_own, settings=None, replaces=True),
+    "patterns": Kind(
+        summary="your own patterns, in RE2's syntax", open=_own, settings=None, fields=FIELDS, replaces=True
+    ),
+    "words": Kind(
+        summary="your own words and phrases", open=_own, settings=None, fields=FIELDS, replaces=True
+    ),
     "jailbreak": Kind(
         summary="attempts to talk the model out of its instructions, by a linear classifier (English)",
         open=_simple(JailbreakGuard),

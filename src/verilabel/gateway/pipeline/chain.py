@@ -14,12 +14,12 @@ from verilabel.gateway.policy.conditions import Condition
 from verilabel.gateway.policy.document import GuardEntry
 from verilabel.gateway.verdicts import FIELDS, Action, Direction, Field
 
-PASSAGE_FIELDS = tuple(field for field in FIELDS if field not in ("system", "tool_definition"))
-"""Where passage guards look unless the policy says otherwise: what the application itself wrote is no passage."""
-
 
 class OpenGuard(NamedTuple):
-    """A guard entry of the policy with what it opened; `condition` is its `when`, compiled."""
+    """A guard entry of the policy with what it opened; `condition` is its `when`, compiled.
+
+    The entry's `fields` are never empty here: where the policy is silent they are those of its kind.
+    """
 
     entry: GuardEntry
     guard: Guard
@@ -97,7 +97,7 @@ class SpanPlan:
     def _mask_of(self, field: Field, left_out: tuple[str, ...]) -> int | None:
         mask = 0
         for entry, bits in self._bits:
-            if entry.id not in left_out and (not entry.fields or field in entry.fields):
+            if entry.id not in left_out and field in entry.fields:
                 mask |= bits
         return None if mask == self._all else mask
 
@@ -168,6 +168,6 @@ def _passage(opened: OpenGuard, bit: int) -> PassageEntry:
         opened.guard,
         Action[entry.action.upper()],
         {rule: Action[word.upper()] for rule, word in entry.rules.items()},
-        frozenset(entry.fields or PASSAGE_FIELDS),
+        frozenset(entry.fields),
         bit,
     )

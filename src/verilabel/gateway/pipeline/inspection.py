@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from verilabel.detectors.spans.rule import Match
 from verilabel.gateway.guards.interface import Conversation, GuardError, Judgement
+from verilabel.gateway.guards.quick import QUICK_CHARS
 from verilabel.gateway.pipeline.chain import Chain, PassageEntry, SpanPlan
 from verilabel.gateway.verdicts import Action, Direction, Field, Finding
 from verilabel.gateway.wire.interface import Slot
@@ -141,13 +142,20 @@ class Inspection:
         """
         direction = self.chain.direction
         found: list[tuple[PassageEntry, Text, Judgement]] = []
+        at_once = 0
         waiting: list[Awaitable[tuple[PassageEntry, Text, Judgement | None]]] = []
         for each in self.passage_entries(shadow=shadow):
             for text in texts:
                 if text.field not in each.fields or not text.text:
                     continue
                 self.scanned[text.field] = self.scanned.get(text.field, 0) + len(text.text)
-                if each.guard.is_quick:
+                if each.guard.is_quick and len(text.text) <= QUICK_CHARS:
+                    at_once += len(text.text)
+                    if (
+                        at_once > QUICK_CHARS
+                    ):  # many short texts are as long as one: let others have their turn
+                        at_once = len(text.text)
+                        await asyncio.sleep(0)
                     self._take(each, text, _judge_now(each, text, direction, about), found)
                 else:
                     waiting.append(_judge(each, text, direction, about))

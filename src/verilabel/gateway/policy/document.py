@@ -20,7 +20,8 @@ class GuardEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """One guard of a policy: which detector looks where, and what its findings lead to.
 
     `use` names the kind (`guards.catalogue`), `settings` belong to the kind. `directions` are which way, `fields` where
-    it looks (empty: everywhere a text stands). `rules` overrides the action of single rules of the kind. `when` is a
+    it looks (absent: where the kind does; what the application itself wrote only for personal data, secrets and your
+    own patterns and words). `rules` overrides the action of single rules of the kind. `when` is a
     CEL condition on the request (absent: always); `share` the part of requests that are looked at, for a canary
     (by the digest of the request, so that a repeated request is treated alike). `release` says what a stream
     does while a guard that needs whole passages looks at a window of `window_chars`: `gated` holds the window back,

@@ -154,6 +154,17 @@ class _OutputConfig(Shape):
     format: _SchemaFormat | None = None
 
 
+class _Edit(Shape):
+    """The one edit of a context that changes nothing: thoughts are kept."""
+
+    type: Literal["clear_thinking_20251015"]
+    keep: Literal["all"]
+
+
+class _ContextManagement(Shape):
+    edits: list[_Edit] | None = None
+
+
 class _Metadata(Shape):
     user_id: str | None = None
 
@@ -180,7 +191,7 @@ class _MessagesRequest(Shape):
     service_tier: Any = None
     speed: Any = None
     container: None = None
-    context_management: None = None
+    context_management: _ContextManagement | None = None
     mcp_servers: None = None
     inference_geo: None = None
     user_profile_id: None = None
