@@ -278,12 +278,14 @@ def run(path: Path, listener: socket.socket, *, workers: int, announce: Callable
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
+    from verilabel.gateway.connection import ClientConnection
+
     os.environ[CONFIG_VARIABLE] = str(path.resolve())
     config = uvicorn.Config(
         "verilabel.gateway.server:application",
         factory=True,
         loop="uvloop" if _has_uvloop() else "asyncio",
-        http="httptools",
+        http=ClientConnection,
         ws="none",
         lifespan="on",
         log_level="error",

@@ -305,3 +305,17 @@ def test_words_and_arguments_that_no_delta_brought_come_from_the_items_end() -> 
         sources = "".join(event["delta"].get("partial_json", "") for event in streamed if "delta" in event)
         inputs = [block["input"] for block in expected["content"] if block["type"] == "tool_use"]
         assert inputs == [json.loads(source) for source in sources.replace("}{", "}\n{").splitlines()]
+
+
+def test_words_and_a_refusal_in_one_answer_are_two_parts_of_one_message() -> None:
+    head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    deltas = [{"content": "Up to here."}, {"refusal": "No "}, {"refusal": "further."}]
+    chunks = [{**head, "choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+    end = {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    exchange = Exchange("responses", "openai", sse(*chunks, end, "[DONE]"))
+    with exchange.openai.responses.stream(model="any", input="Hello") as manager:
+        manager.until_done()
+        response = manager.get_final_response()
+    assert 1 == len(response.output)
+    words, refusal = response.output[0].content
+    assert ("Up to here.", "No further.") == (words.text, refusal.refusal)
