@@ -108,7 +108,12 @@ class ClientConnection(HttpToolsProtocol):
             self._end(*_MALFORMED)
             return
         kept = [(name, value) for name, value in self.headers if name != b"upgrade"]
-        lines = [method + b" " + self.url + b" HTTP/1.1", *(name + b": " + value for name, value in kept), b"", b""]
+        lines = [
+            method + b" " + self.url + b" HTTP/1.1",
+            *(name + b": " + value for name, value in kept),
+            b"",
+            b"",
+        ]
         self.data_received(b"\r\n".join(lines) + rest)
 
     def _look(self) -> None:
@@ -130,6 +135,8 @@ class ClientConnection(HttpToolsProtocol):
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
             error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
             body = msgspec.json.encode({"error": error})
-            head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+            head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(
+                body
+            )
             self.transport.write(STATUS_LINE[status] + head + body)
         self.transport.close()

@@ -124,6 +124,7 @@ class Worker:
             desk=desk,
             state=self.state,
             record=trail.append,
+            hosts=config.public_hosts,
             any_host=not is_loopback(config.host),
         )
         return services, people_application(administration)
@@ -140,7 +141,9 @@ class Worker:
             if config.approvals_log is not None and key is not None
             else None
         )
-        return queue, Desk(queue, key=key, log=log)
+        desk = Desk(queue, key=key, log=log)
+        await desk.append_waiting()
+        return queue, desk
 
     async def _open_metrics(self, metrics: Metrics) -> Exposition:
         shared = os.environ.get(RUN_VARIABLE)

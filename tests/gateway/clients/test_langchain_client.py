@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from gateway.clients.wired import EMAIL, SECRET, Wired, route_of
 
 FAMILIES = ("gpt", "o", "claude", "gemini")
+SAID = '{"city": "Lisbon", "people": 545923}'
 
 
 class Capital(BaseModel):
@@ -74,16 +75,24 @@ def test_bound_tools_are_called_and_answered(wired: Wired, family: str, response
     assert "Rain in both." == model.invoke([*asked, done, *results]).text
 
 
-@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_structured_output_is_parsed(wired: Wired, family: str, method: Any) -> None:
-    said = '{"city": "Lisbon", "people": 545923}'
-    if method == "json_schema":
-        wired.upstream.reset(answer=said)
-    else:
-        wired.upstream.reset(answer="", calls=[("Capital", said)])
-    model = _model(wired, route_of(family)).with_structured_output(Capital, method=method)
+def test_structured_output_is_parsed(wired: Wired, family: str) -> None:
+    wired.upstream.reset(answer=SAID)
+    model = _model(wired, route_of(family)).with_structured_output(Capital, method="json_schema")
     assert Capital(city="Lisbon", people=545923) == model.invoke("The capital of Portugal?")
+
+
+@pytest.mark.parametrize("family", ["gpt", "o", "claude"])
+def test_structured_output_by_a_forced_tool_is_parsed(wired: Wired, family: str) -> None:
+    wired.upstream.reset(answer="", calls=[("Capital", SAID)])
+    model = _model(wired, route_of(family)).with_structured_output(Capital, method="function_calling")
+    assert Capital(city="Lisbon", people=545923) == model.invoke("The capital of Portugal?")
+
+
+def test_one_call_at_a_time_is_refused_in_words_where_the_provider_cannot_be_told(wired: Wired) -> None:
+    model = _model(wired, route_of("gemini")).with_structured_output(Capital, method="function_calling")
+    with pytest.raises(openai.BadRequestError, match="one call at a time"):
+        model.invoke("The capital of Portugal?")
 
 
 async def test_a_model_is_streamed_asynchronously(wired: Wired) -> None:

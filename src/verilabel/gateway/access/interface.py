@@ -31,6 +31,11 @@ NOBODY = Holder(id="none", name="none", user="local")
 class KeyRing(Protocol):
     """The keys in force, in memory; changes elsewhere are seen within a second."""
 
+    @property
+    def is_stale(self) -> bool:
+        """True while the keys could not be renewed for too long: nobody is known then."""
+        ...
+
     def find(self, token: str) -> Holder | None:
         """The holder of a token that is in force now, or None. Constant time in what the token holds."""
         ...

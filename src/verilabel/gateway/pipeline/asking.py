@@ -54,7 +54,11 @@ async def ask(exchange: Exchange) -> Answer:
             continue
         exchange.target = target
         translation = find_translation(exchange.dialect.name, handle.written.dialect)
-        path, data = _request_for(exchange, target, translation)
+        try:
+            path, data = _request_for(exchange, target, translation)
+        except BaseException:
+            handle.health.note_abandoned()
+            raise
         for attempt in range(handle.written.retries + 1):
             try:
                 return await _ask_once(exchange, target, translation, path, data)
@@ -96,7 +100,9 @@ async def _ask_once(
             whole = await reply.read()
         finally:
             reply.close()
-    except asyncio.CancelledError:
+    except UpstreamFailure:
+        raise
+    except BaseException:
         health.note_abandoned()
         raise
     exchange.first_byte_ns = time.perf_counter_ns()

@@ -7,7 +7,7 @@ import base64
 import sys
 from typing import Any
 
-from verilabel.errors import VerilabelError
+from verilabel.errors import LimitExceeded, VerilabelError
 from verilabel.gateway.audit.trail import AuditUnwritable
 from verilabel.gateway.pipeline.admitting import admit, choose_standing
 from verilabel.gateway.pipeline.answering import begin_stream, end_stream, send_refusal, send_whole
@@ -39,9 +39,17 @@ from verilabel.gateway.pipeline.streaming import keep_alive, send_stream
 from verilabel.gateway.pipeline.whole_replies import send_reply
 from verilabel.gateway.verdicts import Action, Refusal, Refused
 from verilabel.gateway.wire.interface import ClientDialect
+from verilabel.registry.interface import DatabaseConflict, DatabaseLost
 
 WATCH_AFTER_S = 0.05
 """A request that is answered sooner is not watched for a client that goes away."""
+_STORE_LOST = Refusal(
+    status=503,
+    kind="overloaded",
+    code="store_lost",
+    message="what must be held for people cannot be kept at present",
+    retry_after_s=5.0,
+)
 _INTERNAL = Refusal(
     status=500, kind="internal", code="internal_error", message="the gateway met a mistake of its own"
 )
@@ -72,6 +80,12 @@ async def serve(
         count_audit_lost(exchange)
         exchange.outcome = "failed"
         await send_refusal(exchange, send, refuse(503, "overloaded", "audit_lost", _SAID_AUDIT).refusal)
+    except (DatabaseLost, DatabaseConflict):
+        exchange.outcome = "refused"
+        await send_refusal(exchange, send, _STORE_LOST)
+    except LimitExceeded as error:
+        exchange.outcome = "refused"
+        await send_refusal(exchange, send, refuse(503, "overloaded", "approvals_full", error.message).refusal)
     except Exception as error:  # a mistake of ours: the client learns that there was one, the operator which
         _report(exchange, error)
         exchange.outcome = "failed"

@@ -48,6 +48,8 @@ def authenticate_headers(services: Services, headers: dict[bytes, bytes]) -> Hol
             "a key is needed: `Authorization: Bearer vk_...` or `x-api-key`",
         )
     holder = ring.find(token)
+    if holder is None and ring.is_stale:
+        raise refuse(503, "overloaded", "keys_lost", "the keys cannot be read at present", retry_after_s=5.0)
     if holder is None:
         raise refuse(401, "authentication", "key_unknown", "the key is not in force")
     return holder

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from verilabel.errors import MalformedInput
+from verilabel.errors import LimitExceeded, MalformedInput
 from verilabel.gateway.pipeline.answering import send_whole
 from verilabel.gateway.pipeline.asking import Answer
 from verilabel.gateway.pipeline.decoding import encode
@@ -32,7 +32,7 @@ async def send_reply(exchange: Exchange, answer: Answer, send: Send) -> None:
     observe(exchange)
     chain = exchange.plan.output
     inspection = exchange.output = Inspection(chain, output_mask(exchange))
-    slots = dialect.output_slots(reply) if chain.looks or exchange.vault is not None else []
+    slots = _find_texts(exchange, reply) if chain.looks or exchange.vault is not None else []
     changed = inspection.redact_slots(slots)
     if chain.passages and inspection.worst < Action.BLOCK:
         changed |= await _judge(exchange, inspection, slots)
@@ -75,6 +75,13 @@ def _read(exchange: Exchange, answer: Answer) -> dict[str, Any]:
 
 def _malformed(message: str) -> Refused:
     return refuse(502, "upstream", "upstream_malformed", message)
+
+
+def _find_texts(exchange: Exchange, reply: dict[str, Any]) -> list[Slot]:
+    try:
+        return exchange.dialect.output_slots(reply)
+    except LimitExceeded:
+        raise _malformed("the upstream's answer is nested too deeply") from None
 
 
 async def _judge(exchange: Exchange, inspection: Inspection, slots: list[Slot]) -> bool:

@@ -252,6 +252,8 @@ class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     max_request_bytes: int = 8 * 2**20
     max_response_bytes: int = 32 * 2**20
     label_header: bool = True
+    public_hosts: tuple[str, ...] = ()
+    """Further names under which people reach the administration, such as a reverse proxy's."""
     approvals_key: str | None = None
     """Private key file that signs people's decisions."""
     approvals_log: str | None = None

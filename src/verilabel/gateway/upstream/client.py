@@ -37,6 +37,7 @@ class HttpUpstream:
         self._base = check_base_url(
             upstream.base_url, has_key=key is not None, allow_insecure=upstream.allow_insecure
         )
+        self._key = key
         self._limit = max_response_bytes
         self._headers = _headers(upstream, key)
         self._first_byte_s = float(upstream.first_byte_timeout_s)
@@ -57,7 +58,7 @@ class HttpUpstream:
             timeout=library.ClientTimeout(
                 total=None,
                 sock_connect=float(self.upstream.connect_timeout_s),
-                sock_read=max(self._first_byte_s, self._idle_s),
+                sock_read=self._first_byte_s,
             ),
             cookie_jar=library.DummyCookieJar(),
             headers=self._headers,
@@ -85,7 +86,12 @@ class HttpUpstream:
             raise UpstreamFailure("timeout", "the upstream did not answer in time", may_retry=True) from None
         except (self._library.ClientError, OSError) as error:
             raise UpstreamFailure("connection", self._describe(error), may_retry=True) from None
-        reply = HttpReply(response, self._limit, self._idle_s, self._library.ClientError)
+        try:
+            reply = HttpReply(response, self._limit, self._library.ClientError)
+        except UpstreamFailure:
+            response.close()
+            raise
+        reply.allow_silence(self._idle_s)
         if response.status != 200:
             await self._raise_status(response, reply)
         return reply
@@ -119,6 +125,8 @@ class HttpUpstream:
         )
         try:
             body = await reply.read_at_most(MAX_ERROR_BYTES)
+            if self._key is not None and self._key.stands_in(body):
+                body = b""  # what repeats the gateway's own key is shown to nobody
         except UpstreamFailure:
             body = b""
         finally:
@@ -148,19 +156,23 @@ class HttpUpstream:
 class HttpReply:
     """A reply whose body is still to be read."""
 
-    __slots__ = ("_error", "_idle_s", "_inflater", "_limit", "_response", "is_stream")
+    __slots__ = ("_error", "_inflater", "_limit", "_response", "is_stream")
 
-    def __init__(
-        self, response: aiohttp.ClientResponse, limit: int, idle_s: float, error: type[Exception]
-    ) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, limit: int, error: type[Exception]) -> None:
         self._response = response
         self._limit = limit
-        self._idle_s = idle_s
         self._error = error
         headers = response.headers
         self.is_stream = headers.get("content-type", "").startswith("text/event-stream")
         coding = headers.get("content-encoding", "")
         self._inflater = Inflater(coding, limit) if coding and coding != "identity" else None
+
+    def allow_silence(self, seconds: float) -> None:
+        """From now on each further read may take so long, whatever the first one was given."""
+        connection = self._response.connection
+        if connection is not None and connection.protocol is not None:
+            connection.protocol.read_timeout = seconds
+            connection.protocol.start_timeout()
 
     async def read(self) -> bytes:
         """The whole body, decompressed."""
