@@ -12,7 +12,7 @@ examples:
   verilabel approvals list --gateway https://gateway.example.org --token-env VERILABEL_TOKEN
   verilabel approvals show ap_5f0c1d2e3a4b5c6d7e8f --store gateway.db
   verilabel approvals approve ap_5f0c1d2e3a4b5c6d7e8f --reason "I asked the customer" --gateway http://127.0.0.1:8080
-  verilabel approvals deny ap_5f0c1d2e3a4b5c6d7e8f --reason "not during the sale" --store gateway.db --as alice
+  verilabel approvals deny ap_5f0c1d2e3a4b5c6d7e8f --reason "not during the sale" --store gateway.db --as on-call
   verilabel approvals show ap_5f0c1d2e3a4b5c6d7e8f --signer gateway.pub --store gateway.db
   verilabel approvals watch --gateway http://127.0.0.1:8080 --json
 

@@ -7,7 +7,7 @@ change within a second.
 
 examples:
   verilabel gateway keys create --name "billing bot" --models "gpt-4o,claude-*"
-  verilabel gateway keys create --name "alice at work" --user alice --role approver --expires-days 90
+  verilabel gateway keys create --name "on call" --user on-call --role approver --expires-days 90
   verilabel gateway keys list --store postgresql://gateway@db.example.org/gateway
   verilabel gateway keys rotate 5f0c1d2e3a4b --grace-s 3600
   verilabel gateway keys revoke 5f0c1d2e3a4b

@@ -267,7 +267,7 @@ def check_user(user: str) -> str:
         raise MalformedInput(
             f"{name[:80]!r} cannot name a user",
             where="$.user",
-            hint="letters a to z, digits and ._@+/- such as alice@example.org",
+            hint="letters a to z, digits and ._@+/- such as team@example.org",
         )
     return name
 
