@@ -70,12 +70,12 @@ def test_an_approver_lists_shows_and_approves_through_the_gateway(
     served: Served, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = served.hold("cli")
-    place = through(served, monkeypatch, "anna")
+    place = through(served, monkeypatch, "reviewer")
     assert held.id in [one["id"] for one in run("list", *place)[1]]
     status, decided = run("approve", held.id, "--reason", "fine", *place)
     assert (0, "approved") == (status, decided["state"])
     status, shown = run("show", held.id, *place)
-    assert (0, "anna", "fine") == (status, shown["votes"][0]["by"], shown["votes"][0]["reason"])
+    assert (0, "reviewer", "fine") == (status, shown["votes"][0]["by"], shown["votes"][0]["reason"])
     status, error = run("deny", held.id, "--reason", "late", *place)
     assert (1, "CheckFailed") == (status, error["error"])
 
@@ -83,29 +83,29 @@ def test_an_approver_lists_shows_and_approves_through_the_gateway(
 def test_the_statuses_tell_why_a_vote_did_not_count(
     served: Served, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = served.hold("statuses", requester="anna", key="other")
+    held = served.hold("statuses", requester="reviewer", key="other")
     for user, status in (
-        ("anna", 7),
-        ("rita", 7),
-        ("otto", 7),
+        ("reviewer", 7),
+        ("asker", 7),
+        ("auditor", 7),
         ("vk_000000000000_nobody_at_all", 7),
-        ("ben", 0),
+        ("colleague", 0),
     ):
         place = through(served, monkeypatch, user)
         assert (user, status) == (user, run("approve", held.id, "--reason", "r", *place)[0])
-    assert 2 == run("show", "ap_unknown", *through(served, monkeypatch, "ben"))[0]
+    assert 2 == run("show", "ap_unknown", *through(served, monkeypatch, "colleague"))[0]
 
 
 def test_who_asked_sees_the_state(served: Served, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     held = served.hold("mine")
-    status, shown = run("show", held.id, *through(served, monkeypatch, "rita"))
+    status, shown = run("show", held.id, *through(served, monkeypatch, "asker"))
     assert (0, "pending") == (status, shown["state"])
     assert "summary" not in shown
 
 
 def test_changes_are_printed_as_they_happen(served: Served) -> None:
     command = [sys.executable, "-m", "verilabel", "approvals", "watch", "--json", "--gateway", served.url]
-    environment = {"VERILABEL_TOKEN": served.tokens["otto"], "PATH": "/usr/bin:/bin"}
+    environment = {"VERILABEL_TOKEN": served.tokens["auditor"], "PATH": "/usr/bin:/bin"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             assert process.stdout is not None
@@ -164,12 +164,12 @@ def test_a_store_is_listed_and_decided_in_a_users_name_which_the_record_says(
     save_key(key, tmp_path / "gateway.key")
     place = ["--store", str(store), "--json"]
     assert [held.id] == [one["id"] for one in run("list", *place)[1]]
-    line = ["approve", held.id, "--reason", "fine", "--as", "Anna", "--key", str(tmp_path / "gateway.key")]
+    line = ["approve", held.id, "--reason", "fine", "--as", "Reviewer", "--key", str(tmp_path / "gateway.key")]
     status, decided = run(*line, *place)
-    assert (0, "approved", "anna") == (status, decided["state"], decided["votes"][0]["by"])
+    assert (0, "approved", "reviewer") == (status, decided["state"], decided["votes"][0]["by"])
     shown = run("show", held.id, *place)[1]
     decision = open_decision(shown["votes"][0]["envelope"], [key.public])
-    assert ("anna", True) == (decision.by, decision.key.startswith("local:"))
+    assert ("reviewer", True) == (decision.by, decision.key.startswith("local:"))
     assert [] == run("list", *place)[1]
     assert [held.id] == [one["id"] for one in run("list", "--state", "all", *place)[1]]
 
@@ -177,21 +177,21 @@ def test_a_store_is_listed_and_decided_in_a_users_name_which_the_record_says(
 def test_rules_of_votes_hold_in_the_shell_too(store: Path, run: Run) -> None:
     held = hold_in(store, quorum=2)
     place = ["--reason", "r", "--store", str(store)]
-    assert 7 == run("approve", held.id, "--as", "rita", *place)[0]
+    assert 7 == run("approve", held.id, "--as", "asker", *place)[0]
     assert 2 == run("approve", held.id, *place)[0]
     assert 3 == run("approve", held.id, "--as", "a b", *place)[0]
-    assert 2 == run("approve", "ap_none", "--as", "anna", *place)[0]
-    assert 0 == run("approve", held.id, "--as", "anna", *place)[0]
-    assert 1 == run("approve", held.id, "--as", "ANNA", *place)[0]
-    assert 0 == run("deny", held.id, "--as", "ben", *place)[0]
-    assert 1 == run("deny", held.id, "--as", "cleo", *place)[0]
+    assert 2 == run("approve", "ap_none", "--as", "reviewer", *place)[0]
+    assert 0 == run("approve", held.id, "--as", "reviewer", *place)[0]
+    assert 1 == run("approve", held.id, "--as", "REVIEWER", *place)[0]
+    assert 0 == run("deny", held.id, "--as", "colleague", *place)[0]
+    assert 1 == run("deny", held.id, "--as", "another", *place)[0]
 
 
 def test_a_postgresql_store_is_decided_through_the_gateway_alone(run: Run) -> None:
     url = shared_postgres().new_database()
     held = hold_in(url)
     assert [held.id] == [one["id"] for one in run("list", "--store", url, "--json")[1]]
-    status, error = run("approve", held.id, "--reason", "r", "--as", "anna", "--store", url, "--json")
+    status, error = run("approve", held.id, "--reason", "r", "--as", "reviewer", "--store", url, "--json")
     assert (2, "UsageError") == (status, error["error"])
 
 
@@ -202,7 +202,7 @@ def test_a_store_that_is_not_there_is_not_made(store: Path, run: Run) -> None:
 
 def test_options_of_a_store_and_of_a_gateway_do_not_mix(store: Path, run: Run) -> None:
     line = ["approve", "ap_x", "--reason", "r", "--gateway", "http://127.0.0.1:1"]
-    assert 2 == run(*line, "--as", "anna")[0]
+    assert 2 == run(*line, "--as", "reviewer")[0]
     assert 2 == run(*line, "--store", str(store))[0]
 
 
@@ -225,14 +225,14 @@ def test_an_expired_one_says_so(store: Path, run: Run) -> None:
 
     asyncio.run(later())
     assert "expired" == run("show", held.id, "--store", str(store), "--json")[1]["state"]
-    assert 1 == run("approve", held.id, "--reason", "r", "--as", "anna", "--store", str(store))[0]
+    assert 1 == run("approve", held.id, "--reason", "r", "--as", "reviewer", "--store", str(store))[0]
 
 
 def test_votes_are_checked_against_their_signatures(store: Path, run: Run, tmp_path: Path) -> None:
     save_key(new_key("gateway.example.org"), tmp_path / "gateway.key")
     save_key(new_key("other.example.org"), tmp_path / "other.key")
     signed, unsigned = hold_in(store, "signed"), hold_in(store, "unsigned")
-    place = ["--reason", "fine", "--as", "anna", "--store", str(store)]
+    place = ["--reason", "fine", "--as", "reviewer", "--store", str(store)]
     assert 0 == run("approve", signed.id, "--key", str(tmp_path / "gateway.key"), *place)[0]
     assert 0 == run("approve", unsigned.id, *place)[0]
 

@@ -96,10 +96,6 @@ class ClientConnection(HttpToolsProtocol):
         self._slow_looks = 0
         super().on_message_complete()
 
-    def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP."""
-        self._end(*_MALFORMED)
-
     def _decline(self, rest: bytes) -> None:
         """Read the request again without the offer to change protocols, then go on with the bytes behind its head."""
         self._is_offer = False

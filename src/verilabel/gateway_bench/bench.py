@@ -58,6 +58,12 @@ class Bench:
         if reply.status != 200:
             raise ModelError("the mock upstream takes no scenario", where=self.mock.url)
 
+    async def count_asked(self) -> int:
+        """How many requests the upstream has been sent."""
+        reply = await self._control.send(request_bytes(self.mock.url, "/seen", b"", method="GET"))
+        count: int = msgspec.json.decode(reply.body)["requests"]
+        return count
+
     @contextlib.asynccontextmanager
     async def running(self, contender: Contender) -> AsyncIterator[Running]:
         """A contender that answers; progress is said."""

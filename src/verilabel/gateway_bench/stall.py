@@ -21,22 +21,27 @@ from verilabel.sandbox.process import start_process
 TIMEOUT_S = 60.0
 GIVE_UP_S = 5.0
 """A contender that took longer for a text is not asked for it in further directions."""
+TRIES = 4
+AGAIN_MS = 3.0
 DIRECTIONS = ("request", "reply", "stream")
 METHOD = (
     "A text of {size:,} bytes comes in a request, in a whole reply and in a stream of 4 characters a chunk (the upstream "
     "sends it in one piece, as fast as it is read). Beside it another process asks the gateway's health path every "
     "millisecond; *wait* is the slowest answer, from when it was due. *Plain prose* is the same on {size:,} bytes of "
-    "ordinary sentences: what a text costs for its size alone. Texts are listed below; in the table stands the worst."
+    "ordinary sentences: what a text costs for its size alone. The worst text of each direction stands in the table. What "
+    "seemed slow was tried up to {tries} times, and the least counts: a busy machine only adds. *CPU* is the gateway's "
+    "processor time for the request, the probe's questions included; it hardly feels a busy machine."
 )
 
 
 class Stalled(msgspec.Struct, frozen=True, kw_only=True):
-    """One hostile request: its time, and the slowest health answer meanwhile, in milliseconds."""
+    """One hostile request in milliseconds: its time, the slowest health answer meanwhile, the gateway's processor time."""
 
     name: str
     direction: str
     request_ms: float
     wait_ms: float
+    cpu_ms: float
     status: int
 
 
@@ -58,12 +63,12 @@ async def stall_once(bench: Bench, running: Running, name: str, text: str, direc
     try:
         if await probe.read_line() != b"ready":
             raise SandboxError("the probe does not start", where=probe.stderr_tail[-300:])
-        began = time.perf_counter()
+        began, used = time.perf_counter(), server.cpu_us()
         try:
             status = (await exchanger.send(request)).status
         except ModelError:
             status = 0
-        took = time.perf_counter() - began
+        took, used = time.perf_counter() - began, server.cpu_us() - used
         await probe.write_line(b"")
         line = await probe.read_line()
         if line is None:
@@ -73,7 +78,12 @@ async def stall_once(bench: Bench, running: Running, name: str, text: str, direc
         exchanger.close()
         await probe.stop()
     return Stalled(
-        name=name, direction=direction, request_ms=1000 * took, wait_ms=found.worst_ms, status=status
+        name=name,
+        direction=direction,
+        request_ms=1000 * took,
+        wait_ms=found.worst_ms,
+        cpu_ms=used / 1000,
+        status=status,
     )
 
 
@@ -85,11 +95,23 @@ async def stall_all(bench: Bench, running: Running) -> list[Stalled]:
     texts += [(each.name, each.text) for each in hostile_texts(quick=bench.options.quick)]
     for name, text in texts:
         for direction in DIRECTIONS:
-            one = await stall_once(bench, running, name, text, direction)
+            one = await _least_of_tries(bench, running, name, text, direction)
             found.append(one)
             if one.request_ms > 1000 * GIVE_UP_S:
                 break
     return found
+
+
+async def _least_of_tries(bench: Bench, running: Running, name: str, text: str, direction: str) -> Stalled:
+    """A text that seems slow is tried again: what others do on this machine only ever adds to a wait."""
+    tries = [await stall_once(bench, running, name, text, direction)]
+    while len(tries) < TRIES and tries[-1].wait_ms > AGAIN_MS and tries[-1].request_ms < 1000 * GIVE_UP_S:
+        tries.append(await stall_once(bench, running, name, text, direction))
+    return msgspec.structs.replace(
+        min(tries, key=lambda one: one.wait_ms),
+        request_ms=min(one.request_ms for one in tries),
+        cpu_ms=min(one.cpu_ms for one in tries),
+    )
 
 
 async def measure_stalls(bench: Bench) -> Section:
@@ -116,13 +138,14 @@ async def measure_stalls(bench: Bench) -> Section:
         "of the text",
         "worst: wait ms",
         "of the text",
+        "worst: CPU ms",
         "median wait ms",
     )
     table = Table(title="How long others wait while a hostile text is looked at", headings=headings, rows=tuple(rows))
     return Section(
         name="stall",
         title="What stalls",
-        method=METHOD.format(size=SIZE),
+        method=METHOD.format(size=SIZE, tries=TRIES),
         tables=(table, *details),
         notes=(
             "The texts: " + "; ".join(f"{each.name}: {each.aim}" for each in hostile_texts()) + ".",
@@ -138,7 +161,7 @@ def _rows(name: str, found: list[Stalled]) -> list[tuple[Cell, ...]]:
         plain = next((one for one in found if one.direction == direction and one.name == "plain prose"), None)
         hostile = [one for one in found if one.direction == direction and one.name != "plain prose"]
         if plain is None or not hostile:
-            rows.append((f"{name}: {direction}", *[None] * 7))
+            rows.append((f"{name}: {direction}", *[None] * 8))
             continue
         slowest = max(hostile, key=lambda one: one.request_ms)
         waited = max(hostile, key=lambda one: one.wait_ms)
@@ -151,6 +174,7 @@ def _rows(name: str, found: list[Stalled]) -> list[tuple[Cell, ...]]:
                 _named(slowest),
                 waited.wait_ms,
                 _named(waited),
+                max(one.cpu_ms for one in hostile),
                 Spread(tuple(one.wait_ms for one in hostile)).median,
             )
         )
@@ -170,7 +194,7 @@ def _detail(name: str, found: list[Stalled]) -> Table:
         cells: list[Cell] = []
         for direction in DIRECTIONS:
             one = by.get((text, direction))
-            cells += [None, None] if one is None else [one.request_ms, one.wait_ms]
+            cells += [None] * 3 if one is None else [one.request_ms, one.wait_ms, one.cpu_ms]
         rows.append((text, *cells))
-    headings = tuple(f"{direction}: {what}" for direction in DIRECTIONS for what in ("request ms", "wait ms"))
+    headings = tuple(f"{direction}: {what}" for direction in DIRECTIONS for what in ("ms", "wait ms", "CPU ms"))
     return Table(title=f"{name}, text by text", headings=("text", *headings), rows=tuple(rows))

@@ -29,12 +29,12 @@ from verilabel.serving import listen
 
 T = TypeVar("T")
 PEOPLE: dict[str, Role] = {
-    "rita": "user",
-    "rob": "user",
-    "anna": "approver",
-    "ben": "approver",
-    "otto": "auditor",
-    "ada": "admin",
+    "asker": "user",
+    "second": "user",
+    "reviewer": "approver",
+    "colleague": "approver",
+    "auditor": "auditor",
+    "admin": "admin",
 }
 
 
@@ -54,8 +54,8 @@ class Served:
         return asyncio.run_coroutine_threadsafe(work(), self.loop).result(30)
 
     def hold(self, word: object = "x", **given: Any) -> Approval:
-        """Hold an action of rita's."""
-        settings = {"requester": "rita", "key": self.key_ids["rita"]} | given
+        """Hold an action of asker's."""
+        settings = {"requester": "asker", "key": self.key_ids["asker"]} | given
         return self.run(lambda: self.services.desk.queue.hold(action(word, **settings)))
 
     def ask(

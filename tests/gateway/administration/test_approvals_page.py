@@ -74,7 +74,7 @@ def card(served: Served, approval: str) -> str:
 
 def test_two_people_approve_with_their_reasons(page: Page, served: Served) -> None:
     held = served.hold("two people", quorum=2)
-    sign_in(page, served, "anna")
+    sign_in(page, served, "reviewer")
     where = card(served, held.id)
     page.wait_for_selector(where)
     assert page.is_disabled(f"{where} .approve")
@@ -82,16 +82,16 @@ def test_two_people_approve_with_their_reasons(page: Page, served: Served) -> No
     page.click(f"{where} .approve")
     page.wait_for_selector(f"{where} .cast li")
     assert "1 of 2 approvals" == page.inner_text(f"{where} .tally")
-    assert "Anna has voted already." == page.inner_text(f"{where} .objection").capitalize()
+    assert "Reviewer has voted already." == page.inner_text(f"{where} .objection").capitalize()
     path = f"/verilabel/api/approvals/{held.id}/decision"
-    assert 200 == served.ask(path, by="ben", body={"verdict": "approve", "reason": "me too"})[0]
+    assert 200 == served.ask(path, by="colleague", body={"verdict": "approve", "reason": "me too"})[0]
     page.wait_for_selector(f'{where}[data-state="approved"]')
     assert "✓ Approved" == page.inner_text(f"{where} .state")
 
 
 def test_a_denial_is_shown_and_moves_to_what_was_decided(page: Page, served: Served) -> None:
     held = served.hold("denied")
-    sign_in(page, served, "ada")
+    sign_in(page, served, "admin")
     where = card(served, held.id)
     page.fill(f"{where} textarea", "Not today")
     page.click(f"{where} .deny")
@@ -103,13 +103,13 @@ def test_a_denial_is_shown_and_moves_to_what_was_decided(page: Page, served: Ser
 
 def test_what_is_held_meanwhile_appears_and_a_reason_being_typed_stays(page: Page, served: Served) -> None:
     first = served.hold("typed over", quorum=2)
-    sign_in(page, served, "anna")
+    sign_in(page, served, "reviewer")
     page.wait_for_selector(".live.on")
     page.fill(f"{card(served, first.id)} textarea", "half a sen")
     second = served.hold("meanwhile")
     page.wait_for_selector(card(served, second.id))
     path = f"/verilabel/api/approvals/{first.id}/decision"
-    served.ask(path, by="ben", body={"verdict": "approve", "reason": "ok"})
+    served.ask(path, by="colleague", body={"verdict": "approve", "reason": "ok"})
     page.wait_for_selector(f"{card(served, first.id)} .cast li")
     assert "half a sen" == page.input_value(f"{card(served, first.id)} textarea")
 
@@ -125,8 +125,8 @@ def test_hostile_texts_are_shown_as_texts_and_do_nothing(page: Page, served: Ser
         quorum=2,
     )
     path = f"/verilabel/api/approvals/{held.id}/decision"
-    served.ask(path, by="ben", body={"verdict": "approve", "reason": HOSTILE})
-    sign_in(page, served, "anna")
+    served.ask(path, by="colleague", body={"verdict": "approve", "reason": HOSTILE})
+    sign_in(page, served, "reviewer")
     where = card(served, held.id)
     page.wait_for_selector(where)
     shown = page.inner_text(f"{where} .summary")
@@ -141,7 +141,7 @@ def test_hostile_texts_are_shown_as_texts_and_do_nothing(page: Page, served: Ser
 
 def test_an_auditor_sees_and_cannot_decide(page: Page, served: Served) -> None:
     held = served.hold("audited")
-    sign_in(page, served, "otto")
+    sign_in(page, served, "auditor")
     where = card(served, held.id)
     page.wait_for_selector(where)
     assert page.is_hidden(f"{where} .deciding")
@@ -149,7 +149,7 @@ def test_an_auditor_sees_and_cannot_decide(page: Page, served: Served) -> None:
 
 
 def test_a_key_that_is_none_or_may_nothing_is_not_kept(page: Page, served: Served) -> None:
-    for key, words in (("vk_0_x", "not in force"), (served.tokens["rita"], "role user")):
+    for key, words in (("vk_0_x", "not in force"), (served.tokens["asker"], "role user")):
         page.fill("#key", key)
         page.click("#sign-in-form button")
         page.wait_for_function(
@@ -160,7 +160,7 @@ def test_a_key_that_is_none_or_may_nothing_is_not_kept(page: Page, served: Serve
 
 def test_signing_out_forgets_the_key_and_what_was_seen(page: Page, served: Served) -> None:
     served.hold("forgotten")
-    sign_in(page, served, "anna")
+    sign_in(page, served, "reviewer")
     page.wait_for_selector("article")
     page.reload()
     page.wait_for_selector("article")
@@ -172,11 +172,11 @@ def test_signing_out_forgets_the_key_and_what_was_seen(page: Page, served: Serve
 
 
 def test_a_revoked_key_is_signed_out(page: Page, served: Served) -> None:
-    _, made = served.ask("/verilabel/api/keys", by="ada", body={"name": "temp", "role": "approver"})
+    _, made = served.ask("/verilabel/api/keys", by="admin", body={"name": "temp", "role": "approver"})
     page.fill("#key", made["token"])
     page.click("#sign-in-form button")
     page.wait_for_selector(".live.on")
-    served.ask(f"/verilabel/api/keys/{made['key']['id']}/revoke", by="ada", body={})
+    served.ask(f"/verilabel/api/keys/{made['key']['id']}/revoke", by="admin", body={})
     page.wait_for_selector("#sign-in:not([hidden])", timeout=20_000)
     assert "no longer in force" in page.inner_text("#sign-in-problem")
 
@@ -185,7 +185,7 @@ def test_a_revoked_key_is_signed_out(page: Page, served: Served) -> None:
 def test_nothing_is_wider_than_the_window(page: Page, served: Served, width: int) -> None:
     served.hold("wide", summary="x" * 3000, route="r" * 400, reason=("y" * 290,))
     page.set_viewport_size({"width": width, "height": 800})
-    sign_in(page, served, "anna")
+    sign_in(page, served, "reviewer")
     page.wait_for_selector("article")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 

@@ -28,8 +28,8 @@ def action(word: object = "x", **given: Any) -> HeldAction:
     settings: dict[str, Any] = {
         "subject": subject(word),
         "kind": "tool_call",
-        "requester": "rita",
-        "key": "key-of-rita",
+        "requester": "asker",
+        "key": "key-of-asker",
         "route": "gpt-4o",
         "policy": subject("policy"),
         "reason": ("payments: transfer",),
@@ -43,7 +43,7 @@ def person(user: str, role: Role = "approver") -> Holder:
     return Holder(id=f"key-of-{user}", name=user, role=role, user=user)
 
 
-ANNA, BEN, CLEO = person("anna"), person("ben"), person("cleo", "admin")
+ANNA, BEN, CLEO = person("reviewer"), person("ben"), person("cleo", "admin")
 
 
 @asynccontextmanager

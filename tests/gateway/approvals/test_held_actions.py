@@ -64,7 +64,7 @@ async def test_an_approved_action_is_used_once_with_its_payload_which_is_then_go
         assert None is await desk.queue.consume(subject("another"))
         used = await desk.queue.consume(subject())
         assert used is not None
-        assert ("consumed", b"the held reply", ["anna"]) == (
+        assert ("consumed", b"the held reply", ["reviewer"]) == (
             used.state, used.action.payload, [vote.by for vote in used.votes],
         )  # fmt: skip
         assert None is await desk.queue.consume(subject())
@@ -120,11 +120,11 @@ async def test_a_held_reply_can_be_read_until_it_is_used(store_url: str) -> None
 @pytest.mark.parametrize(
     ("by", "why"),
     [
-        (person("rita"), "own_request"),
-        (person("RITA", "admin"), "own_request"),
+        (person("asker"), "own_request"),
+        (person("ASKER", "admin"), "own_request"),
         (person("", "admin"), "own_request"),
-        (person("anna", "user"), "role"),
-        (person("anna", "auditor"), "role"),
+        (person("reviewer", "user"), "role"),
+        (person("reviewer", "auditor"), "role"),
     ],
 )
 async def test_who_asked_or_has_no_such_role_decides_nothing(store_url: str, by: object, why: str) -> None:
@@ -151,13 +151,13 @@ async def test_a_quorum_is_of_different_users(store_url: str) -> None:
     async with a_desk(store_url) as desk:
         held = await desk.queue.hold(action(quorum=2))
         assert "pending" == (await desk.decide(held.id, by=ANNA, verdict="approve", reason="a")).state
-        second_key = person("anna", "admin")
+        second_key = person("reviewer", "admin")
         with pytest.raises(VoteRefused) as caught:
             await desk.decide(held.id, by=second_key, verdict="approve", reason="again")
         assert "voted" == caught.value.why
         assert None is await desk.queue.consume(subject())
         approved = await desk.decide(held.id, by=BEN, verdict="approve", reason="b")
-        assert ("approved", ["anna", "ben"]) == (approved.state, [vote.by for vote in approved.votes])
+        assert ("approved", ["reviewer", "ben"]) == (approved.state, [vote.by for vote in approved.votes])
 
 
 async def test_one_denial_denies_whatever_others_said(store_url: str) -> None:
@@ -339,17 +339,17 @@ async def test_a_sweep_of_many_is_told_whole(store_url: str) -> None:
 
 async def test_lists_are_filtered_and_paged_newest_first(store_url: str) -> None:
     async with a_desk(store_url) as desk:
-        held = [await desk.queue.hold(action(n, requester="rita" if n % 2 else "rob")) for n in range(6)]
+        held = [await desk.queue.hold(action(n, requester="asker" if n % 2 else "second")) for n in range(6)]
         await desk.decide(held[0].id, by=ANNA, verdict="deny", reason="no")
         ids = [one.id for one in reversed(held)]
         assert set(ids) == {found.id for found in await desk.queue.list_approvals()}
         pages = await desk.queue.list_approvals(limit=4)
         pages += await desk.queue.list_approvals(limit=4, before=pages[-1].id)
         assert sorted(ids) == sorted(found.id for found in pages)
-        assert [("denied", "anna")] == [
+        assert [("denied", "reviewer")] == [
             (found.state, found.votes[0].by) for found in await desk.queue.list_approvals(states=("denied",))
         ]
-        assert 3 == len(await desk.queue.list_approvals(requester="rita"))
+        assert 3 == len(await desk.queue.list_approvals(requester="asker"))
         assert {"pending": 5, "approved": 0} == await desk.queue.count_open()
 
 
@@ -396,7 +396,7 @@ async def test_a_decision_is_signed_over_the_digest_of_what_was_decided(store_ur
         decided = await desk.decide(held.id, by=ANNA, verdict="approve", reason="I know the payee")
         vote = decided.votes[0]
         decision = open_decision(vote.envelope, [KEY.public])
-        assert (held.id, subject(), "approve", "anna", "key-of-anna", "rita", "I know the payee") == (
+        assert (held.id, subject(), "approve", "reviewer", "key-of-reviewer", "asker", "I know the payee") == (
             decision.approval, decision.subject, decision.verdict, decision.by, decision.key, decision.requester,
             decision.reason,
         )  # fmt: skip

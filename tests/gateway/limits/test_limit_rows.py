@@ -23,7 +23,7 @@ from verilabel.gateway.limits.interface import Limit
 from verilabel.gateway.policy.document import LimitRow, Price
 from verilabel.gateway.verdicts import Usage
 
-WHO = {"key": "k-1", "user": "ada", "model": "gpt", "route": "chat"}
+WHO = {"key": "k-1", "user": "admin", "model": "gpt", "route": "chat"}
 
 
 def compiled(**words: object) -> CompiledRow:

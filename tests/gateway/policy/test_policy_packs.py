@@ -32,8 +32,8 @@ from verilabel.records.canonical import digest
 
 POLICY = b"policy: mine\nversion: '2'\nguards:\n  - {id: g, use: pii}\n# to the last byte \n"
 PINNED = digest(POLICY)
-ALICE, BOB = fixed_key("alice", "alice.example"), fixed_key("bob", "bob.example")
-PACK = pack_policy(POLICY, ALICE, where="mine.yaml")
+FIRST, SECOND = fixed_key("first", "first.example"), fixed_key("second", "second.example")
+PACK = pack_policy(POLICY, FIRST, where="mine.yaml")
 CONFIG = f"""gateway: 1
 upstreams: [{{id: u, base_url: 'http://127.0.0.1:9/v1'}}]
 models: [{{name: m, to: [{{upstream: u}}]}}]
@@ -42,42 +42,42 @@ policy: 'pack:mine@{PINNED}'
 
 
 def test_a_pack_holds_the_exact_bytes_of_a_policy() -> None:
-    pack = verify_pack(PACK, where="p", keys=[ALICE.public])
+    pack = verify_pack(PACK, where="p", keys=[FIRST.public])
     assert ("mine", "2", PINNED, POLICY) == (pack.name, pack.version, pack.digest, pack.data)
-    assert (("alice.example",), (ALICE.keyid,)) == (pack.signers, pack.keyids)
+    assert (("first.example",), (FIRST.keyid,)) == (pack.signers, pack.keyids)
 
 
 def test_a_pack_by_another_key_is_refused() -> None:
     with pytest.raises(SealError):
-        verify_pack(PACK, where="p", keys=[BOB.public])
+        verify_pack(PACK, where="p", keys=[SECOND.public])
     with pytest.raises(SealError):
-        verify_pack(PACK, where="p", trust=trust_keys(BOB.public))
+        verify_pack(PACK, where="p", trust=trust_keys(SECOND.public))
 
 
 def test_a_trust_policy_accepts_a_pack_by_a_key_for_labels_in_general() -> None:
-    assert ("alice.example",) == verify_pack(PACK, where="p", trust=trust_keys(ALICE.public)).signers
+    assert ("first.example",) == verify_pack(PACK, where="p", trust=trust_keys(FIRST.public)).signers
     for scope in ("roles: [log]", "roles: [labels], rubrics: [core]"):
-        text = f"format: verilabel/trust/v1\naccept: {{key: {ALICE.public.line}, name: A, {scope}}}\n"
+        text = f"format: verilabel/trust/v1\naccept: {{key: {FIRST.public.line}, name: A, {scope}}}\n"
         with pytest.raises(SealError):
             verify_pack(PACK, where="p", trust=parse_trust(text.encode()))
 
 
 def test_an_envelope_around_something_else_is_no_pack() -> None:
     for payload, kind in ((POLICY, "application/vnd.in-toto+json"), (b"not a policy", PACK_TYPE)):
-        data = sign(payload, ALICE, payload_type=kind)
+        data = sign(payload, FIRST, payload_type=kind)
         with pytest.raises((SealError, MalformedInput)):
             read_pack(data, where="p")
         with pytest.raises((SealError, MalformedInput)):
-            verify_pack(data, where="p", keys=[ALICE.public])
+            verify_pack(data, where="p", keys=[FIRST.public])
     with pytest.raises(MalformedInput):
-        pack_policy(b"policy: 1", ALICE, where="p")
+        pack_policy(b"policy: 1", FIRST, where="p")
 
 
 @given(place=st.integers(0, len(PACK) - 1), flip=st.integers(1, 255))
 def test_a_pack_with_one_changed_byte_is_refused(place: int, flip: int) -> None:
     changed = PACK[:place] + bytes([PACK[place] ^ flip]) + PACK[place + 1 :]
     with pytest.raises((SealError, MalformedInput)):
-        verify_pack(changed, where="p", keys=[ALICE.public])
+        verify_pack(changed, where="p", keys=[FIRST.public])
 
 
 @given(st.binary(max_size=200) | st.text('{}[]":,payloadTysigntur01', max_size=80).map(str.encode))
@@ -91,9 +91,9 @@ def test_a_kept_pack_is_found_by_its_digest(tmp_path: Path) -> None:
     assert (PINNED, pack_path(PINNED, tmp_path)) == (pack.digest, path)
     reference = f"pack:mine@{PINNED}"
     assert POLICY == find_pack(reference, home=tmp_path, trust=None, where="x")
-    assert POLICY == find_pack(reference, home=tmp_path, trust=trust_keys(ALICE.public), where="x")
+    assert POLICY == find_pack(reference, home=tmp_path, trust=trust_keys(FIRST.public), where="x")
     with pytest.raises(SealError):
-        find_pack(reference, home=tmp_path, trust=trust_keys(BOB.public), where="x")
+        find_pack(reference, home=tmp_path, trust=trust_keys(SECOND.public), where="x")
     with pytest.raises(SealError):
         find_pack(f"pack:other@{PINNED}", home=tmp_path, trust=None, where="x")
 
@@ -107,7 +107,7 @@ def test_a_pack_that_does_not_fit_its_pin_is_not_kept(tmp_path: Path) -> None:
 
 def test_a_kept_pack_that_was_exchanged_is_refused(tmp_path: Path) -> None:
     keep_pack(PACK, PINNED, home=tmp_path, where="p")
-    changed = pack_policy(POLICY.replace(b"use: pii", b"use: words"), ALICE, where="p")
+    changed = pack_policy(POLICY.replace(b"use: pii", b"use: words"), FIRST, where="p")
     pack_path(PINNED, tmp_path).write_bytes(changed)
     with pytest.raises(SealError):
         find_pack(f"pack:mine@{PINNED}", home=tmp_path, trust=None, where="x")

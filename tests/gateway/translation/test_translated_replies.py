@@ -316,7 +316,8 @@ def test_log_probabilities_of_google_and_responses_reach_chat_clients() -> None:
             }
         ]
     }
-    for answer in (generated, sse(generated)):
+    first = {"candidates": [{"content": {"role": "model", "parts": [{"text": "Oh. "}]}}]}
+    for answer in (generated, sse(first, generated)):
         exchange = Exchange("chat", "google", answer)
         if isinstance(answer, dict):
             completion = exchange.openai.chat.completions.create(

@@ -8,6 +8,7 @@ file each day, at `MAX_FILE_BYTES`, and where somebody took the file away. While
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import string
@@ -79,7 +80,9 @@ class _File:
         return Head(self.path.name, self.lines, self.h.hex())
 
     def add(self, body: bytes) -> None:
-        """Write one line, whole or not at all. Raises OSError."""
+        """Write one line, whole or not at all. Raises OSError, also where the file has no name any more."""
+        if not os.fstat(self.descriptor).st_nlink:
+            raise FileNotFoundError(errno.ENOENT, "the file was taken away")
         line, h = seal_line(body, self.lines, self.h)
         try:
             written = os.write(self.descriptor, line)
@@ -256,6 +259,7 @@ class AuditTrail:
 
     def _turn(self, *, is_whole: bool) -> None:
         """Go on in a new file. `is_whole` is False where the old one was taken away: then nothing more is added."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         heads = self._other_heads()
         new, old = self._prepare_file(), self._file
         try:
@@ -364,10 +368,10 @@ class AuditTrail:
             now = time.monotonic()
             try:
                 self.sync()
-                self.mend()
-                if now - looked >= LOOK_EVERY_S:
+                if now - looked >= LOOK_EVERY_S or not self.is_writable:
                     looked = now
                     self.look()
+                self.mend()
                 if now - signed >= self._checkpoint_s:
                     signed = now
                     self.checkpoint()

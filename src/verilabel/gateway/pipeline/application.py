@@ -11,7 +11,7 @@ import msgspec
 from verilabel.gateway.pipeline.decoding import encode
 from verilabel.gateway.pipeline.exchange import Receive, Scope, Send
 from verilabel.gateway.pipeline.handling import serve
-from verilabel.gateway.pipeline.receiving import authenticate_headers
+from verilabel.gateway.pipeline.receiving import authenticate_headers, repeats_header
 from verilabel.gateway.pipeline.services import Services
 from verilabel.gateway.pipeline.snapshot import may_use
 from verilabel.gateway.telemetry.exposition import CONTENT_TYPE
@@ -42,8 +42,13 @@ class Application:
         if scope["type"] == "http":
             dialect = DIALECTS.get(scope["path"])
             if dialect is not None and self._services is not None:
-                headers = dict(scope["headers"])
-                if scope["method"] == "POST":
+                pairs = scope["headers"]
+                headers = dict(pairs)
+                if len(headers) != len(pairs) and repeats_header(pairs):
+                    await _refuse(
+                        send, dialect, 400, "header_repeated", "a header stands twice that may stand once"
+                    )
+                elif scope["method"] == "POST":
                     await serve(self._services, dialect, headers, receive, send)
                 else:
                     await _refuse(send, dialect, 405, "method", "models are asked by POST")

@@ -18,6 +18,20 @@ from verilabel.gateway.pipeline.spanning import begin_span
 from verilabel.gateway.verdicts import Refusal, RefusalKind, Refused
 from verilabel.models.endpoint import is_loopback
 
+_ONCE = frozenset(
+    {
+        b"authorization",
+        b"content-encoding",
+        b"content-type",
+        b"host",
+        b"transfer-encoding",
+        b"x-api-key",
+        b"x-verilabel-approval",
+        b"x-verilabel-wait",
+    }
+)
+"""Headers that decide something: whoever stands before the gateway may read another one of two than it does."""
+
 
 class ClientGone(Exception):
     """The client went away before its request was whole."""
@@ -26,6 +40,12 @@ class ClientGone(Exception):
 def refuse(status: int, kind: RefusalKind, code: str, message: str, **more: Any) -> Refused:
     """A refusal to raise."""
     return Refused(Refusal(status=status, kind=kind, code=code, message=message, **more))
+
+
+def repeats_header(pairs: list[tuple[bytes, bytes]]) -> bool:
+    """True if a header that may stand once stands twice."""
+    names = [name for name, _ in pairs if name in _ONCE]
+    return len(set(names)) != len(names)
 
 
 def authenticate(exchange: Exchange) -> None:
@@ -90,6 +110,9 @@ def check_headers(exchange: Exchange) -> None:
         raise refuse(415, "invalid_request", "content_type", "the body must be sent as application/json")
     if headers.get(b"content-encoding", b"identity") != b"identity":
         raise refuse(415, "invalid_request", "content_encoding", "compressed bodies are not taken")
+    coding = headers.get(b"transfer-encoding")
+    if coding is not None and coding.lower() != b"chunked":
+        raise refuse(400, "invalid_request", "transfer_encoding", "bodies are sent chunked or as they are")
     length = headers.get(b"content-length")
     limit = exchange.snapshot.config.max_request_bytes
     if length is not None and length.isdigit() and int(length[:20]) > limit:
