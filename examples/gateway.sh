@@ -17,7 +17,7 @@ trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
 address_in() { # the address that a server printed into a file
   local file=$1
   for _ in $(seq 200); do
-    grep -om1 'http://127.0.0.1:[0-9]*' "$file" 2>/dev/null && return
+    grep -o 'http://127.0.0.1:[0-9]*' "$file" 2>/dev/null | head -1 | grep . && return
     sleep 0.1
   done
   echo "no server came up: $(cat "$file")" >&2 && exit 1
@@ -25,7 +25,7 @@ address_in() { # the address that a server printed into a file
 show() { echo "\$ verilabel $*" && "$verilabel" "$@"; }
 
 echo "== A label for the model, and a provider that serves it"
-"$verilabel" demo --out demo >/dev/null
+"$verilabel" demo --out demo >demo.out 2>&1
 "$verilabel" gate demo/demo.bundle --min L2 --trust demo/trust.yaml
 "$python" "$here/provider.py" >provider.out 2>&1 &
 provider=$(address_in provider.out)
@@ -52,7 +52,7 @@ guards:
   - {id: secrets, use: secrets, action: block, message: No secret passes here.}
   - {id: payments, use: words, directions: [input], action: hold, settings: {words: [transfer]}}
 admit:
-  - {granted: L2, verification: V2, scope: [system_prompt]}
+  - {rubric: verilabel/core, granted: L2, verification: V2, scope: [system_prompt]}
 approvals: {expires_s: 900}
 tests:
   - {name: a payment waits, input: Please transfer 10 euros., expect: hold}
@@ -72,7 +72,7 @@ ada=$(key_of ada user) ben=$(key_of ben approver)
 "$verilabel" gateway --port 0 >gateway.out 2>gateway.err &
 server=$!
 gateway=$(address_in gateway.out)
-curl -sf --retry 50 --retry-delay 1 --retry-connrefused --retry-all-errors "$gateway/health/ready" >/dev/null
+curl -sf --retry 5 --retry-connrefused "$gateway/health/ready" >/dev/null
 
 ask() { # ask JSON [CURL OPTIONS]: as ada
   local body=$1 && shift

@@ -3,8 +3,9 @@
 1. a head, or the trailers behind a body, longer than `HEAD_LIMIT` bytes ends the connection (431)
 2. whoever sends less than `LEAST_BYTES` in `LOOK_EVERY_S` while a request is awaited or half sent is given one more
    such while, then the connection ends (408)
-3. trailers are not headers (RFC 9110, 6.5.1): they are read and dropped
-4. an offer to change to another protocol is not taken up (RFC 9110, 7.8): the request is answered in HTTP/1.1, and its
+3. whoever takes nothing of an answer for `UNREAD_LOOKS` such whiles loses the connection, and the upstream is let go
+4. trailers are not headers (RFC 9110, 6.5.1): they are read and dropped
+5. an offer to change to another protocol is not taken up (RFC 9110, 7.8): the request is answered in HTTP/1.1, and its
    body is read as one; httptools by itself would read the body as the next request
 """
 
@@ -21,9 +22,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 HEAD_LIMIT = 1 << 16
 LOOK_EVERY_S = 10.0
 LEAST_BYTES = 5000
+UNREAD_LOOKS = 6
 
 _NOWHERE: deque[tuple[bytes, bytes]] = deque(maxlen=0)
-_MALFORMED = (400, "malformed_http", "the request is not HTTP/1.1 as it should be")
+_MALFORMED = (400, "malformed_http", "the request is not HTTP as it should be")
 _HEAD_TOO_LARGE = (431, "head_too_large", f"the request's head is larger than {HEAD_LIMIT} bytes")
 _TOO_SLOW = (408, "request_too_slow", "the request did not come in time")
 
@@ -42,6 +44,8 @@ class ClientConnection(HttpToolsProtocol):
         self._framing_bytes = 0
         self._received = 0
         self._slow_looks = 0
+        self._unread_looks = 0
+        self._unread_bytes = 0
         self._watch = self.loop.call_later(self.look_every_s, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -122,7 +126,19 @@ class ClientConnection(HttpToolsProtocol):
                 return
         else:
             self._slow_looks = 0
+        if self._is_unread():
+            self.transport.abort()
+            return
         self._watch = self.loop.call_later(self.look_every_s, self._look)
+
+    def _is_unread(self) -> bool:
+        """True where an answer waits to be taken, and not a byte of it was taken for `UNREAD_LOOKS` looks."""
+        before, self._unread_bytes = self._unread_bytes, self.transport.get_write_buffer_size()
+        if self.flow.write_paused and self._unread_bytes == before:
+            self._unread_looks += 1
+        else:
+            self._unread_looks = 0
+        return self._unread_looks >= UNREAD_LOOKS
 
     def _end(self, status: int, code: str, message: str) -> None:
         """Close the connection; the client is told why unless an answer is on its way."""

@@ -41,7 +41,13 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
     sections: tuple[SectionName, ...] = ("leak", "stall", "load")
 
 
-OURS = Contender(name="verilabel, 24 rules", group="verilabel", kind="ours", setting="rules")
+OURS = Contender(
+    name="verilabel, 24 rules",
+    group="verilabel",
+    kind="ours",
+    setting="rules",
+    sections=("leak", "stall", "load", "memory"),
+)
 BARE = Contender(
     name="bare: ASGI + aiohttp", group="bare", kind="bare", guards=False, sections=("leak", "stall", "load")
 )

@@ -21,13 +21,18 @@ AFTER = " and that is all there was to find, so the search ended there without a
 LONGEST_CHUNK = 64
 QUICK_SIZES = (1, 2, 3, 4, 5, 8, 16, 64)
 RANDOM_CUTS = 16
+SIBLING_CUTS = 8
+REDACTED_BELOW = 8
+"""Characters of another secret of the kind; where more of it came, its reply says nothing of chance."""
 METHOD = (
     "The upstream answers with one secret inside a sentence, and the client keeps what it gets. The streams are cut into "
     "{sizes} and {cuts} at random; whole replies beside them. A figure is the longest stretch of the secret in any text "
     "that reached the client (content, tool arguments, reasoning, every other field, of every choice; fragments put "
-    "together). Chance is taken out: the same contender gets the same sentence with the secret cut out, cut in the same "
-    "ways, and the longest stretch of the secret in *those* replies is what texts have in common by chance. A stretch "
-    "no longer than that is shown as 0. Errors and broken streams count with what had been sent before."
+    "together). Chance is taken out: the same contender gets the same sentence with the secret cut out, in the same cuts, "
+    "and with another secret of the kind (where it kept that one back: fewer than {below} characters of it came); the "
+    "longest stretch of the secret in *those* replies is what redacted texts, placeholders included, have in common with "
+    "it by chance. A stretch no longer than that is shown as 0. Errors and broken streams count with what came before. "
+    "The row `bare` shows that the table sees leaks."
 )
 
 
@@ -54,11 +59,10 @@ def cuts(seed: int, *, quick: bool) -> list[tuple[int, ...]]:
     ]
 
 
-def scenario_with(planted: Planted, sizes: tuple[int, ...], *, with_secret: bool) -> Scenario:
-    """The answer with a secret in its place, or with nothing there."""
-    text = f"{BEFORE}{planted.value if with_secret else ''}{AFTER}"
+def scenario_with(planted: Planted, sizes: tuple[int, ...], value: str) -> Scenario:
+    """The answer with a value where the secret has its place."""
+    text = f"{BEFORE}{value}{AFTER}"
     if planted.field == "arguments":
-        value = planted.value if with_secret else ""
         arguments = msgspec.json.encode({"to": value, "subject": "The papers of the house"}).decode()
         return Scenario(content="", arguments=arguments, sizes=sizes)
     if planted.field == "reasoning":
@@ -66,30 +70,42 @@ def scenario_with(planted: Planted, sizes: tuple[int, ...], *, with_secret: bool
     return Scenario(content=text, sizes=sizes, quiet_choices=int(planted.in_second_choice))
 
 
-async def longest_leak(bench: Bench, running: Running, planted: Planted, *, stream: bool) -> Leak:
-    """Ask for a secret in every cut, and for the sentence without it in the same cuts."""
+async def longest_leak(
+    bench: Bench, running: Running, planted: Planted, sibling: str, *, stream: bool
+) -> Leak:
+    """Ask for a secret in every cut, for the sentence without it in the same cuts, and for another of its kind."""
     ways = cuts(bench.options.seed, quick=bench.options.quick) if stream else [(4,)]
     request = request_bytes(
         running.server.url, COMPLETIONS, question_body(stream=stream), token_headers(running.token)
     )
-    longest = {True: 0, False: 0}
-    refused = replies = 0
     exchanger = Exchanger(running.server.url)
+
+    async def reply_to(value: str, sizes: tuple[int, ...]) -> tuple[list[str], bool]:
+        await bench.set_scenario(scenario_with(planted, sizes, value))
+        body, good = await _ask(exchanger, request)
+        return received_texts(body), good
+
+    longest = chance = refused = 0
     try:
-        for sizes in ways:
-            for with_secret in (True, False):
-                await bench.set_scenario(scenario_with(planted, sizes, with_secret=with_secret))
-                body, good = await _ask(exchanger, request)
-                replies += with_secret
-                refused += with_secret and not good
-                found = max((longest_run(planted.value, text) for text in received_texts(body)), default=0)
-                longest[with_secret] = max(longest[with_secret], found)
+        for number, sizes in enumerate(ways):
+            texts, good = await reply_to(planted.value, sizes)
+            longest, refused = max(longest, longest_in(planted.value, texts)), refused + (not good)
+            texts, _ = await reply_to("", sizes)
+            chance = max(chance, longest_in(planted.value, texts))
+            if number < SIBLING_CUTS:
+                texts, _ = await reply_to(sibling, sizes)
+                if longest_in(sibling, texts) < REDACTED_BELOW:
+                    chance = max(chance, longest_in(planted.value, texts))
     finally:
         exchanger.close()
-    chance = longest[False]
     return Leak(
-        longest=longest[True] if longest[True] > chance else 0, chance=chance, replies=replies, refused=refused
+        longest=longest if longest > chance else 0, chance=chance, replies=len(ways), refused=refused
     )
+
+
+def longest_in(secret: str, texts: list[str]) -> int:
+    """The longest stretch of a secret in any of the texts."""
+    return max((longest_run(secret, text) for text in texts), default=0)
 
 
 async def _ask(exchanger: Exchanger, request: bytes) -> tuple[bytes, bool]:
@@ -102,14 +118,19 @@ async def _ask(exchanger: Exchanger, request: bytes) -> tuple[bytes, bool]:
 
 async def measure_leaks(bench: Bench) -> Section:
     """The leak table of every contender that filters."""
-    secrets = plant(bench.options.seed)
+    secrets, siblings = plant(bench.options.seed), plant(bench.options.seed + 1)
     rows: list[tuple[Cell, ...]] = []
     refusals: list[str] = []
     for contender in chosen("leak", bench.options.rivals):
+        if not bench.can_start(contender):
+            continue
         try:
             async with bench.running(contender) as running:
                 for stream in (False, True):
-                    leaks = [await longest_leak(bench, running, each, stream=stream) for each in secrets]
+                    leaks = [
+                        await longest_leak(bench, running, each, other.value, stream=stream)
+                        for each, other in zip(secrets, siblings, strict=True)
+                    ]
                     name = f"{contender.name}, {'streamed' if stream else 'whole'}"
                     rows.append((name, *(leak.longest for leak in leaks), max(leak.chance for leak in leaks)))
                     refused = [
@@ -128,7 +149,7 @@ async def measure_leaks(bench: Bench) -> Section:
     return Section(
         name="leak",
         title="What leaks",
-        method=METHOD.format(sizes=sizes, cuts=number),
+        method=METHOD.format(sizes=sizes, cuts=number, below=REDACTED_BELOW),
         tables=(Table(title="Secrets that reached the client", headings=headings, rows=tuple(rows)),),
         notes=(*refusals, *bench.take_notes()),
     )

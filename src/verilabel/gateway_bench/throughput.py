@@ -35,6 +35,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     """What one contender showed in one round. Times in milliseconds unless the name says otherwise."""
 
     start_s: float | None
+    start_cpu_s: float | None
     idle_mb: float | None
     after_mb: float | None
     p50: float
@@ -71,7 +72,9 @@ async def measure_round(bench: Bench, running: Running) -> Round:
     """One contender in one round."""
     server, quick = running.server, bench.options.quick
     seconds = 0.5 if quick else 3.0
-    idle = None if running.contender.kind == "direct" else server.rss_mb()
+    is_gateway = running.contender.kind != "direct"
+    start_cpu_s = server.cpu_us() / 1e6
+    idle = server.rss_mb() if is_gateway else None
     await check_contender(bench, running)
     url, token = server.url, running.token
     await bench.load(Work(kind="closed", url=url, token=token, connections=CONNECTIONS, seconds=0.5))
@@ -90,9 +93,10 @@ async def measure_round(bench: Bench, running: Running) -> Round:
     if len(paced.latencies_ms) < 2:
         raise SandboxError(f"it answers no paced requests (statuses {paced.statuses})")
     return Round(
-        start_s=None if idle is None else server.start_s,
+        start_s=server.start_s if is_gateway else None,
+        start_cpu_s=start_cpu_s if is_gateway else None,
         idle_mb=idle,
-        after_mb=None if idle is None else server.rss_mb(),
+        after_mb=server.rss_mb() if is_gateway else None,
         p50=median(paced.latencies_ms),
         p99=quantiles(paced.latencies_ms, n=100)[98],
         first_text=median(streamed.first_text_ms) if streamed.first_text_ms else None,
@@ -148,6 +152,7 @@ async def measure_load(bench: Bench) -> Section:
 
 _COLUMNS: tuple[tuple[str, Callable[[Round], float | None]], ...] = (
     ("start s", lambda one: one.start_s),
+    ("start CPU s", lambda one: one.start_cpu_s),
     ("idle MB", lambda one: one.idle_mb),
     ("after MB", lambda one: one.after_mb),
     ("p50 ms", lambda one: one.p50),
@@ -178,9 +183,9 @@ def _load_table(measured: list[Contender], found: Found) -> Table:
     for each in measured:
         cells: list[Cell] = [_spread(found[each.name], read) for _, read in _COLUMNS]
         plus = [added(found, each.name, lambda one: one.p50), added(found, each.name, lambda one: one.p99)]
-        rows.append((each.name, *cells[:3], *(plus if each.kind != "direct" else cells[3:5]), *cells[5:]))
+        rows.append((each.name, *cells[:4], *(plus if each.kind != "direct" else cells[4:6]), *cells[6:]))
     headings = [name for name, _ in _COLUMNS]
-    headings[3:5] = ["added p50 ms", "added p99 ms"]
+    headings[4:6] = ["added p50 ms", "added p99 ms"]
     return Table(
         title="One gateway under load (`direct` shows its latency itself)",
         headings=("gateway", *headings),

@@ -160,6 +160,13 @@ def test_json_source_is_read_by_meaning_and_stays_json(source: str, expected: st
     json.loads(expected)
 
 
+def test_a_long_kind_that_begins_in_a_number_leaves_a_number() -> None:
+    rules = RuleSet([Rule(id="r", label="R", pattern=r"7\b", body="[^-]")])
+    assert "[1.111e-45]" == rules.redact("[7.401e-45]", json_source=True).text
+    span_filter = rules.filter(json_source=True)
+    assert "[1.111e-45]" == "".join([span_filter.feed(char) for char in "[7.401e-45]"]) + span_filter.finish()
+
+
 def test_a_stopped_stream_gives_out_nothing_more() -> None:
     rules = RuleSet([Rule(id="r", label="R", pattern="stop[0-9]")])
     span_filter = rules.filter(stops=frozenset({0}))

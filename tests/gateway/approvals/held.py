@@ -43,7 +43,7 @@ def person(user: str, role: Role = "approver") -> Holder:
     return Holder(id=f"key-of-{user}", name=user, role=role, user=user)
 
 
-ANNA, BEN, CLEO = person("reviewer"), person("ben"), person("cleo", "admin")
+FIRST, SECOND, THIRD = person("reviewer"), person("colleague"), person("third", "admin")
 
 
 @asynccontextmanager

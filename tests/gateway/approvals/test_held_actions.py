@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.approvals.held import ANNA, BEN, CLEO, KEY, a_desk, action, person, subject
+from gateway.approvals.held import FIRST, SECOND, THIRD, KEY, a_desk, action, person, subject
 from stores import pass_time, shared_postgres
 from verilabel.errors import LimitExceeded, MalformedInput, SealError
 from verilabel.evidence.keys import new_key
@@ -49,7 +49,7 @@ async def test_the_same_subject_is_held_once_while_it_waits_or_is_approved(store
         first = await desk.queue.hold(action())
         many = await asyncio.gather(*(d.queue.hold(action()) for d in (desk, elsewhere) * 4))
         assert {first.id} == {again.id for again in many}
-        await desk.decide(first.id, by=ANNA, verdict="approve", reason="known")
+        await desk.decide(first.id, by=FIRST, verdict="approve", reason="known")
         assert (first.id, "approved") == ((again := await desk.queue.hold(action())).id, again.state)
         assert await desk.queue.consume(subject()) is not None
         assert first.id != (await desk.queue.hold(action())).id
@@ -59,7 +59,7 @@ async def test_an_approved_action_is_used_once_with_its_payload_which_is_then_go
     async with a_desk(store_url) as desk:
         held = await desk.queue.hold(action(payload=b"the held reply"))
         assert None is await desk.queue.consume(subject())
-        approved = await desk.decide(held.id, by=ANNA, verdict="approve", reason="fine")
+        approved = await desk.decide(held.id, by=FIRST, verdict="approve", reason="fine")
         assert "approved" == approved.state
         assert None is await desk.queue.consume(subject("another"))
         used = await desk.queue.consume(subject())
@@ -76,7 +76,7 @@ async def test_a_payload_is_gone_once_it_was_denied_or_expired(store_url: str, h
     async with a_desk(store_url) as desk:
         held = await desk.queue.hold(action(payload=b"the held reply"))
         if how == "deny":
-            await desk.decide(held.id, by=ANNA, verdict="deny", reason="no")
+            await desk.decide(held.id, by=FIRST, verdict="deny", reason="no")
         else:
             await pass_time(desk.queue.database, 3601)
             assert 1 == await desk.queue.expire_overdue()
@@ -87,7 +87,7 @@ async def test_a_payload_is_gone_once_it_was_denied_or_expired(store_url: str, h
 async def test_a_forgotten_payload_is_in_no_file_any_more(tmp_path: Path) -> None:
     async with a_desk(str(tmp_path / "gateway.db")) as desk:
         held = await desk.queue.hold(action(payload=b"the held reply " * 500))
-        await desk.decide(held.id, by=ANNA, verdict="deny", reason="no")
+        await desk.decide(held.id, by=FIRST, verdict="deny", reason="no")
     assert 0 == bytes_in(tmp_path).count(b"the held reply")
 
 
@@ -109,7 +109,7 @@ async def test_a_held_reply_can_be_read_until_it_is_used(store_url: str) -> None
     async with a_desk(store_url) as desk:
         held = await desk.queue.hold(action(payload=b"the held reply"))
         assert b"the held reply" == await desk.queue.read_payload(held.id)
-        await desk.decide(held.id, by=ANNA, verdict="approve", reason="go")
+        await desk.decide(held.id, by=FIRST, verdict="approve", reason="go")
         await desk.queue.consume(subject())
         assert [b"", b""] == [await desk.queue.read_payload(key) for key in (held.id, "ap_none")]
 
@@ -141,32 +141,32 @@ async def test_who_asked_or_has_no_such_role_decides_nothing(store_url: str, by:
 
 async def test_the_requesters_key_decides_nothing_even_under_another_user(store_url: str) -> None:
     async with a_desk(store_url) as desk:
-        held = await desk.queue.hold(action(key=ANNA.id))
+        held = await desk.queue.hold(action(key=FIRST.id))
         with pytest.raises(VoteRefused) as caught:
-            await desk.decide(held.id, by=ANNA, verdict="approve", reason="mine")
+            await desk.decide(held.id, by=FIRST, verdict="approve", reason="mine")
         assert "own_request" == caught.value.why
 
 
 async def test_a_quorum_is_of_different_users(store_url: str) -> None:
     async with a_desk(store_url) as desk:
         held = await desk.queue.hold(action(quorum=2))
-        assert "pending" == (await desk.decide(held.id, by=ANNA, verdict="approve", reason="a")).state
+        assert "pending" == (await desk.decide(held.id, by=FIRST, verdict="approve", reason="a")).state
         second_key = person("reviewer", "admin")
         with pytest.raises(VoteRefused) as caught:
             await desk.decide(held.id, by=second_key, verdict="approve", reason="again")
         assert "voted" == caught.value.why
         assert None is await desk.queue.consume(subject())
-        approved = await desk.decide(held.id, by=BEN, verdict="approve", reason="b")
-        assert ("approved", ["reviewer", "ben"]) == (approved.state, [vote.by for vote in approved.votes])
+        approved = await desk.decide(held.id, by=SECOND, verdict="approve", reason="b")
+        assert ("approved", ["reviewer", "colleague"]) == (approved.state, [vote.by for vote in approved.votes])
 
 
 async def test_one_denial_denies_whatever_others_said(store_url: str) -> None:
     async with a_desk(store_url) as desk:
         held = await desk.queue.hold(action(quorum=3))
-        await desk.decide(held.id, by=ANNA, verdict="approve", reason="a")
-        assert "denied" == (await desk.decide(held.id, by=BEN, verdict="deny", reason="b")).state
+        await desk.decide(held.id, by=FIRST, verdict="approve", reason="a")
+        assert "denied" == (await desk.decide(held.id, by=SECOND, verdict="deny", reason="b")).state
         with pytest.raises(VoteRefused) as caught:
-            await desk.decide(held.id, by=CLEO, verdict="approve", reason="c")
+            await desk.decide(held.id, by=THIRD, verdict="approve", reason="c")
         assert "decided" == caught.value.why
 
 
@@ -207,7 +207,7 @@ async def test_a_decision_needs_a_reason(store_url: str, reason: str) -> None:
     async with a_desk(store_url) as desk:
         held = await desk.queue.hold(action())
         with pytest.raises(MalformedInput, match="reason"):
-            await desk.decide(held.id, by=ANNA, verdict="approve", reason=reason)
+            await desk.decide(held.id, by=FIRST, verdict="approve", reason=reason)
 
 
 # -- time --------------------------------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ async def test_what_expired_is_denied_and_no_clock_that_is_set_back_revives_it(
     async with a_desk(store_url) as desk:
         held = await desk.queue.hold(action(expires_s=60))
         if state == "approved":
-            await desk.decide(held.id, by=ANNA, verdict="approve", reason="in time")
+            await desk.decide(held.id, by=FIRST, verdict="approve", reason="in time")
         await pass_time(desk.queue.database, 61)
         found = await desk.queue.find(held.id)
         assert found is not None
@@ -228,7 +228,7 @@ async def test_what_expired_is_denied_and_no_clock_that_is_set_back_revives_it(
         await pass_time(desk.queue.database, -3600)
         assert None is await desk.queue.consume(subject())
         with pytest.raises(VoteRefused) as caught:
-            await desk.decide(held.id, by=BEN, verdict="approve", reason="late")
+            await desk.decide(held.id, by=SECOND, verdict="approve", reason="late")
         assert "decided" == caught.value.why
 
 
@@ -237,12 +237,12 @@ async def test_an_overdue_approval_is_neither_used_nor_voted_on_although_nobody_
 ) -> None:
     async with a_desk(store_url) as desk:
         approved = await desk.queue.hold(action("a"))
-        await desk.decide(approved.id, by=ANNA, verdict="approve", reason="in time")
+        await desk.decide(approved.id, by=FIRST, verdict="approve", reason="in time")
         pending = await desk.queue.hold(action("b"))
         await pass_time(desk.queue.database, 3601)
         assert None is await desk.queue.consume(subject("a"))
         with pytest.raises(VoteRefused):
-            await desk.decide(pending.id, by=BEN, verdict="approve", reason="late")
+            await desk.decide(pending.id, by=SECOND, verdict="approve", reason="late")
         assert ["expired", "expired"] == [found.state for found in await desk.queue.list_approvals()]
         again = await desk.queue.hold(action("b"))
         assert pending.id != again.id
@@ -270,7 +270,7 @@ async def test_who_waits_is_woken_by_a_decision_here_or_in_another_worker(store_
             held = await desk.queue.hold(action(decider is desk))
             waiting = asyncio.create_task(desk.queue.wait(held.id, 30))
             await asyncio.sleep(0)
-            await decider.decide(held.id, by=ANNA, verdict="approve", reason="go")
+            await decider.decide(held.id, by=FIRST, verdict="approve", reason="go")
             async with asyncio.timeout(20):
                 assert "approved" == (await waiting).state
 
@@ -280,7 +280,7 @@ async def test_waiting_ends_with_the_approval_as_it_stands(store_url: str) -> No
         held = await desk.queue.hold(action())
         assert "pending" == (await desk.queue.wait(held.id, 0.01)).state
         assert "pending" == (await desk.queue.wait(held.id, 0)).state
-        await desk.decide(held.id, by=ANNA, verdict="deny", reason="no")
+        await desk.decide(held.id, by=FIRST, verdict="deny", reason="no")
         assert "denied" == (await desk.queue.wait(held.id, 30)).state
         with pytest.raises(MalformedInput):
             await desk.queue.wait("ap_none", 30)
@@ -301,8 +301,8 @@ async def test_a_reader_hears_of_every_change_in_order(store_url: str) -> None:
         await elsewhere.queue.watch.begin()
         with elsewhere.queue.watch.reading() as changes:
             held = await desk.queue.hold(action(quorum=2))
-            await desk.decide(held.id, by=ANNA, verdict="approve", reason="a")
-            await desk.decide(held.id, by=BEN, verdict="approve", reason="b")
+            await desk.decide(held.id, by=FIRST, verdict="approve", reason="a")
+            await desk.decide(held.id, by=SECOND, verdict="approve", reason="b")
             async with asyncio.timeout(20):
                 while (change := await changes.get()) is not None and change.state != "approved":
                     assert (held.id, "pending") == (change.approval, change.state)
@@ -340,7 +340,7 @@ async def test_a_sweep_of_many_is_told_whole(store_url: str) -> None:
 async def test_lists_are_filtered_and_paged_newest_first(store_url: str) -> None:
     async with a_desk(store_url) as desk:
         held = [await desk.queue.hold(action(n, requester="asker" if n % 2 else "second")) for n in range(6)]
-        await desk.decide(held[0].id, by=ANNA, verdict="deny", reason="no")
+        await desk.decide(held[0].id, by=FIRST, verdict="deny", reason="no")
         ids = [one.id for one in reversed(held)]
         assert set(ids) == {found.id for found in await desk.queue.list_approvals()}
         pages = await desk.queue.list_approvals(limit=4)
@@ -362,7 +362,7 @@ async def test_no_more_is_held_than_there_is_room_for(store_url: str) -> None:
         last = await desk.queue.hold(action(3))
         with pytest.raises(LimitExceeded):
             await desk.queue.hold(action(4))
-        await desk.decide(last.id, by=ANNA, verdict="deny", reason="no")
+        await desk.decide(last.id, by=FIRST, verdict="deny", reason="no")
         assert "pending" == (await desk.queue.hold(action(4))).state
 
 
@@ -393,7 +393,7 @@ async def test_what_cannot_be_decided_is_not_held(store_url: str, given: dict[st
 async def test_a_decision_is_signed_over_the_digest_of_what_was_decided(store_url: str) -> None:
     async with a_desk(store_url, key=KEY) as desk:
         held = await desk.queue.hold(action())
-        decided = await desk.decide(held.id, by=ANNA, verdict="approve", reason="I know the payee")
+        decided = await desk.decide(held.id, by=FIRST, verdict="approve", reason="I know the payee")
         vote = decided.votes[0]
         decision = open_decision(vote.envelope, [KEY.public])
         assert (held.id, subject(), "approve", "reviewer", "key-of-reviewer", "asker", "I know the payee") == (
@@ -424,7 +424,7 @@ async def test_decisions_stand_in_the_log_and_a_broken_log_takes_none_back(
         digests = []
         for n in range(2):
             held = await desk.queue.hold(action(n))
-            decided = await desk.decide(held.id, by=ANNA, verdict="approve", reason="fine")
+            decided = await desk.decide(held.id, by=FIRST, verdict="approve", reason="fine")
             assert "approved" == decided.state
             digests.append(digest(open_decision(decided.votes[0].envelope, [KEY.public]).payload()))
         (folder / "in the way").unlink()
@@ -504,7 +504,7 @@ async def test_of_eight_processes_exactly_one_uses_an_approval(store_url: str) -
     async with a_desk(store_url) as desk:
         for n in range(actions):
             held = await desk.queue.hold(action(n))
-            await desk.decide(held.id, by=ANNA, verdict="approve", reason="go")
+            await desk.decide(held.id, by=FIRST, verdict="approve", reason="go")
     used = await asyncio.to_thread(used_by_processes, store_url, 8, actions)
     assert Counter(range(actions)) == Counter(used)
 
@@ -513,7 +513,7 @@ async def test_without_its_database_nothing_is_held_and_nothing_used() -> None:
     server = shared_postgres()
     async with a_desk(server.new_database()) as desk:
         held = await desk.queue.hold(action())
-        await desk.decide(held.id, by=ANNA, verdict="approve", reason="go")
+        await desk.decide(held.id, by=FIRST, verdict="approve", reason="go")
         await assert_refused_while_down(desk)
         async with asyncio.timeout(30):
             assert held.id == await consumed_when_back(desk)

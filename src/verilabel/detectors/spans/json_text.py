@@ -118,8 +118,12 @@ class JsonWriter:
         return "".join(out)
 
     def drop(self, text: str) -> str:
-        """The source of a text of a long kind that is left out."""
-        return "".join("" if in_string else _mask_structure(piece) for piece, in_string in self._split(text))
+        """The source of a text of a long kind that is left out; of numbers every digit becomes `1`."""
+        # one character at a time, because the parts of a stream may cut a number anywhere
+        return "".join(
+            "" if in_string else "".join("1" if _is_digit(char) else char for char in piece)
+            for piece, in_string in self._split(text)
+        )
 
     def find_bound(self, text: str) -> int:
         """Where a long kind must end: at the quote that ends its string, outside of strings at any structure."""
@@ -156,10 +160,6 @@ def _escape(text: str) -> str:
 
 def _mask_digits(text: str) -> str:
     return "".join("1" if is_digit else "".join(run) for is_digit, run in groupby(text, _is_digit))
-
-
-def _mask_structure(text: str) -> str:
-    return "".join(char for char in text if char in _STRUCTURE)
 
 
 def _is_digit(char: str) -> bool:
