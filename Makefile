@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?= -n auto
 LIVE ?= .venv-live
+GUARDS := .venv-guards
 PEERS := .venv-peers
+RIVALS := .venv-rivals
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 SHELL := /bin/bash
@@ -16,7 +18,7 @@ CREATE := $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --di
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: help demo test test-live check bench bench-peers setup page format clean
+.PHONY: help demo test test-guards test-live check bench bench-peers bench-rivals setup page format clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -40,6 +42,17 @@ $(VENV)/.peers:
 	$(INSTALL) inspect-ai openai 'lm-eval[api]'
 	@touch $@
 
+$(VENV)/.guards: pyproject.toml
+	$(CREATE)
+	$(INSTALL) -e '.[gateway,presidio,guardrails,nemo]' --group test
+	$(INSTALL) guardrails-ai-regex-match guardrails-ai-detect-pii guardrails-ai-secrets-present
+	@touch $@
+
+$(VENV)/.rivals:
+	$(CREATE)
+	$(INSTALL) 'litellm[proxy]' nemoguardrails
+	@touch $@
+
 $(VENV)/.live: pyproject.toml
 	$(CREATE)
 	$(INSTALL) -e '.[eval,hf]' --group test --group live
@@ -50,6 +63,10 @@ demo: $(VENV)/.demo  ## run the whole chain on a simulated model; writes demo-ou
 
 test: $(VENV)/.test  ## install what the tests need and run them
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+test-guards:  ## run other projects' guards as ours: Presidio, Guardrails AI, NeMo (an environment of its own; large)
+	@$(MAKE) --no-print-directory VENV=$(GUARDS) $(GUARDS)/.guards
+	VERILABEL_LIVE_GUARDS=1 $(GUARDS)/bin/pytest tests/live/test_guard_adapters.py $(PYTEST_ARGS)
 
 test-live:  ## label models behind other people's servers (an environment of its own; large, slow)
 	@$(MAKE) --no-print-directory VENV=$(LIVE) $(LIVE)/.live
@@ -72,6 +89,9 @@ bench: $(VENV)/.bench  ## measure side by side; BENCH_ARGS="--peers --write" mea
 bench-peers:  ## install the other tools that benchmarks --peers measures (an environment of its own; 1 GB)
 	@$(MAKE) --no-print-directory VENV=$(PEERS) $(PEERS)/.peers
 
+bench-rivals:  ## install the gateways that `verilabel gateway bench` measures beside ours (an environment of its own)
+	@$(MAKE) --no-print-directory VENV=$(RIVALS) $(RIVALS)/.rivals
+
 format: $(VENV)/.test  ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -79,4 +99,4 @@ format: $(VENV)/.test  ## format the code
 setup: $(VENV)/.test  ## make the virtual environment
 
 clean:  ## remove what these commands made
-	rm -rf $(VENV) $(LIVE) $(PEERS) demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LIVE) $(GUARDS) $(PEERS) $(RIVALS) demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis

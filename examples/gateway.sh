@@ -22,7 +22,7 @@ address_in() { # the address that a server printed into a file
   done
   echo "no server came up: $(cat "$file")" >&2 && exit 1
 }
-show() { echo "\$ verilabel $*" && "$verilabel" "$@"; }
+show() { echo "\$ verilabel ${*@Q}" && "$verilabel" "$@"; }
 
 echo "== A label for the model, and a provider that serves it"
 "$verilabel" demo --out demo >demo.out 2>&1
@@ -56,7 +56,7 @@ admit:
 approvals: {expires_s: 900}
 tests:
   - {name: a payment waits, input: Please transfer 10 euros., expect: hold}
-  - {name: an address is replaced, output: Write to ana.lopez@example.com., expect: redact}
+  - {name: an address is replaced, output: Write to contact@example.com., expect: redact}
 YAML
 show policy lint policy.yaml
 show policy test policy.yaml
@@ -66,7 +66,7 @@ echo "== Two people, two keys"
 key_of() { # key_of NAME ROLE
   "$verilabel" gateway keys create --name "$1" --role "$2" --json | "$python" -c 'import json, sys; print(json.load(sys.stdin)["token"])'
 }
-ada=$(key_of ada user) ben=$(key_of ben approver)
+developer=$(key_of developer user) reviewer=$(key_of reviewer approver)
 "$verilabel" gateway keys list
 
 "$verilabel" gateway --port 0 >gateway.out 2>gateway.err &
@@ -74,10 +74,10 @@ server=$!
 gateway=$(address_in gateway.out)
 curl -sf --retry 5 --retry-connrefused "$gateway/health/ready" >/dev/null
 
-ask() { # ask JSON [CURL OPTIONS]: as ada
+ask() { # ask JSON [CURL OPTIONS]: as the developer
   local body=$1 && shift
-  curl -sS "$gateway/v1/chat/completions" -H "authorization: Bearer $ada" -H 'content-type: application/json' -d "$body" "$@"
-  echo
+  curl -sS "$gateway/v1/chat/completions" -H "authorization: Bearer $ada" -H 'content-type: application/json' \
+    -d "$body" -w '\n' "$@"
 }
 
 echo "== A stream, 5 characters at a time: the address and the number never come"
@@ -93,17 +93,17 @@ ask '{"model": "demo-model", "stream": true, "messages": [{"role": "user", "cont
   grep -o '"message":"[^"]*"'
 
 echo "== A payment waits, until somebody else approves"
-payment='{"model": "demo-model", "messages": [{"role": "user", "content": "Please transfer 10 euros to Ana."}]}'
+payment='{"model": "demo-model", "messages": [{"role": "user", "content": "Please transfer 10 euros to the office."}]}'
 ask "$payment" | tee held.json
-approval=$(grep -om1 'ap_[0-9a-f]*' held.json | head -1)
-VERILABEL_TOKEN=$ben show approvals list --gateway "$gateway"
-VERILABEL_TOKEN=$ben show approvals approve "$approval" --reason "I called Ana" --gateway "$gateway"
+approval=$(grep -o 'ap_[0-9a-f]*' held.json | head -1)
+VERILABEL_TOKEN=$reviewer show approvals list --gateway "$gateway"
+VERILABEL_TOKEN=$reviewer show approvals approve "$approval" --reason "I asked the office" --gateway "$gateway"
 ask "$payment" | tee paid.json
 echo "...and once only:"
-ask "$payment" -o again.json -w 'status %{http_code}'
+ask "$payment" -o again.json -w 'status %{http_code}\n'
 
 echo "== The label goes with every answer, and fits one way of using the model"
-ask '{"model": "demo-model", "messages": [{"role": "user", "content": "Who?"}]}' -o /dev/null -D headers.txt
+ask '{"model": "demo-model", "messages": [{"role": "user", "content": "Who?"}]}' -o /dev/null -D headers.txt -w ''
 grep -i x-verilabel-label headers.txt
 ask '{"model": "demo-model", "messages": [{"role": "system", "content": "Obey."}, {"role": "user", "content": "Who?"}]}' | tee refused.json
 

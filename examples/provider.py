@@ -1,6 +1,6 @@
 """A stand-in for a model provider, for trying a gateway without a key: OpenAI's chat API with answers learned by heart.
 
-    python examples/provider.py        prints `provider at http://127.0.0.1:PORT/v1` and serves until it is ended
+python examples/provider.py        prints `provider at http://127.0.0.1:PORT/v1` and serves until it is ended
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 ANSWERS = {
-    "who": "Write to Ana at ana.lopez@example.com, or call 202-555-0147; she knows the way.",
+    "who": "Ask the office: its number is 202-555-0147, its address contact@example.com.",
     "key": "The key of the machine is ghp_a1B2c3D4e5F6a1B2c3D4e5F6a1B2c3D4e5F6, keep it well.",
     "transfer": "The transfer is done.",
 }

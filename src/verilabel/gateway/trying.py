@@ -91,7 +91,7 @@ class Trial:
             inspection.worst = Action.BLOCK
             inspection.named.append("images")
         slots = _CHAT.input_slots(body)
-        inspection.redact_slots(slots)
+        await inspection.redact_slots(slots)
         texts = slots_as_texts(slots)
         await inspection.judge(texts, Conversation(messages=tuple((slot.role, slot.text) for slot in slots)))
         return _outcome(inspection, texts[-1].text if texts else None)

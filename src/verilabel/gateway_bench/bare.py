@@ -30,9 +30,7 @@ class PassThrough:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["method"] != "POST":
-            await send(
-                {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
-            )
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
             await send({"type": "http.response.body", "body": b"{}"})
             return
         body = b""
@@ -46,7 +44,11 @@ class PassThrough:
             session = self._session = self._open()
         async with session.post(self._upstream + scope["path"], data=body, headers=_JSON) as reply:
             kind = reply.headers.get("content-type", "application/json").encode()
-            head = {"type": "http.response.start", "status": reply.status, "headers": [(b"content-type", kind)]}
+            head: Message = {
+                "type": "http.response.start",
+                "status": reply.status,
+                "headers": [(b"content-type", kind)],
+            }
             if kind.startswith(b"text/event-stream"):
                 await send(head)
                 async for part in reply.content.iter_any():

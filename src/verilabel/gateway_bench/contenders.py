@@ -98,10 +98,18 @@ CONTENDERS = (
         sections=("leak",),
     ),
     Contender(
-        name="NeMo IORails, default", group="nemo", kind="nemo", setting="iorails true", health="/v1/rails/configs"
+        name="NeMo IORails, default",
+        group="nemo",
+        kind="nemo",
+        setting="iorails true",
+        health="/v1/rails/configs",
     ),
     Contender(
-        name="NeMo IORails, gated", group="nemo", kind="nemo", setting="iorails false", health="/v1/rails/configs"
+        name="NeMo IORails, gated",
+        group="nemo",
+        kind="nemo",
+        setting="iorails false",
+        health="/v1/rails/configs",
     ),
     Contender(
         name="NeMo, default", group="nemo", kind="nemo", setting="llmrails true", health="/v1/rails/configs"
@@ -174,7 +182,9 @@ async def running(contender: Contender, place: Place, upstream: Server) -> Async
 @contextlib.asynccontextmanager
 async def _bare(contender: Contender, place: Place, folder: Path) -> AsyncIterator[Running]:
     command = own_module("bare", place.upstream)
-    async with serving(contender.name, command, folder=folder, cpu=place.cpu, health=contender.health) as server:
+    async with serving(
+        contender.name, command, folder=folder, cpu=place.cpu, health=contender.health
+    ) as server:
         yield Running(contender=contender, server=server)
 
 
@@ -261,7 +271,16 @@ async def our_gateway(
     if not isinstance(policy, str):
         (folder / "policy.yaml").write_text(json.dumps(policy, default=str))
     (folder / "gateway.yaml").write_text(json.dumps(config, default=str))
-    command = [sys.executable, "-m", "verilabel", "gateway", "--config", str(folder / "gateway.yaml"), "--port", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "verilabel",
+        "gateway",
+        "--config",
+        str(folder / "gateway.yaml"),
+        "--port",
+        "0",
+    ]
     async with serving(name, command, folder=folder, cpu=cpu, health="/health/ready") as server:
         yield server
 
@@ -271,7 +290,15 @@ async def _litellm(contender: Contender, place: Place, folder: Path) -> AsyncIte
     text = _data("litellm.yaml").replace("${UPSTREAM}", f"{place.upstream}/v1")
     (folder / "config.yaml").write_text(text.replace("${ACTION}", contender.setting))
     port = free_port()
-    command = [_rival(place, "litellm"), "--config", "config.yaml", "--host", "127.0.0.1", "--port", str(port)]
+    command = [
+        _rival(place, "litellm"),
+        "--config",
+        "config.yaml",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
     env = {
         "LITELLM_MASTER_KEY": _RIVAL_TOKEN,
         "LITELLM_TELEMETRY": "False",

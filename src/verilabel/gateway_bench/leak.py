@@ -25,14 +25,14 @@ SIBLING_CUTS = 8
 REDACTED_BELOW = 8
 """Characters of another secret of the kind; where more of it came, its reply says nothing of chance."""
 METHOD = (
-    "The upstream answers with one secret inside a sentence, and the client keeps what it gets. The streams are cut into "
-    "{sizes} and {cuts} at random; whole replies beside them. A figure is the longest stretch of the secret in any text "
-    "that reached the client (content, tool arguments, reasoning, every other field, of every choice; fragments put "
-    "together). Chance is taken out: the same contender gets the same sentence with the secret cut out, in the same cuts, "
-    "and with another secret of the kind (where it kept that one back: fewer than {below} characters of it came); the "
-    "longest stretch of the secret in *those* replies is what redacted texts, placeholders included, have in common with "
-    "it by chance. A stretch no longer than that is shown as 0. Errors and broken streams count with what came before. "
-    "The row `bare` shows that the table sees leaks."
+    "The upstream answers with one secret inside a sentence, and the client keeps what it gets. The streams are "
+    "cut into {sizes} and {cuts} at random; whole replies beside them. A figure is the longest stretch of the "
+    "secret in any text that reached the client (content, tool arguments, reasoning, every other field, of every "
+    "choice; fragments put together). Chance is taken out: the same contender gets the same sentence with the "
+    "secret cut out, in the same cuts, and with another secret of the kind (where it kept that one back: fewer "
+    "than {below} characters of it came); the longest stretch of the secret in *those* replies is what redacted "
+    "texts, placeholders included, have in common with it by chance. A stretch no longer than that is shown as 0. "
+    "Errors and broken streams count with what came before. The row `bare` shows that the table sees leaks."
 )
 
 
@@ -98,9 +98,7 @@ async def longest_leak(
                     chance = max(chance, longest_in(planted.value, texts))
     finally:
         exchanger.close()
-    return Leak(
-        longest=longest if longest > chance else 0, chance=chance, replies=len(ways), refused=refused
-    )
+    return Leak(longest=longest if longest > chance else 0, chance=chance, replies=len(ways), refused=refused)
 
 
 def longest_in(secret: str, texts: list[str]) -> int:
@@ -139,13 +137,19 @@ async def measure_leaks(bench: Bench) -> Section:
                         if leak.refused
                     ]
                     if refused:
-                        refusals.append(f"{name}: replies that were refused or broken off: {', '.join(refused)}.")
+                        refusals.append(
+                            f"{name}: replies that were refused or broken off: {', '.join(refused)}."
+                        )
         except SandboxError as error:
             bench.skip(contender, error.message)
     count = len(cuts(bench.options.seed, quick=True)) - 4, 4
     sizes = f"{count[0]} sizes" if bench.options.quick else f"chunks of 1 to {LONGEST_CHUNK} characters"
     number = count[1] if bench.options.quick else RANDOM_CUTS
-    headings = ("longest stretch, characters", *(f"{each.name} {len(each.value)}" for each in secrets), "chance at most")
+    headings = (
+        "longest stretch, characters",
+        *(f"{each.name} {len(each.value)}" for each in secrets),
+        "chance at most",
+    )
     return Section(
         name="leak",
         title="What leaks",

@@ -21,7 +21,8 @@ from verilabel.gateway_bench.loops import run_fast
 
 COMPLETIONS = "/v1/chat/completions"
 QUESTION = (
-    "What is the capital of the country where the river flows through the old town, and how many people live there?"
+    "What is the capital of the country where the river flows through the old town, "
+    "and how many people live there?"
 )
 
 
@@ -29,8 +30,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """What to do.
 
     `paced` sends `count` requests on one connection, `every_ms` apart. `closed` keeps `connections` busy for
-    `seconds`. `counted` keeps them busy until `count` are answered (200 or 429), each with another model name where
-    `names` is random, each with another question where `questions` is.
+    `seconds`, `counted` until `count` requests were sent; with `random_names` each is for another model.
     """
 
     kind: Literal["paced", "closed", "counted"]
@@ -42,6 +42,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     connections: int = 1
     seconds: float = 1.0
     random_names: bool = False
+    renew_after: int = 0
+    """Replies after which a connection is closed and another opened; 0 for never."""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,7 +149,8 @@ class _Busy(asyncio.Protocol):
 
     def __init__(self, tally: _Tally, ended: asyncio.Future[None]) -> None:
         self._tally = tally
-        self._ended = ended
+        self.ended = ended
+        self._answered = 0
         self._buffer = b""
         self._transport: asyncio.Transport | None = None
 
@@ -157,9 +160,10 @@ class _Busy(asyncio.Protocol):
         self._next()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        del exc
         self._transport = None
-        if not self._ended.done():
-            self._ended.set_result(None)
+        if not self.ended.done():
+            self.ended.set_result(None)
 
     def data_received(self, data: bytes) -> None:
         buffer = self._buffer = self._buffer + data if self._buffer else data
@@ -168,7 +172,8 @@ class _Busy(asyncio.Protocol):
             return
         self._buffer = b""
         self._tally.take(int(buffer[9:12]))
-        if b"connection: close" in buffer[:end].lower():
+        self._answered += 1
+        if b"connection: close" in buffer[:end].lower() or self._answered == self._tally.work.renew_after:
             self._close()
         else:
             self._next()
@@ -197,26 +202,28 @@ def is_whole(buffer: bytes, end: int) -> bool:
 async def keep_busy(work: Work) -> Done:
     """As many requests as there are connections, all the time; a connection that ends is opened again."""
     tally = _Tally(work)
-    parts = urlsplit(work.url)
-    loop = asyncio.get_running_loop()
-
-    async def one() -> None:
-        while tally.left > 0 and time.perf_counter() < tally.ends:
-            ended: asyncio.Future[None] = loop.create_future()
-            answered = sum(tally.statuses.values())
-            try:
-                await loop.create_connection(lambda: _Busy(tally, ended), parts.hostname, parts.port)
-                await ended
-            except OSError:
-                tally.broken += 1
-            if sum(tally.statuses.values()) == answered:
-                await asyncio.sleep(0.01)
-
     async with asyncio.TaskGroup() as group:
         for _ in range(work.connections):
-            group.create_task(one())
+            group.create_task(_keep_one_busy(tally))
     # a request without a reply is not counted, and ends the time no earlier than the last reply
     return Done(seconds=tally.last - tally.began or 1e-9, statuses=tally.statuses, broken=tally.broken)
+
+
+async def _keep_one_busy(tally: _Tally) -> None:
+    """One connection after another until the work is done."""
+    loop = asyncio.get_running_loop()
+    parts = urlsplit(tally.work.url)
+    while tally.left > 0 and time.perf_counter() < tally.ends:
+        answered = sum(tally.statuses.values())
+        try:
+            _, busy = await loop.create_connection(
+                lambda: _Busy(tally, loop.create_future()), parts.hostname or "127.0.0.1", parts.port or 80
+            )
+            await busy.ended
+        except OSError:
+            tally.broken += 1
+        if sum(tally.statuses.values()) == answered:
+            await asyncio.sleep(0.01)
 
 
 async def carry_out(work: Work) -> Done:

@@ -14,10 +14,10 @@ QUICK_REQUESTS = 5_000
 PARTS = 10
 CONNECTIONS = 32
 METHOD = (
-    "{count:,} requests over {connections} connections, every one with a model name that was never asked before, in {parts} "
-    "equal parts; resident memory of all of the gateway's processes before the first part and after each. *Growth* is "
-    "from the end of the first part, when everything has been used once, to the end of the last; a gateway that keeps "
-    "something of every request grows in every part."
+    "{count:,} requests over {connections} connections, every one with a model name that was never asked before, "
+    "in {parts} equal parts; resident memory of all of the gateway's processes before the first part and after "
+    "each. *Growth* is from the end of the first part, when everything has been used once, to the end of the "
+    "last; a gateway that keeps something of every request grows in every part."
 )
 
 

@@ -38,7 +38,8 @@ class Answers:
 def json_response(body: bytes, status: bytes = b"200 OK") -> bytes:
     """A whole HTTP/1.1 response."""
     return (
-        b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % (status, len(body)) + body
+        b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % (status, len(body))
+        + body
     )
 
 
@@ -66,6 +67,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone: what is being streamed ends."""
+        del exc
         self._transport = None
 
     def data_received(self, data: bytes) -> None:

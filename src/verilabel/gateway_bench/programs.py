@@ -1,4 +1,4 @@
-"""Programs that are measured and that measure: started on a CPU of their own, known when they answer, weighed, ended."""
+"""Programs that are measured and that measure: started on a CPU of their own, weighed, ended."""
 
 from __future__ import annotations
 
@@ -207,11 +207,18 @@ async def _wait_until_good(server: Server, health: str) -> None:
 
 def _not_started(server: Server) -> SandboxError:
     said = server.said()[-2000:]
-    return SandboxError(f"{server.name} does not start: {said or 'it says nothing'}", where=server.process.program)
+    return SandboxError(
+        f"{server.name} does not start: {said or 'it says nothing'}", where=server.process.program
+    )
 
 
 async def run_program(
-    argv: Sequence[str], *, folder: Path, cpu: int, env: Mapping[str, str] | None = None, timeout_s: float = 600.0
+    argv: Sequence[str],
+    *,
+    folder: Path,
+    cpu: int,
+    env: Mapping[str, str] | None = None,
+    timeout_s: float = 600.0,
 ) -> str:
     """Run a program to its end and return what it printed. Raises SandboxError where it fails or takes too long."""
     with pinned(cpu):
@@ -227,7 +234,9 @@ async def run_program(
     finally:
         await process.stop(grace_s=1.0)
     if status != 0:
-        raise SandboxError(f"ended with status {status}: {process.stderr_tail[-1500:]}", where=" ".join(argv[:4]))
+        raise SandboxError(
+            f"ended with status {status}: {process.stderr_tail[-1500:]}", where=" ".join(argv[:4])
+        )
     return "\n".join(printed)
 
 

@@ -7,13 +7,23 @@ from typing import Any
 import msgspec
 
 _ENVELOPE = frozenset(
-    ("id", "object", "created", "model", "system_fingerprint", "finish_reason", "role", "type", "service_tier")
+    (
+        "id",
+        "object",
+        "created",
+        "model",
+        "system_fingerprint",
+        "finish_reason",
+        "role",
+        "type",
+        "service_tier",
+    )
 )
 """Fields that hold no text of the model; identifiers in them are random, and would agree with a secret by chance."""
 
 
 def received_texts(body: bytes) -> list[str]:
-    """The texts of a reply, whole or streamed; pieces of one place are one text. What is no JSON is a text of its own."""
+    """The texts of a reply, whole or streamed; pieces of one place are one text. What is no JSON is one too."""
     places: dict[tuple[str | int, ...], list[str]] = {}
     for document in _documents(body):
         if isinstance(document, str):
@@ -44,7 +54,9 @@ def _decode(data: bytes) -> Any:
         return data.decode("utf-8", "replace")
 
 
-def _collect(value: Any, place: tuple[str | int, ...], places: dict[tuple[str | int, ...], list[str]]) -> None:
+def _collect(
+    value: Any, place: tuple[str | int, ...], places: dict[tuple[str | int, ...], list[str]]
+) -> None:
     if isinstance(value, str):
         places.setdefault(place, []).append(value)
     elif isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What the mock upstream answers: texts, how they are cut into a stream's events, and how long it waits between them."""
+"""What the mock upstream answers: texts, how a stream is cut into events, how long it waits between them."""
 
 from __future__ import annotations
 
@@ -89,7 +89,12 @@ def stream_events(scenario: Scenario) -> list[bytes]:
     events += [_event(index, {"reasoning_content": piece}) for piece in scenario.pieces(scenario.reasoning)]
     events += [_event(index, {"content": piece}) for piece in scenario.pieces(scenario.content)]
     if scenario.arguments:
-        opening = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "send_mail", "arguments": ""}}
+        opening = {
+            "index": 0,
+            "id": "call_1",
+            "type": "function",
+            "function": {"name": "send_mail", "arguments": ""},
+        }
         events.append(_event(index, {"tool_calls": [opening]}))
         events += [
             _event(index, {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]})

@@ -25,17 +25,18 @@ TRIES = 4
 AGAIN_MS = 3.0
 DIRECTIONS = ("request", "reply", "stream")
 METHOD = (
-    "A text of {size:,} bytes comes in a request, in a whole reply and in a stream of 4 characters a chunk (the upstream "
-    "sends it in one piece, as fast as it is read). Beside it another process asks the gateway's health path every "
-    "millisecond; *wait* is the slowest answer, from when it was due. *Plain prose* is the same on {size:,} bytes of "
-    "ordinary sentences: what a text costs for its size alone. The worst text of each direction stands in the table. What "
-    "seemed slow was tried up to {tries} times, and the least counts: a busy machine only adds. *CPU* is the gateway's "
-    "processor time for the request, the probe's questions included; it hardly feels a busy machine."
+    "A text of {size:,} bytes comes in a request, in a whole reply and in a stream of 4 characters a chunk (the "
+    "upstream sends it in one piece, as fast as it is read). Beside it another process asks the gateway's health "
+    "path every millisecond; *wait* is the slowest answer, from when it was due. *Plain prose* is the same on "
+    "{size:,} bytes of ordinary sentences: what a text costs for its size alone. The worst text of each direction "
+    "stands in the table. What seemed slow was tried up to {tries} times, and the least counts: a busy machine "
+    "only adds. *CPU* is the gateway's processor time for the request, the probe's questions included; it hardly "
+    "feels a busy machine."
 )
 
 
 class Stalled(msgspec.Struct, frozen=True, kw_only=True):
-    """One hostile request in milliseconds: its time, the slowest health answer meanwhile, the gateway's processor time."""
+    """One hostile request, in milliseconds: its time, the slowest health answer meanwhile, the processor time."""
 
     name: str
     direction: str
@@ -141,7 +142,9 @@ async def measure_stalls(bench: Bench) -> Section:
         "worst: CPU ms",
         "median wait ms",
     )
-    table = Table(title="How long others wait while a hostile text is looked at", headings=headings, rows=tuple(rows))
+    table = Table(
+        title="How long others wait while a hostile text is looked at", headings=headings, rows=tuple(rows)
+    )
     return Section(
         name="stall",
         title="What stalls",
@@ -196,5 +199,7 @@ def _detail(name: str, found: list[Stalled]) -> Table:
             one = by.get((text, direction))
             cells += [None] * 3 if one is None else [one.request_ms, one.wait_ms, one.cpu_ms]
         rows.append((text, *cells))
-    headings = tuple(f"{direction}: {what}" for direction in DIRECTIONS for what in ("ms", "wait ms", "CPU ms"))
+    headings = tuple(
+        f"{direction}: {what}" for direction in DIRECTIONS for what in ("ms", "wait ms", "CPU ms")
+    )
     return Table(title=f"{name}, text by text", headings=("text", *headings), rows=tuple(rows))

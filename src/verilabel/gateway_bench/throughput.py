@@ -20,14 +20,14 @@ from verilabel.gateway_bench.tables import Cell, Section, Spread, Table, ratio, 
 CONNECTIONS = 32
 PAUSE_MS = 5.0
 METHOD = (
-    "One upstream, one load program and one gateway at a time: the gateway on CPU {gateway}, upstream and load on CPU "
-    "{load}; {rounds} rounds, in each of which every contender is started, measured and ended in turn; medians, with "
-    "the least and the greatest. *Added* is one connection at {pace:g} requests a second, less `direct` in the same "
-    "round. *Requests/s* and *streams/s* are {connections} connections that never pause ({loader}): replies of {size} "
-    "bytes, streams of 66 chunks of 4 characters; in *streams/s* each chunk is a write of its own, in *in one write* the "
-    "upstream sends all at once. *First text* is the time to the first characters of a stream with {pause:g} ms between "
-    "chunks. *CPU* is the gateway's processor time, in microseconds: it does not depend on who else uses the machine, nor "
-    "on how fast the load side is."
+    "One upstream, one load program and one gateway at a time: the gateway on CPU {gateway}, upstream and load on "
+    "CPU {load}; {rounds} rounds, in each of which every contender is started, measured and ended in turn; "
+    "medians, with the least and the greatest. *Added* is one connection at {pace:g} requests a second, less "
+    "`direct` in the same round. *Requests/s* and *streams/s* are {connections} connections that never pause "
+    "({loader}): replies of {size} bytes, streams of 66 chunks of 4 characters; in *streams/s* each chunk is a "
+    "write of its own, in *in one write* the upstream sends all at once. *First text* is the time to the first "
+    "characters of a stream with {pause:g} ms between chunks. *CPU* is the gateway's processor time, in "
+    "microseconds: it does not depend on who else uses the machine, nor on how fast the load side is."
 )
 
 
@@ -222,9 +222,7 @@ def _ratio_tables(measured: list[Contender], found: Found) -> list[Table]:
                         lambda one: one.bursts.cpu_us,
                     )
                 ),
-                ratio(
-                    added(found, ours, lambda one: one.p50), added(found, each.name, lambda one: one.p50)
-                ),
+                ratio(added(found, ours, lambda one: one.p50), added(found, each.name, lambda one: one.p50)),
             )
         )
     headings = (
@@ -264,11 +262,23 @@ def _goal_table(measured: list[Contender], found: Found, ours: str) -> Table:
     )
     rows: tuple[tuple[Cell, ...], ...] = (
         ("requests/s against bare", ">= 0.6", speed(lambda one: one.requests.per_second, bare)),
-        ("requests/s against LiteLLM with its filter", ">= 40", speed(lambda one: one.requests.per_second, litellm)),
-        ("requests/s against NeMo IORails with regex", ">= 8", speed(lambda one: one.requests.per_second, iorails)),
+        (
+            "requests/s against LiteLLM with its filter",
+            ">= 40",
+            speed(lambda one: one.requests.per_second, litellm),
+        ),
+        (
+            "requests/s against NeMo IORails with regex",
+            ">= 8",
+            speed(lambda one: one.requests.per_second, iorails),
+        ),
         ("streams/s against bare", ">= 0.35", speed(lambda one: one.streams.per_second, bare)),
         ("streams/s in one write against bare", ">= 0.35", speed(lambda one: one.bursts.per_second, bare)),
-        ("streams/s against LiteLLM with its filter", ">= 40", speed(lambda one: one.streams.per_second, litellm)),
+        (
+            "streams/s against LiteLLM with its filter",
+            ">= 40",
+            speed(lambda one: one.streams.per_second, litellm),
+        ),
         ("added p50 against bare", "<= 1.5", slower),
         ("first text, ms more than bare", "<= 1", less(lambda one: one.first_text, bare)),
         ("start, s", "< 1", _spread(mine, lambda one: one.start_s)),

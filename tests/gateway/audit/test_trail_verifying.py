@@ -293,6 +293,20 @@ def test_what_was_not_scanned_is_never_counted_as_clean(tmp_path: Path) -> None:
     )
 
 
+def test_what_people_did_is_no_request_and_never_unscanned(tmp_path: Path) -> None:
+    with open_trail(tmp_path) as writing:
+        writing.append(record(0))
+        writing.append(record(1, event="approval_approve", id="adm_1", scanned={}, findings=()))
+    counts = verify_trail(tmp_path).counts
+    assert ({"answered": 1}, 0, 0, []) == (
+        dict(counts.outcomes),
+        counts.unscanned_requests,
+        counts.unscanned_replies,
+        counts.unscanned,
+    )
+    assert {"ended": 1, "approval_approve": 1} == dict(counts.events)
+
+
 def test_errors_and_shadow_findings_are_counted_apart(tmp_path: Path) -> None:
     error = Finding(guard="model", rule="", action="block", field="content", direction="output", error=True)
     shadow = Finding(guard="pii", rule="r", action="block", field="content", direction="input", shadow=True)

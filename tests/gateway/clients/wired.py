@@ -18,7 +18,7 @@ from servers.gateway_server import RunningGateway, gateway_process, write_gatewa
 from servers.upstream import Upstream
 
 SECRET = "ghp_" + "a1B2c3D4e5F6" * 3
-EMAIL = "bob.smith@example.com"
+EMAIL = "contact@example.com"
 GUARDS: list[dict[str, Any]] = [
     {"id": "pii", "use": "pii", "action": "redact", "directions": ["output"]},
     {"id": "secrets", "use": "secrets", "action": "block", "message": "no secrets here"},

@@ -33,7 +33,7 @@ async def guard_request(exchange: Exchange) -> None:
     slots = exchange.dialect.input_slots(exchange.body)
     if plan.input.enforced is not None and plan.input.enforced.is_reversible:
         _open_vault(exchange, inspection)
-    inspection.redact_slots(slots)
+    await inspection.redact_slots(slots)
     if inspection.worst < Action.BLOCK and plan.input.passages:
         await _judge_slots(exchange, inspection, slots)
     _refuse_if_blocked(exchange, inspection)

@@ -104,7 +104,7 @@ async def _answer(exchange: Exchange, receive: Receive, send: Send, watch: _Disc
     check_headers(exchange)
     data = await read_request(exchange, receive)
     watch.begin()
-    understand(exchange, data)
+    await understand(exchange, data)
     admit(exchange)
     choose_standing(exchange, exchange.targets[0])
     await reserve(exchange, len(data))

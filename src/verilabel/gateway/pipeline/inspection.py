@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
+from verilabel.detectors.spans.interface import SpanFilter
 from verilabel.detectors.spans.rule import Match
 from verilabel.gateway.guards.interface import Conversation, GuardError, Judgement
 from verilabel.gateway.guards.quick import QUICK_CHARS
@@ -13,6 +14,11 @@ from verilabel.gateway.pipeline.chain import Chain, PassageEntry, SpanPlan
 from verilabel.gateway.verdicts import Action, Direction, Field, Finding
 from verilabel.gateway.wire.interface import Slot
 
+PART_CHARS = 2048
+"""A longer text is looked at in parts of this length: hostile ones take microseconds a character."""
+TURN_CHARS = 16_384
+SLOT_CHARS = 64
+"""What a slot costs besides its characters, in characters."""
 Substitute = Callable[[Match], str | None]
 
 
@@ -109,8 +115,8 @@ class Inspection:
             )
             self.note(finding, each.action)
 
-    def redact_slots(self, slots: Sequence[Slot]) -> bool:
-        """Redact every slot in place. True if a text changed."""
+    async def redact_slots(self, slots: Sequence[Slot]) -> bool:
+        """Redact every slot in place. True if a text changed. Long texts go part by part, with turns for others."""
         changed = False
         if self.chain.looks and not slots:
             self.scanned["content"] = 0  # it was looked at, and there was no text in it
@@ -123,6 +129,25 @@ class Inspection:
                 container[key] = new
                 changed = True
         return changed
+
+    async def _redact_long(self, text: str, field: Field, choice: int, *, is_plain: bool) -> str:
+        """The same as `redact`, as a stream would be: what is streamed is what the whole text would be."""
+        chain = self.chain
+        json_source = field == "tool_arguments" and not is_plain
+        self.scanned[field] = self.scanned.get(field, 0) + len(text)
+        enforced, shadow = chain.enforced, chain.shadow
+        out: str = text
+        if shadow is not None and (mask := self.shadow_masks[field]) != 0:
+            watching = shadow.spans.filter(active=mask, json_source=json_source)
+            await _pass_in_parts(watching, text)
+            self.note_matches(shadow, watching.matches, field, choice, shadow=True)
+        if enforced is not None and (mask := self.masks[field]) != 0:
+            redacting = enforced.spans.filter(
+                substitute=self.substitute, active=mask, json_source=json_source
+            )
+            out = await _pass_in_parts(redacting, text)
+            self.note_matches(enforced, redacting.matches, field, choice, shadow=False)
+        return out
 
     def passage_entries(self, *, shadow: bool) -> list[PassageEntry]:
         """The passage guards that look in this request."""
@@ -195,6 +220,15 @@ class Inspection:
             error=judgement is None,
         )
         self.note(finding, action)
+
+
+async def _pass_in_parts(filter_: SpanFilter, text: str) -> str:
+    parts = []
+    for i in range(0, len(text), PART_CHARS):
+        parts.append(filter_.feed(text[i : i + PART_CHARS]))
+        await asyncio.sleep(0)
+    parts.append(filter_.finish())
+    return "".join(parts)
 
 
 def _judge_now(each: PassageEntry, text: Text, direction: Direction, about: Conversation) -> Judgement | None:

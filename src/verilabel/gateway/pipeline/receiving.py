@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import MutableMapping
 from functools import lru_cache
@@ -31,6 +32,10 @@ _ONCE = frozenset(
     }
 )
 """Headers that decide something: whoever stands before the gateway may read another one of two than it does."""
+
+
+LARGE_BYTES = 64 * 1024
+"""Larger bodies are read in a thread, so that other requests have their turn meanwhile."""
 
 
 class ClientGone(Exception):
@@ -154,10 +159,11 @@ async def read_request(exchange: Exchange, receive: Receive) -> bytes:
     return data
 
 
-def understand(exchange: Exchange, data: bytes) -> None:
+async def understand(exchange: Exchange, data: bytes) -> None:
     """Decode the request, and find route and policy. Raises Refused (400, 403, 404)."""
     exchange.raw_digest = hashlib.sha256(data).hexdigest()
-    body = exchange.body = decode_body(data)
+    body = decode_body(data) if len(data) < LARGE_BYTES else await asyncio.to_thread(decode_body, data)
+    exchange.body = body
     objection = exchange.dialect.check(body)
     if objection is not None:
         raise Refused(objection)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import defaultdict
+from collections.abc import AsyncIterator
 
 from verilabel.detectors.spans.interface import SpanFilter
 from verilabel.gateway.pipeline.answering import begin_stream, end_stream
@@ -20,6 +22,7 @@ from verilabel.gateway.upstream.interface import UpstreamFailure, UpstreamReply
 from verilabel.gateway.verdicts import Action, Field, Refused
 from verilabel.gateway.wire.interface import MalformedStream, Passage
 
+PIECE_BYTES = 16 * 1024
 MAX_SHADOW_CHARS = 200_000
 """Characters of a stream that are kept for guards in shadow mode."""
 
@@ -77,7 +80,7 @@ class _Relay:
         gate, rewriter, translator = self._gate, self._rewriter, self._translator
         if gate is None or not gate.is_whole:
             await begin_stream(self._exchange, self._send)
-        async for part in reply.parts():
+        async for part in _in_pieces(reply):
             events = part if translator is None else translator.feed(part)
             out = rewriter.feed(events)
             if not self._observed and rewriter.events:
@@ -194,6 +197,17 @@ class _Relay:
             Text("".join(parts), field, choice) for (field, choice), parts in self._shadow_texts.items()
         ]
         self._filters.conclude()
+
+
+async def _in_pieces(reply: UpstreamReply) -> AsyncIterator[bytes]:
+    """What socket reads bring, large ones in pieces with turns for other requests."""
+    async for part in reply.parts():
+        if len(part) <= PIECE_BYTES:
+            yield part
+            continue
+        for i in range(0, len(part), PIECE_BYTES):
+            yield part[i : i + PIECE_BYTES]
+            await asyncio.sleep(0)
 
 
 async def keep_alive(exchange: Exchange, send: Send) -> None:

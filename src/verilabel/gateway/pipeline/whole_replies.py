@@ -33,7 +33,7 @@ async def send_reply(exchange: Exchange, answer: Answer, send: Send) -> None:
     chain = exchange.plan.output
     inspection = exchange.output = Inspection(chain, output_mask(exchange))
     slots = _find_texts(exchange, reply) if chain.looks or exchange.vault is not None else []
-    changed = inspection.redact_slots(slots)
+    changed = await inspection.redact_slots(slots)
     if chain.passages and inspection.worst < Action.BLOCK:
         changed |= await _judge(exchange, inspection, slots)
     if changed:

@@ -26,6 +26,7 @@ OPAQUE_MEMBERS = frozenset(
         "status",
         "model",
         "signature",
+        "thought_signature",
         "encrypted_content",
         "encrypted_index",
         "encrypted_stdout",
