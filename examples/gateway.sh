@@ -22,7 +22,7 @@ address_in() { # the address that a server printed into a file
   done
   echo "no server came up: $(cat "$file")" >&2 && exit 1
 }
-show() { echo "\$ verilabel ${*@Q}" && "$verilabel" "$@"; }
+show() { echo "\$ verilabel$(printf ' %q' "$@")" && "$verilabel" "$@"; }
 
 echo "== A label for the model, and a provider that serves it"
 "$verilabel" demo --out demo >demo.out 2>&1
@@ -76,7 +76,7 @@ curl -sf --retry 5 --retry-connrefused "$gateway/health/ready" >/dev/null
 
 ask() { # ask JSON [CURL OPTIONS]: as the developer
   local body=$1 && shift
-  curl -sS "$gateway/v1/chat/completions" -H "authorization: Bearer $ada" -H 'content-type: application/json' \
+  curl -sS "$gateway/v1/chat/completions" -H "authorization: Bearer $developer" -H 'content-type: application/json' \
     -d "$body" -w '\n' "$@"
 }
 

@@ -140,7 +140,7 @@ def test_an_image_reaches_the_provider(wired: Wired, family: str) -> None:
         wired.anthropic().messages.create(
             model=route_of(family, "no-images"), max_tokens=100, messages=messages
         )
-    assert "media_blocked" == refused.value.body["verilabel"]["code"]  # type: ignore[index,call-overload]
+    assert "media_blocked" == refused.value.body["verilabel"]["code"]  # type: ignore[index]
 
 
 def test_models_are_listed_in_the_form_of_anthropic(wired: Wired) -> None:

@@ -48,6 +48,13 @@ def test_a_model_that_is_not_there_is_a_not_found_error(wired: Wired) -> None:
     assert "model_not_found" == _code(other.value)
 
 
+def test_what_the_gateway_does_not_serve_is_a_not_found_error(wired: Wired) -> None:
+    with pytest.raises(anthropic.NotFoundError):
+        wired.anthropic().messages.count_tokens(model=route_of("claude"), messages=QUESTION)
+    with pytest.raises(openai.NotFoundError, match="nothing here"):
+        wired.openai().responses.retrieve("resp_1")
+
+
 @pytest.mark.parametrize(
     ("model", "code"),
     [("error-400:failing", "upstream_refused"), (route_of("claude"), "not_translatable")],

@@ -114,7 +114,7 @@ def test_guards_hold_for_langchain(wired: Wired) -> None:
     wired.upstream.reset(answer=f"Write to {EMAIL} now.", chunk=2)
     model = _model(wired, route_of("gpt", "guarded"))
     whole = model.invoke("Who?").text
-    assert (whole, False) == ("".join(piece.text for piece in model.stream("Who?")), "bob" in whole)
+    assert (whole, False) == ("".join(piece.text for piece in model.stream("Who?")), "contact" in whole)
     with pytest.raises(openai.PermissionDeniedError, match="no secrets here"):
         model.invoke(f"my key is {SECRET}")
     wired.upstream.reset(answer=f"The key is {SECRET} as you know.", chunk=5)

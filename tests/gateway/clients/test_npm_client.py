@@ -96,7 +96,7 @@ def test_guards_hold_and_cut_streams(wired: Wired) -> None:
     model = route_of("gpt", "guarded")
     wired.upstream.reset(answer=f"Write to {EMAIL} now.", chunk=2)
     whole = _run(wired, "whole", model)["text"]
-    assert (whole, False) == (_run(wired, "stream", model)["text"], "bob" in whole)
+    assert (whole, False) == (_run(wired, "stream", model)["text"], "contact" in whole)
     wired.upstream.reset(answer=f"The key is {SECRET}.", chunk=5)
     seen = _run(wired, "stream", model)
     assert ("APIError", "guard_blocked", True) == (

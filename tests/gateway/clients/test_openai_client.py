@@ -157,7 +157,7 @@ def test_log_probabilities_come_through_where_nobody_looks(wired: Wired, stream:
     client = wired.openai().chat.completions
     if stream:
         chunks = client.create(model=route_of("gpt"), messages=QUESTION, logprobs=True, stream=True)
-        found = [choice.logprobs for chunk in chunks for choice in chunk.choices]
+        found: list[Any] = [choice.logprobs for chunk in chunks for choice in chunk.choices]
     else:
         done = client.create(model=route_of("gpt"), messages=QUESTION, logprobs=True)
         found = [choice.logprobs for choice in done.choices]

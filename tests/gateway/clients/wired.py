@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import anthropic
-import openai
 import yaml
+from anthropic import Anthropic, AsyncAnthropic
+from openai import AsyncOpenAI, OpenAI
 
 from servers.gateway_server import RunningGateway, gateway_process, write_gateway
 from servers.upstream import Upstream
@@ -77,23 +77,23 @@ class Wired:
         assert status == 201, data
         return str(json.loads(data)["token"])
 
-    def openai(self, **more: Any) -> openai.OpenAI:
+    def openai(self, **more: Any) -> OpenAI:
         """OpenAI's client; without retries unless said otherwise."""
         settings = {"max_retries": 0, "api_key": self.key, **more}
-        return openai.OpenAI(base_url=self.gateway.base_url, **settings)
+        return OpenAI(base_url=self.gateway.base_url, **settings)
 
-    def async_openai(self) -> openai.AsyncOpenAI:
+    def async_openai(self) -> AsyncOpenAI:
         """The same for asyncio."""
-        return openai.AsyncOpenAI(base_url=self.gateway.base_url, api_key=self.key, max_retries=0)
+        return AsyncOpenAI(base_url=self.gateway.base_url, api_key=self.key, max_retries=0)
 
-    def anthropic(self, **more: Any) -> anthropic.Anthropic:
+    def anthropic(self, **more: Any) -> Anthropic:
         """Anthropic's client."""
         settings = {"max_retries": 0, "api_key": self.key, **more}
-        return anthropic.Anthropic(base_url=self.gateway.url, **settings)
+        return Anthropic(base_url=self.gateway.url, **settings)
 
-    def async_anthropic(self) -> anthropic.AsyncAnthropic:
+    def async_anthropic(self) -> AsyncAnthropic:
         """The same for asyncio."""
-        return anthropic.AsyncAnthropic(base_url=self.gateway.url, api_key=self.key, max_retries=0)
+        return AsyncAnthropic(base_url=self.gateway.url, api_key=self.key, max_retries=0)
 
     def pending(self) -> list[dict[str, Any]]:
         """What waits for people."""

@@ -1,4 +1,4 @@
-"""Upstreams that break the rules: clients get a clear error in their API's form, streams end properly, memory is bounded."""
+"""Upstreams that break the rules: clients get a clear error in the form of their API, and memory stays bounded."""
 
 from __future__ import annotations
 

@@ -36,6 +36,13 @@ class RuleSet:
         self.rules: Sequence[Rule] = tuple(rules)
         self._labels = [rule.label for rule in self.rules]
         self._programs = Programs(self.rules)
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        """Have RE2 make the programs now that it would make at the first match, in some 50 ms for large sets."""
+        stream = self.filter()
+        stream.feed(_SAMPLE)
+        stream.finish()
 
     def find(self, text: str, *, active: int | None = None, json_source: bool = False) -> list[Match]:
         """The matches in a text, in order, without overlaps. `active` is a bit mask of rules (None: all)."""
@@ -88,6 +95,9 @@ class RuleSet:
     ) -> StreamFilter:
         """A filter for one stream of text."""
         return StreamFilter(self._programs, self._labels, substitute, active, stops, json_source=json_source)
+
+
+_SAMPLE = "write to a.b@example.com, 4111 1111 1111 1111, 10.0.0.1, +1 415 555 0132, ignore all previous instructions"
 
 
 def _require_unique(rules: Sequence[Rule]) -> None:

@@ -14,7 +14,7 @@ from verilabel.gateway.pipeline.chain import Chain, PassageEntry, SpanPlan
 from verilabel.gateway.verdicts import Action, Direction, Field, Finding
 from verilabel.gateway.wire.interface import Slot
 
-PART_CHARS = 2048
+PART_CHARS = 1024
 """A longer text is looked at in parts of this length: hostile ones take microseconds a character."""
 TURN_CHARS = 16_384
 SLOT_CHARS = 64
@@ -122,9 +122,17 @@ class Inspection:
             self.scanned["content"] = 0  # it was looked at, and there was no text in it
         if self.chain.enforced is None and self.chain.shadow is None:
             return False
+        at_once = 0
         for container, key, field, _, choice, is_plain in slots:
             text = container[key]
-            new = self.redact(text, field, choice, is_plain=is_plain)
+            if len(text) > PART_CHARS:
+                new = await self._redact_long(text, field, choice, is_plain=is_plain)
+            else:
+                at_once += len(text) + SLOT_CHARS
+                if at_once > TURN_CHARS:
+                    at_once = 0
+                    await asyncio.sleep(0)
+                new = self.redact(text, field, choice, is_plain=is_plain)
             if new is not text and new != text:
                 container[key] = new
                 changed = True
