@@ -155,8 +155,9 @@ def test_a_held_request_is_a_permission_error_until_a_person_approves(wired: Wir
     for ask in asks:
         with pytest.raises((openai.PermissionDeniedError, anthropic.PermissionDeniedError)) as held:
             ask()
-        approval = _approval(held.value)
-        assert approval == held.value.response.headers["x-verilabel-approval"]
+        refused: Any = held.value
+        approval = _approval(refused)
+        assert approval == refused.response.headers["x-verilabel-approval"]
         wired.decide(approval, "approve")
         assert "The answer is 42." == ask()
         with pytest.raises((openai.PermissionDeniedError, anthropic.PermissionDeniedError)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator
 
@@ -22,7 +23,8 @@ from verilabel.gateway.upstream.interface import UpstreamFailure, UpstreamReply
 from verilabel.gateway.verdicts import Action, Field, Refused
 from verilabel.gateway.wire.interface import MalformedStream, Passage
 
-PIECE_BYTES = 16 * 1024
+PIECE_BYTES = 4096
+TURN_S = 0.002
 MAX_SHADOW_CHARS = 200_000
 """Characters of a stream that are kept for guards in shadow mode."""
 
@@ -205,9 +207,12 @@ async def _in_pieces(reply: UpstreamReply) -> AsyncIterator[bytes]:
         if len(part) <= PIECE_BYTES:
             yield part
             continue
+        began = time.perf_counter()
         for i in range(0, len(part), PIECE_BYTES):
             yield part[i : i + PIECE_BYTES]
-            await asyncio.sleep(0)
+            if time.perf_counter() - began > TURN_S:
+                await asyncio.sleep(0)
+                began = time.perf_counter()
 
 
 async def keep_alive(exchange: Exchange, send: Send) -> None:
