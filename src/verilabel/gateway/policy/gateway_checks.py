@@ -54,7 +54,7 @@ def _check_listening(gateway: Gateway) -> Iterator[Remark]:
 
 def _check_stores(gateway: Gateway) -> Iterator[Remark]:
     limits = gateway.limits_store
-    if limits != "memory" and not limits.startswith(("redis://", "rediss://")):
+    if limits != "memory" and not limits.startswith(("redis://", "rediss://", "unix://")):
         yield mistake("$.limits_store", "neither memory nor an address of Redis", "redis://127.0.0.1:6379/0")
     if limits == "memory" and gateway.limits_lost == "share":
         yield doubt("$.limits_lost", "counters in memory cannot be lost")
