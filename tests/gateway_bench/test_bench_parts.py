@@ -1,4 +1,4 @@
-"""Parts of the bench on real gateways: a leak is seen where there is one, two workers share, no approval is lost."""
+"""Parts of the bench on real gateways: a leak is seen where there is one, a stall is timed, two workers share."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from verilabel.gateway_bench.bench import Options, open_bench
 from verilabel.gateway_bench.contenders import BARE, OURS
 from verilabel.gateway_bench.leak import longest_leak
 from verilabel.gateway_bench.planted import plant
-from verilabel.gateway_bench.queueing import approval_id, measure_queueing
+from verilabel.gateway_bench.queueing import approval_id
 from verilabel.gateway_bench.sharing import measure_sharing, redis_program
+from verilabel.gateway_bench.stall import DIRECTIONS, stall_once
 
 QUICK = Options(sections=(), rivals=("bare",), quick=True)
 
@@ -26,16 +27,14 @@ async def test_the_bare_gateway_leaks_whole_secrets_and_ours_none(tmp_path: Path
                     assert (12, 0) == (found.replies, found.refused)
 
 
-async def test_no_acknowledged_approval_is_lost_when_a_worker_is_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("verilabel.gateway_bench.queueing.QUICK_COUNT", 60)
-    async with open_bench(QUICK, tmp_path, lambda _: None) as bench:
-        section = await measure_queueing(bench)
-    assert () == section.notes
-    row = dict(zip(section.tables[0].headings, section.tables[0].rows[0], strict=True))
-    assert "two workers, one killed" == row["gateway"]
-    assert (60, 60, 0, 0) == (row["requests"], row["acknowledged"], row["lost"], row["doubled"])
+async def test_a_hostile_text_is_timed_while_others_ask(tmp_path: Path) -> None:
+    async with open_bench(QUICK, tmp_path, lambda _: None) as bench, bench.running(OURS) as running:
+        for direction in DIRECTIONS:
+            found = await stall_once(bench, running, "a.a.", "a." * 1000, direction)
+            assert (200, direction) == (found.status, found.direction)
+            assert found.request_ms > 0
+            assert found.cpu_ms > 0
+            assert found.wait_ms > 0
 
 
 @pytest.mark.skipif(redis_program() is None, reason="neither redis-server nor valkey-server is installed")

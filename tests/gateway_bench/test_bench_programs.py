@@ -1,4 +1,4 @@
-"""The bench's programs as processes: the upstream does as it is told, the load counts what came, the probe sees stalls."""
+"""The bench's programs as processes: the upstream does as it is told, the load counts, the probe sees stalls."""
 
 from __future__ import annotations
 
@@ -161,5 +161,4 @@ def test_what_wrk_prints_is_read_and_refusals_are_no_speed() -> None:
         read_wrk(printed + "\n  Non-2xx or 3xx responses: 4")
     with pytest.raises(SandboxError, match="Socket errors"):
         read_wrk(printed + "\n  Socket errors: connect 0, read 9, write 0, timeout 0")
-    with pytest.raises(SandboxError, match="no reply"):
-        read_wrk("")
+    assert (0, 0.0) == read_wrk("")

@@ -1,4 +1,4 @@
-"""What the mock upstream says is the scenario's text, however it is cut, and what was received is put together again."""
+"""What the mock upstream says is the scenario's text, however it is cut, and it is put together again."""
 
 from __future__ import annotations
 

@@ -92,9 +92,9 @@ def upstream_server(**settings: Any) -> Iterator[Upstream]:
         for path, speak in SPOKEN_AT.items():
             app.router.add_post(path, partial(_speak, upstream, speak))
         app.router.add_post("/v1/embeddings", partial(_embeddings, upstream))
-        runner = web.AppRunner(app, handler_cancellation=True)
+        runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+        site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         host, port = runner.addresses[0][:2]
         upstream.url = f"http://{host}:{port}"

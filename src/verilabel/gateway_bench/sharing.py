@@ -99,7 +99,7 @@ def workers_that_answered(folder: Path) -> int:
 
 async def measure_sharing(bench: Bench) -> Section:
     """The table of shared limits."""
-    seconds = 2.0 if bench.options.quick else 10.0
+    seconds = 1.0 if bench.options.quick else 10.0
     fixed = 300 if bench.options.quick else 5_000
     plans = (
         (RATE, 1, BURST, Work(kind="closed", url="", seconds=seconds)),

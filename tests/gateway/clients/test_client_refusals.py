@@ -65,6 +65,14 @@ def test_a_request_that_cannot_be_served_is_a_bad_request_error(wired: Wired, mo
     assert code == refused.value.code
 
 
+def test_an_api_that_the_provider_does_not_have_is_a_bad_request_error(wired: Wired) -> None:
+    with pytest.raises(openai.BadRequestError, match="completions API") as refused:
+        wired.openai().completions.create(model=route_of("claude"), prompt="hello")
+    assert ("not_translatable", "$.model") == (refused.value.code, refused.value.param)
+    with pytest.raises(openai.BadRequestError, match="embeddings API"):
+        wired.openai().embeddings.create(model=route_of("gemini"), input="hello")
+
+
 def test_an_ill_formed_request_is_a_bad_request_error_with_its_place(wired: Wired) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         _ask_openai(wired, route_of("gpt"), messages=[{"role": "user", "content": 5}])

@@ -225,6 +225,33 @@ def test_a_stream_waits_on_its_open_connection_while_a_person_approves(wired: Wi
 
 
 @pytest.mark.parametrize("client", ["chat", "responses", "messages"])
+@pytest.mark.parametrize("family", ["gpt", "claude"])
+def test_a_held_tool_call_comes_on_the_open_stream_once_a_person_approves(
+    wired: Wired, client: str, family: str
+) -> None:
+    arguments = {"to": "all-customers", "by": f"{client} {family}"}
+    wired.upstream.reset(calls=[("send", json.dumps(arguments))], chunk=3)
+    model, wait = route_of(family, "held-calls"), {"x-verilabel-wait": "hold"}
+    person = _answer_for(wired, f"{client} {family}", "approve")
+    found: list[Any]
+    if client == "chat":
+        done = _chat_stream(wired, model=model, messages=QUESTION, extra_headers=wait)
+        found = [json.loads(call.function.arguments) for call in done.choices[0].message.tool_calls or []]  # type: ignore[union-attr]
+    elif client == "responses":
+        with wired.openai().responses.stream(model=model, input="?", extra_headers=wait) as events:
+            output = events.get_final_response().output
+        found = [json.loads(each.arguments) for each in output if each.type == "function_call"]
+    else:
+        with wired.anthropic().messages.stream(
+            model=model, max_tokens=9, messages=QUESTION, extra_headers=wait
+        ) as messages:
+            content = messages.get_final_message().content
+        found = [block.input for block in content if block.type == "tool_use"]
+    person.join(20)
+    assert ([arguments], 1) == (found, len(wired.upstream.requests))
+
+
+@pytest.mark.parametrize("client", ["chat", "responses", "messages"])
 def test_keep_alives_mean_nothing_to_clients(client: str) -> None:
     said = Saying(model="m", text="The answer is 42.")
     path, speak = {
@@ -252,6 +279,28 @@ def test_keep_alives_mean_nothing_to_clients(client: str) -> None:
     assert "The answer is 42." == "".join(
         choice.delta.content or "" for chunk in chunks for choice in chunk.choices
     )
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_waited_long_enough_is_told_and_may_ask_again(wired: Wired, stream: bool) -> None:
+    question: list[Any] = [{"role": "user", "content": f"the wire transfer of thursday, stream {stream}"}]
+
+    def ask() -> Any:
+        create = wired.openai().chat.completions.with_raw_response.create
+        return create(model=route_of("gpt", "held-briefly"), messages=question, stream=stream)
+
+    with pytest.raises(openai.APIError) as waited:
+        raw = ask()
+        approval = raw.headers["x-verilabel-approval"]
+        list(raw.parse())
+    assert "approval_pending" == waited.value.code
+    if not stream:
+        refused: Any = waited.value
+        approval = _approval(refused)
+    wired.decide(approval, "approve")
+    answered = ask()
+    assert approval == answered.headers.get("x-verilabel-approval", approval)
+    assert b"42" in answered.http_response.read()
 
 
 @pytest.mark.parametrize("stream", [False, True])

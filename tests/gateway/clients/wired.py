@@ -42,6 +42,7 @@ POLICIES: dict[str, dict[str, Any]] = {
     "open": {},
     "guarded": {"guards": GUARDS},
     "held": {"guards": [PAYMENTS], "approvals": {"expires_s": 600, "hold_s": 30}},
+    "held-briefly": {"guards": [PAYMENTS], "approvals": {"expires_s": 600, "hold_s": 1, "wait": "hold"}},
     "held-calls": {"guards": [SENDING], "approvals": {"expires_s": 600, "hold_s": 30}},
     "limited": {"limits": [{"id": "calls", "requests": "2/s", "burst": 1, "per": ["model"]}]},
     "no-images": {"images": "block"},

@@ -120,6 +120,11 @@ def test_a_policy_that_holds_requests_needs_keys(tmp_path: Path) -> None:
     assert "$.policy" == mistake_in(tmp_path, WHOLE + "policy: a.yaml\nauth: none\n", a=held)
 
 
+@pytest.mark.parametrize("store", ["redis://h:1/0", "rediss://h/0", "unix:///run/redis.sock"])
+def test_every_kind_of_address_of_redis_is_taken(tmp_path: Path, store: str) -> None:
+    assert store == load(tmp_path, WHOLE + f"limits_store: {store}\n").gateway.limits_store
+
+
 def test_doubts_about_a_configuration_do_not_refuse_it(tmp_path: Path) -> None:
     limited = POLICY + "limits:\n  - {id: l, concurrency: 5}\n"
     text = WHOLE + "policy: a.yaml\nworkers: 2\naudit: {content: true}\nstore: 'postgresql://u:word@h/d'\n"

@@ -43,6 +43,8 @@ def find_request_difference(key: str, system: SystemDescriptor, in_use: Mapping[
 
     `provider_model` is asked of a request only where the target leaves the model to it.
     """
+    if key in ("system_prompt", "tools") and (unseen := in_use.get("unseen")):
+        return f"{key}: {unseen[0]} brings in what is not seen here"
     match key:
         case "params":
             return _find_in_params(system.params, in_use.get("params") or {})

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from verilabel.gateway.admission.interface import FLAGGED
 from verilabel.gateway.pipeline.exchange import Exchange
 from verilabel.gateway.pipeline.receiving import refuse
 from verilabel.gateway.pipeline.snapshot import RouteTarget
-
-POLICY_GUARDRAIL = "verilabel-policy"
-"""The name under which a system descriptor's `guardrails` holds the digest of the policy it was measured behind."""
+from verilabel.gateway.pipeline.using import in_use
 
 
 def admit(exchange: Exchange) -> None:
@@ -52,19 +48,3 @@ def choose_standing(exchange: Exchange, target: RouteTarget) -> None:
     exchange.label_digest = standing.label_digest
     exchange.admission = standing.flags + exchange.scope_flags.get(target.index, ())
 
-
-def in_use(exchange: Exchange, target: RouteTarget) -> dict[str, Any]:
-    """What this request makes of the target: sampling parameters, system prompt, tools, guards."""
-    described = exchange.describe()
-    params = {**described.get("params", {}), **target.params}
-    system = described.get("system", "")
-    if target.system_prompt:
-        system = f"{target.system_prompt}\n\n{system}" if system else target.system_prompt
-    return {
-        "params": params,
-        "system": system,
-        "tools": described.get("tool_definitions", {}),
-        "guardrails": {POLICY_GUARDRAIL: exchange.plan.digest},
-        "provider_model": target.model or exchange.body["model"],
-        "base_url": target.upstream.written.base_url,
-    }

@@ -52,9 +52,10 @@ async def begin_stream(exchange: Exchange, send: Send) -> None:
     write_record(exchange, "begun")
     exchange.has_begun = True
     exchange.response_started = True
-    await send(
-        {"type": "http.response.start", "status": 200, "headers": [*_STREAM, *common_headers(exchange)]}
-    )
+    headers = [*_STREAM, *common_headers(exchange)]
+    if exchange.approval is not None:  # who waits on the open connection can say what for
+        headers.append((b"x-verilabel-approval", exchange.approval.id.encode()))
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
 
 
 async def end_stream(exchange: Exchange, send: Send, last: bytes) -> None:

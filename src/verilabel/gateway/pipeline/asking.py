@@ -15,7 +15,8 @@ from verilabel.gateway.pipeline.decoding import encode
 from verilabel.gateway.pipeline.exchange import Exchange
 from verilabel.gateway.pipeline.receiving import refuse
 from verilabel.gateway.pipeline.snapshot import RouteTarget
-from verilabel.gateway.translation.catalogue import find_translation
+from verilabel.gateway.pipeline.using import LIMIT_SPELLINGS
+from verilabel.gateway.translation.catalogue import can_serve, find_translation
 from verilabel.gateway.translation.interface import Translation, Untranslatable
 from verilabel.gateway.upstream.interface import UpstreamFailure, UpstreamReply
 from verilabel.gateway.verdicts import Refusal, Refused
@@ -47,7 +48,7 @@ async def ask(exchange: Exchange) -> Answer:
     """The first answer of the request's targets. Raises Refused where none answers."""
     failure: UpstreamFailure | None = None
     translation: Translation | None = None
-    for target in exchange.targets:
+    for target in _servable(exchange):
         handle = target.upstream
         if not handle.health.may_ask(time.monotonic()):
             exchange.tries.append(f"{handle.id}: resting")
@@ -80,6 +81,16 @@ async def ask(exchange: Exchange) -> Answer:
             retry_after_s=5.0,
         )
     raise Refused(_refusal_of(exchange, failure, translation))
+
+
+def _servable(exchange: Exchange) -> list[RouteTarget]:
+    """The targets whose API this client's can be served from. Raises Refused (400) where there is none."""
+    name = exchange.dialect.name
+    targets = [each for each in exchange.targets if can_serve(name, each.upstream.written.dialect)]
+    if not targets:
+        message = f"no upstream of this model speaks the {name} API, and it cannot be translated"
+        raise refuse(400, "invalid_request", "not_translatable", message, where="$.model")
+    return targets
 
 
 async def _ask_once(
@@ -119,6 +130,9 @@ def _request_for(
     body = exchange.body
     model = target.model if target.model is not None else body["model"]
     if target.params or target.system_prompt or model != body["model"]:
+        if any(name in target.params for name in LIMIT_SPELLINGS):
+            # servers differ about which spelling of the limit counts: the client's must not stand beside the target's
+            body = {name: value for name, value in body.items() if name not in LIMIT_SPELLINGS}
         body = {**body, **_nested(target.params), "model": model}
         if target.system_prompt:
             body = msgspec.msgpack.decode(msgspec.msgpack.encode(body))  # its own copy, to be written into

@@ -20,7 +20,7 @@ from verilabel.gateway.policy.document import (
     Policy,
     RequestRule,
 )
-from verilabel.gateway.verdicts import Action
+from verilabel.gateway.verdicts import FIELDS, PASSAGE_FIELDS, Action
 
 Kind = Literal["loosened", "tightened", "unclear", "changed"]
 _VERIFICATION = ("V1", "V2s", "V2", "V3")
@@ -42,6 +42,7 @@ def compare_policies(old: Policy, new: Policy) -> tuple[Change, ...]:
     return (
         *_compare_plain(old, new, "", ("policy", "version", "description")),
         *_compare_sections(_by_id(old.guards), _by_id(new.guards), "guards", _guard_acts, _compare_guard),
+        *_compare_order(old.guards, new.guards),
         *_compare_sections(_by_id(old.rules), _by_id(new.rules), "rules", _rule_acts, _compare_rule),
         *_compare_sections(_by_route(old.admit), _by_route(new.admit), "admit", _row_acts, _compare_row),
         *_compare_sections(_by_id(old.limits), _by_id(new.limits), "limits", _limit_acts, _compare_limit),
@@ -86,6 +87,13 @@ def _compare_sections(
             yield Change("tightened" if acts(row) else "changed", f"{section}.{name}", "added")
 
 
+def _compare_order(old: Sequence[GuardEntry], new: Sequence[GuardEntry]) -> Iterator[Change]:
+    """The order decides between guards that find the same text."""
+    before, after = [each.id for each in old], [each.id for each in new]
+    if [name for name in before if name in after] != [name for name in after if name in before]:
+        yield Change("unclear", "guards", "another order")
+
+
 def _ordered(where: str, old: Any, new: Any, shown: object) -> Iterator[Change]:
     """A change of something of which more is stricter."""
     if old != new:
@@ -103,11 +111,13 @@ def _covered(
         yield Change(more_is, where, f"also {', '.join(added)}")
 
 
-def _compare_plain(old: Any, new: Any, prefix: str, names: Sequence[str]) -> Iterator[Change]:
+def _compare_plain(
+    old: Any, new: Any, prefix: str, names: Sequence[str], *, kind: Kind = "changed"
+) -> Iterator[Change]:
     for name in names:
         before, after = getattr(old, name), getattr(new, name)
         if before != after:
-            yield Change("changed", f"{prefix}{name}", f"{before!r} becomes {after!r}"[:200])
+            yield Change(kind, f"{prefix}{name}", f"{before!r} becomes {after!r}"[:200])
 
 
 def _compare_when(old: str | None, new: str | None, where: str) -> Iterator[Change]:
@@ -152,16 +162,28 @@ def _compare_guard(old: GuardEntry, new: GuardEntry, where: str) -> Iterator[Cha
     yield from _ordered(f"{where}.share", old.share, new.share, new.share)
     yield from _ordered(f"{where}.release", old.release == "gated", new.release == "gated", new.release)
     yield from _compare_settings(old.settings, new.settings, f"{where}.settings")
-    yield from _compare_plain(
-        old, new, f"{where}.", ("replace_with", "timeout_ms", "window_chars", "message")
-    )
+    yield from _compare_timeouts(old, new, f"{where}.timeout_ms")
+    yield from _compare_plain(old, new, f"{where}.", ("replace_with", "window_chars"), kind="unclear")
+    yield from _compare_plain(old, new, f"{where}.", ("message",))
+
+
+def _compare_timeouts(old: GuardEntry, new: GuardEntry, where: str) -> Iterator[Change]:
+    """Less time is more texts that cannot be looked at, which the policy lets pass or not."""
+    if old.timeout_ms == new.timeout_ms:
+        return
+    is_less = new.timeout_ms < old.timeout_ms
+    kind: Kind = "loosened" if is_less and new.on_error == "allow" else "changed"
+    yield Change(kind, where, f"{old.timeout_ms} becomes {new.timeout_ms}")
 
 
 def _compare_fields(old: Sequence[str], new: Sequence[str], where: str) -> Iterator[Change]:
+    """No fields at all are those that every kind looks at, and more for some kinds."""
     if old and not new:
-        yield Change("tightened", where, "everywhere")
+        kind: Kind = "tightened" if set(old) <= set(PASSAGE_FIELDS) else "unclear"
+        yield Change(kind, where, "where guards of this kind look")
     elif new and not old:
-        yield Change("loosened", where, f"in {', '.join(new)} alone")
+        kind = "tightened" if set(new) == set(FIELDS) else "loosened"
+        yield Change(kind, where, f"in {', '.join(new)} alone")
     else:
         yield from _covered(where, old, new)
 
@@ -264,4 +286,5 @@ def _compare_approvals(old: ApprovalTerms, new: ApprovalTerms) -> Iterator[Chang
     yield from _ordered("approvals.quorum", old.quorum, new.quorum, new.quorum)
     yield from _covered("approvals.roles", old.roles, new.roles, more_is="loosened")
     yield from _ordered("approvals.expires_s", -old.expires_s, -new.expires_s, new.expires_s)
-    yield from _compare_plain(old, new, "approvals.", ("wait", "hold_s", "webhook"))
+    yield from _compare_plain(old, new, "approvals.", ("wait", "hold_s"))
+    yield from _compare_plain(old, new, "approvals.", ("webhook",), kind="unclear")

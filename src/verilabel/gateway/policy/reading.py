@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +15,7 @@ from verilabel.evidence.trust import TrustPolicy, load_trust
 from verilabel.gateway.policy.bundled import BUNDLED_PREFIX, DEFAULT, bundled_bytes
 from verilabel.gateway.policy.checking import CheckGuard, lint_policy
 from verilabel.gateway.policy.document import Gateway, Policy
+from verilabel.gateway.policy.foreign import lint_foreign
 from verilabel.gateway.policy.forms import convert_document
 from verilabel.gateway.policy.gateway_checks import lint_gateway, lint_together
 from verilabel.gateway.policy.packing import PACK_PREFIX, find_pack
@@ -177,7 +178,10 @@ class _Policies:
     def load(self, reference: str, place: str) -> PolicyFile:
         if reference.startswith(PACK_PREFIX):
             data = find_pack(reference, home=self.home, trust=self.trust, where=place)
-            return load_policy(data, reference, check_guard=self.check_guard, today=self.today)
+            file = load_policy(data, reference, check_guard=self.check_guard, today=self.today)
+            foreign = tuple(lint_foreign(file.policy))
+            refuse_mistakes(foreign, reference)
+            return replace(file, remarks=file.remarks + foreign)
         if reference.startswith(BUNDLED_PREFIX):
             data = bundled_bytes(reference.removeprefix(BUNDLED_PREFIX), where=place)
             return load_policy(data, reference, check_guard=self.check_guard, today=self.today)
