@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from verilabel.errors import PolicyError, VerilabelError
+from verilabel.errors import PolicyError, UsageError, VerilabelError
 from verilabel.evidence.keys import load_key
 from verilabel.gateway.access.ring import CachedKeyRing
 from verilabel.gateway.access.store import KeyStore
@@ -31,6 +31,7 @@ from verilabel.gateway.limits.opening import open_limiter
 from verilabel.gateway.pipeline.application import Application, Asgi
 from verilabel.gateway.pipeline.counting import NO_ROUTE
 from verilabel.gateway.pipeline.services import Services
+from verilabel.gateway.policy.document import Gateway
 from verilabel.gateway.policy.reading import Loaded, watched_files
 from verilabel.gateway.policy.reloading import Watcher
 from verilabel.gateway.telemetry.exposition import Exposition
@@ -50,6 +51,21 @@ from verilabel.registry.database import Database, open_database
 CONFIG_VARIABLE = "VERILABEL_GATEWAY_CONFIG"
 """How the workers of one gateway learn its configuration."""
 PROBE_EVERY_S = 2.0
+RESTART_WORDS = (
+    "host",
+    "port",
+    "workers",
+    "auth",
+    "store",
+    "limits_store",
+    "limits_lost",
+    "audit",
+    "telemetry",
+    "public_hosts",
+    "approvals_key",
+    "approvals_log",
+)
+"""What is opened once, before the first request."""
 RUN_VARIABLE = "VERILABEL_GATEWAY_RUN"
 """The folder that the workers of one run share for their metrics."""
 
@@ -63,6 +79,16 @@ def check_config(loaded: Loaded) -> None:
             where="$.auth",
             hint="auth: keys, and `verilabel gateway keys create`",
         )
+
+
+def check_restart_words(old: Gateway, new: Gateway) -> None:
+    """Refuse a change that a running gateway cannot follow, so that nobody takes it for being in force.
+
+    Raises UsageError with the first such word.
+    """
+    for word in RESTART_WORDS:
+        if getattr(old, word) != getattr(new, word):
+            raise UsageError(f"a change of {word} takes a restart", where=f"$.{word}")
 
 
 class Worker:
@@ -203,9 +229,12 @@ class Worker:
         try:
             loaded = await asyncio.to_thread(load_configuration, self._path)
             check_config(loaded)
+            check_restart_words(self._services.snapshot.config, loaded.gateway)
             await self._swap(loaded)
-        except Exception:
+        except Exception as error:
             self._services.metrics.add(POLICY_RELOADS, ("failed",))
+            if isinstance(error, VerilabelError):
+                complain(error)
             raise
         self._services.metrics.add(POLICY_RELOADS, ("ok",))
 
@@ -321,5 +350,5 @@ def _has_uvloop() -> bool:
 
 
 def complain(error: VerilabelError) -> None:
-    """Say on standard error what keeps the gateway from starting."""
+    """Say on standard error what keeps the gateway from starting, or a change from taking effect."""
     print(f"gateway: {error}", file=sys.stderr, flush=True)

@@ -18,6 +18,7 @@ from verilabel.gateway.approvals.interface import State
 from verilabel.gateway.policy.document import AuditSettings, Gateway, ModelRoute, Target, Telemetry, Upstream
 from verilabel.gateway.policy.forms import convert_document
 from verilabel.gateway.policy.gateway_checks import lint_gateway
+from verilabel.gateway.server import RESTART_WORDS
 from verilabel.gateway.upstream.interface import FailureKind
 from verilabel.records.strict_yaml import load_strict_yaml
 
@@ -47,6 +48,11 @@ def test_every_word_of_the_configuration_is_on_the_page(form: type) -> None:
     section = PAGE[PAGE.index("## gateway.yaml") : PAGE.index("## Headers")]
     words = {field.encode_name for field in msgspec.structs.fields(form)}
     assert set() == {word for word in words if f"`{word}`" not in section}
+
+
+def test_the_words_that_take_a_restart_are_those_of_the_page() -> None:
+    [listed] = re.findall(r"^These take a restart.*?: (.*?)\.\s", PAGE, re.DOTALL | re.MULTILINE)
+    assert set(RESTART_WORDS) == set(re.findall(r"`([a-z_]+)`", listed))
 
 
 def test_the_program_on_the_page_runs(wired: Wired) -> None:

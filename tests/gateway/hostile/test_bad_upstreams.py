@@ -102,6 +102,10 @@ STREAMS: dict[str, tuple[Answer, str]] = {
         streamed(HELLO + b"data: " + b"x" * (2 * MIB)),
         "upstream_malformed",
     ),
+    "more texts than anybody reads": (
+        streamed(HELLO + _event(json.dumps({"choices": [], "x": ["a"] * 20_000}).encode())),
+        "upstream_malformed",
+    ),
     "no end": (streamed(HELLO), "upstream_connection"),
     "half an event": (streamed(HELLO + b'data: {"id": "x'), "upstream_malformed"),
     "a name that is none": (streamed(HELLO + b"event: a b\x00\ndata: {}\n\n" + DONE), "upstream_malformed"),

@@ -72,9 +72,9 @@ class Gate:
             await self._judge_windows()
         return b"" if self.stopped else self._release()
 
-    def texts(self) -> list[str]:
-        """The whole texts, where the gate keeps them, each behind its field's name."""
-        return [f"{place[0]}: {''.join(growing.whole)}" for place, growing in self._texts.items()]
+    def texts(self) -> list[tuple[str, str]]:
+        """The whole texts, where the gate keeps them, each with its field's name."""
+        return [(place[0], "".join(growing.whole)) for place, growing in self._texts.items()]
 
     def _add(self, passage: Passage) -> None:
         place = (passage.field, passage.choice, passage.number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -13,12 +14,12 @@ from verilabel.gateway.approvals.interface import Approval, HeldAction
 from verilabel.gateway.pipeline.exchange import Exchange
 from verilabel.gateway.pipeline.inspection import Inspection
 from verilabel.gateway.pipeline.receiving import refuse
+from verilabel.gateway.pipeline.showing import show_reply, show_request
 from verilabel.gateway.verdicts import Refused
 
 WAIT_HEADER = b"x-verilabel-wait"
 APPROVAL_HEADER = b"x-verilabel-approval"
 KEEP_ALIVE_S = 10.0
-_SUMMARY_CHARS = 2000
 _canonical = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -41,7 +42,11 @@ def request_subject(exchange: Exchange) -> str:
         "policy": exchange.plan.digest,
         "request": exchange.body,
     }
-    return "sha256:" + hashlib.sha256(_canonical(document)).hexdigest()
+    data = _canonical(document)
+    if exchange.vault is not None:
+        # what stands behind the pseudonyms comes back with the reply: another value is another action
+        data += b"\n" + exchange.vault.restore(data.decode(), json_source=True).encode()
+    return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
 def reply_subject(request: str, payload: bytes) -> str:
@@ -89,8 +94,7 @@ async def hold_request(exchange: Exchange, inspection: Inspection) -> Approval |
     if used is not None:
         exchange.approval = used
         return None
-    summary = "\n".join(f"{role}: {text}" for role, text in _texts(exchange))
-    action = _action(exchange, inspection, "request", subject, summary, b"")
+    action = _action(exchange, inspection, "request", subject, show_request(exchange), b"")
     approval = await exchange.services.queue.hold(action, webhook=exchange.plan.policy.approvals.webhook)
     exchange.approval = approval
     if approval.state in ("denied", "expired"):
@@ -98,8 +102,10 @@ async def hold_request(exchange: Exchange, inspection: Inspection) -> Approval |
     return approval
 
 
-async def hold_reply(exchange: Exchange, inspection: Inspection, body: bytes, texts: str) -> Approval:
-    """Hold a reply, with the bytes the client is to get once it is approved."""
+async def hold_reply(
+    exchange: Exchange, inspection: Inspection, body: bytes, texts: Iterable[tuple[str, str]]
+) -> Approval:
+    """Hold a reply, with the bytes the client is to get once it is approved; `texts` are its texts by field."""
     held = HeldReply(exchange.wants_stream, base64.b64encode(body).decode("ascii"))
     payload = msgspec.json.encode(held)
     subject = reply_subject(request_subject(exchange), payload)
@@ -108,7 +114,8 @@ async def hold_reply(exchange: Exchange, inspection: Inspection, body: bytes, te
         if inspection.decisive is not None and inspection.decisive.field == "tool_arguments"
         else "reply"
     )
-    action = _action(exchange, inspection, kind, subject, texts, payload)
+    summary = show_reply(exchange, texts, body)
+    action = _action(exchange, inspection, kind, subject, summary, payload)
     approval = await exchange.services.queue.hold(action, webhook=exchange.plan.policy.approvals.webhook)
     exchange.approval = approval
     return approval
@@ -199,17 +206,10 @@ def _action(
             for each in inspection.findings
             if each.action == "hold" and not each.shadow
         ),
-        summary=summary[-_SUMMARY_CHARS:],
+        summary=summary,
         payload=payload,
         quorum=terms.quorum,
         roles=terms.roles,
         expires_s=terms.expires_s,
     )
 
-
-def _texts(exchange: Exchange) -> list[tuple[str, str]]:
-    return [
-        (slot.role, slot.text)
-        for slot in exchange.dialect.input_slots(exchange.body)
-        if slot.field != "tool_definition"
-    ]

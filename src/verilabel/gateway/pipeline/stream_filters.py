@@ -9,6 +9,10 @@ from verilabel.detectors.spans.rule import Match
 from verilabel.gateway.pipeline.chain import SpanPlan
 from verilabel.gateway.pipeline.inspection import Inspection
 from verilabel.gateway.verdicts import Action, Field
+from verilabel.gateway.wire.interface import MalformedStream
+
+MAX_TEXTS = 1 << 14
+"""Texts of one stream; an honest one has a few, and a filter is kept for each."""
 
 
 class Restore(Protocol):
@@ -41,7 +45,9 @@ class StreamFilters:
         self._opened: list[Opened] = []
 
     def open(self, field: Field, choice: int, *, is_plain: bool = False) -> SpanFilter | None:
-        """The filter for one text of a field of a choice; None where nothing looks at it."""
+        """The filter for one text of a field of a choice; None where nothing looks at it. Raises MalformedStream."""
+        if len(self._opened) >= MAX_TEXTS:
+            raise MalformedStream(f"the upstream's stream has more than {MAX_TEXTS} texts")
         json_source = field == "tool_arguments" and not is_plain
         inspection = self._inspection
         chain = inspection.chain

@@ -162,7 +162,7 @@ class _Relay:
     async def _hold(self, rest: bytes) -> None:
         exchange = self._exchange
         exchange.outcome = "held"
-        texts = "\n".join(self._gate.texts()) if self._gate is not None else ""
+        texts = self._gate.texts() if self._gate is not None else []
         approval = await hold_reply(exchange, self._inspection, rest, texts)
         if wait_mode(exchange) != "hold":
             raise pending(exchange, approval)

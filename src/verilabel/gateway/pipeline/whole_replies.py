@@ -98,8 +98,8 @@ async def _judge(exchange: Exchange, inspection: Inspection, slots: list[Slot]) 
 
 async def _hold(exchange: Exchange, inspection: Inspection, slots: list[Slot], body: bytes) -> None:
     """Hold the reply for people. Returns where it was approved while the client waited; else raises Refused."""
-    summary = "\n".join(f"{slot.field}: {slot.text}" for slot in slots)
-    approval = await hold_reply(exchange, inspection, body, summary)
+    texts = [(slot.field, slot.text) for slot in slots]
+    approval = await hold_reply(exchange, inspection, body, texts)
     if wait_mode(exchange) != "hold":
         exchange.outcome = "held"
         raise pending(exchange, approval)
