@@ -50,6 +50,8 @@ from verilabel.registry.database import Database, open_database
 
 CONFIG_VARIABLE = "VERILABEL_GATEWAY_CONFIG"
 """How the workers of one gateway learn its configuration."""
+NOT_STARTED = 3
+"""The exit status of a server, and of a worker, that could not open what it needs; uvicorn's word for it."""
 PROBE_EVERY_S = 2.0
 RESTART_WORDS = (
     "host",
@@ -66,6 +68,8 @@ RESTART_WORDS = (
     "approvals_log",
 )
 """What is opened once, before the first request."""
+WORKERS_VARIABLE = "VERILABEL_GATEWAY_WORKERS"
+"""How many workers share what is counted in memory: the command may say another number than the file."""
 RUN_VARIABLE = "VERILABEL_GATEWAY_RUN"
 """The folder that the workers of one run share for their metrics."""
 
@@ -119,7 +123,8 @@ class Worker:
         self._exit.push_async_callback(database.close)
         assembly = self._assembly = await assemble(loaded)
         self._exit.push_async_callback(self._close_assembly)
-        limiter = open_limiter(config.limits_store, lost=config.limits_lost, workers=config.workers)
+        workers = int(os.environ.get(WORKERS_VARIABLE, config.workers))
+        limiter = open_limiter(config.limits_store, lost=config.limits_lost, workers=workers)
         await limiter.open()
         self._exit.push_async_callback(limiter.close)
         metrics = Metrics((NO_ROUTE, *(route.name for route in config.models)))
@@ -313,6 +318,7 @@ def run(path: Path, listener: socket.socket, *, workers: int, announce: Callable
     from verilabel.gateway.connection import ClientConnection
 
     os.environ[CONFIG_VARIABLE] = str(path.resolve())
+    os.environ[WORKERS_VARIABLE] = str(workers)
     config = uvicorn.Config(
         "verilabel.gateway.server:application",
         factory=True,
@@ -334,11 +340,13 @@ def run(path: Path, listener: socket.socket, *, workers: int, announce: Callable
     if workers > 1:
         with tempfile.TemporaryDirectory(prefix="verilabel-gateway-") as shared:
             os.environ[RUN_VARIABLE] = shared
-            Multiprocess(config, sockets=[listener]).run()
-        return 0
+            supervisor = Multiprocess(config, sockets=[listener])
+            supervisor.run()
+        failed = any(process.exitcode == NOT_STARTED for process in supervisor.processes)
+        return NOT_STARTED if failed else 0
     server = uvicorn.Server(config)
     server.run(sockets=[listener])
-    return 0 if server.started else 3
+    return 0 if server.started else NOT_STARTED
 
 
 def _has_uvloop() -> bool:

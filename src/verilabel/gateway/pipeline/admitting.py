@@ -28,6 +28,7 @@ def admit(exchange: Exchange) -> None:
             reasons += [each for each in objections if each not in reasons]
         else:
             exchange.targets.append(target)
+            exchange.standings[target.index] = standing
     if not exchange.targets:
         exchange.admission = tuple(reasons)
         raise refuse(
@@ -40,11 +41,8 @@ def admit(exchange: Exchange) -> None:
 
 
 def choose_standing(exchange: Exchange, target: RouteTarget) -> None:
-    """Note label and flags of the target that answers."""
-    route = exchange.route
-    assert route is not None
-    standing = exchange.plan.admission.standing(route.name, target.index)
+    """Note label and flags of the target that answers, as they stood when it was admitted."""
+    standing = exchange.standings[target.index]
     exchange.label = standing.label
     exchange.label_digest = standing.label_digest
     exchange.admission = standing.flags + exchange.scope_flags.get(target.index, ())
-

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from verilabel.detectors.spans.interface import SpanSet, Substitute
 from verilabel.detectors.spans.pseudonyms import PLACEHOLDER, Vault
 from verilabel.detectors.spans.rule import Match, Rule
@@ -71,6 +73,7 @@ class SpanPlan:
             rules.append(PLACEHOLDER)
             self.actions.append(_span_action(reversible[0].entry, PLACEHOLDER, is_reversible=True))
             self._bits.append((reversible[0].entry, 1))
+        taken = {rule.id for rule in rules}
         for opened in guards:
             assert isinstance(opened.guard, SpanGuard)
             bits = 0
@@ -79,7 +82,7 @@ class SpanPlan:
                 action = _span_action(opened.entry, rule, is_reversible=opened.guard.is_reversible)
                 if action.is_reversible:
                     self._reversible |= 1 << len(rules)
-                rules.append(rule)
+                rules.append(_named_apart(rule, opened.entry, taken))
                 self.actions.append(action)
             self._bits.append((opened.entry, bits))
         self.spans: SpanSet = RuleSet(rules)
@@ -148,6 +151,14 @@ class Chain:
 def _plan(guards: Sequence[OpenGuard], mode: str) -> SpanPlan | None:
     chosen = [each for each in guards if isinstance(each.guard, SpanGuard) and each.entry.mode == mode]
     return SpanPlan(chosen) if chosen else None
+
+
+def _named_apart(rule: Rule, entry: GuardEntry, taken: set[str]) -> Rule:
+    """The rule under an id that no rule before it has: two guards may be of one kind, as two lists of words are."""
+    if rule.id in taken:
+        rule = msgspec.structs.replace(rule, id=f"{rule.id}/{entry.id}")
+    taken.add(rule.id)
+    return rule
 
 
 def _span_action(entry: GuardEntry, rule: Rule, *, is_reversible: bool) -> SpanAction:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from verilabel.gateway.access.interface import NOBODY, Holder
+from verilabel.gateway.admission.interface import Standing
 from verilabel.gateway.approvals.interface import Approval
 from verilabel.gateway.limits.interface import Reservation
 from verilabel.gateway.pipeline.inspection import Inspection, Text
@@ -60,6 +61,7 @@ class Exchange:
         "services",
         "snapshot",
         "span",
+        "standings",
         "started_us",
         "status",
         "target",
@@ -93,6 +95,7 @@ class Exchange:
         self.upstream_ns = 0
         self.label: str | None = None
         self.label_digest: str | None = None
+        self.standings: dict[int, Standing] = {}
         self.scope_flags: dict[int, tuple[str, ...]] = {}
         self.admission: tuple[str, ...] = ()
         self.described: dict[str, Any] | None = None

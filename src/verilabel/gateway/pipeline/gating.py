@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from verilabel.gateway.guards.interface import Conversation, Judgement
 from verilabel.gateway.pipeline.chain import PassageEntry
-from verilabel.gateway.pipeline.inspection import Inspection, Text, apply_judgement
+from verilabel.gateway.pipeline.inspection import Inspection, Text, apply_judgements
 from verilabel.gateway.verdicts import Action, Field
-from verilabel.gateway.wire.interface import Passage
+from verilabel.gateway.wire.interface import Passage, Slot
 
 Place = tuple[Field, int, int]
 """Field, choice, and the how many-th text of them in the stream."""
@@ -125,10 +126,25 @@ class Gate:
                     self.changed[place] = new
 
 
+def change_slots(found: list[tuple[PassageEntry, Text, Judgement]], slots: Sequence[Slot]) -> bool:
+    """Put what guards changed in its slots. True if a text changed."""
+    by_text: dict[Text, list[tuple[PassageEntry, Text, Judgement]]] = {}
+    for each in found:
+        by_text.setdefault(each[1], []).append(each)
+    changed = False
+    for slot in slots:
+        text = Text(slot.text, slot.field, slot.choice)
+        if text in by_text and (new := change_text(by_text[text], text)) is not None:
+            slot.container[slot.key] = new
+            changed = True
+    return changed
+
+
 def change_text(found: list[tuple[PassageEntry, Text, Judgement]], text: Text) -> str | None:
-    """The text as the first redacting or replacing guard that found something wants it; None where none does."""
-    for each, judged, judgement in found:
-        action = each.action_for(judgement.rule)
-        if judged == text and action in (Action.REDACT, Action.REPLACE):
-            return apply_judgement(each, text.text, judgement, action)
-    return None
+    """The text as all redacting and replacing guards that found something in it want it; None where none did."""
+    changes = [
+        (each, judgement, action)
+        for each, judged, judgement in found
+        if judged == text and (action := each.action_for(judgement.rule)) in (Action.REDACT, Action.REPLACE)
+    ]
+    return apply_judgements(text.text, changes) if changes else None

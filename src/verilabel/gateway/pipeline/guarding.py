@@ -7,7 +7,8 @@ from typing import Any
 
 from verilabel.gateway.guards.interface import Conversation
 from verilabel.gateway.pipeline.exchange import Exchange
-from verilabel.gateway.pipeline.inspection import Inspection, apply_judgement, slots_as_texts
+from verilabel.gateway.pipeline.gating import change_slots
+from verilabel.gateway.pipeline.inspection import Inspection, slots_as_texts
 from verilabel.gateway.pipeline.receiving import refuse
 from verilabel.gateway.policy.conditions import ConditionError
 from verilabel.gateway.policy.facts import Facts, read_label
@@ -156,17 +157,8 @@ async def _judge_slots(exchange: Exchange, inspection: Inspection, slots: list[S
     """Passage guards on the request; what they redact is replaced in its slot."""
     about = conversation(exchange)
     found = await inspection.judge(slots_as_texts(slots), about)
-    changes = [
-        (each, text, judgement, action)
-        for each, text, judgement in found
-        if (action := each.action_for(judgement.rule)) in (Action.REDACT, Action.REPLACE)
-    ]
-    if not changes:
+    if not found:
         return
-    for slot in slots:
-        before = slot.text
-        for each, text, judgement, action in changes:
-            if text.text == before and text.field == slot.field and text.choice == slot.choice:
-                slot.container[slot.key] = apply_judgement(each, before, judgement, action)
-                break  # the first guard's redaction stands; the next request's text is another one
-    exchange.conversation = None
+    changed = change_slots(found, slots)
+    if changed:
+        exchange.conversation = None

@@ -13,6 +13,7 @@ from verilabel.gateway.pipeline.admitting import admit, choose_standing
 from verilabel.gateway.pipeline.answering import begin_stream, end_stream, send_refusal, send_whole
 from verilabel.gateway.pipeline.asking import ask
 from verilabel.gateway.pipeline.counting import count_audit_lost
+from verilabel.gateway.pipeline.disconnecting import Watch
 from verilabel.gateway.pipeline.exchange import Exchange, Receive, Send
 from verilabel.gateway.pipeline.guarding import guard_request
 from verilabel.gateway.pipeline.holding import (
@@ -41,8 +42,6 @@ from verilabel.gateway.verdicts import Action, Refusal, Refused
 from verilabel.gateway.wire.interface import ClientDialect
 from verilabel.registry.interface import DatabaseConflict, DatabaseLost
 
-WATCH_AFTER_S = 0.05
-"""A request that is answered sooner is not watched for a client that goes away."""
 _STORE_LOST = Refusal(
     status=503,
     kind="overloaded",
@@ -62,7 +61,7 @@ async def serve(
     exchange = Exchange(services, dialect, headers)
     snapshot = exchange.snapshot
     snapshot.users += 1
-    watch = _DisconnectWatch(receive)
+    watch = Watch(receive)
     try:
         await _answer(exchange, receive, send, watch)
     except Refused as refused:
@@ -99,7 +98,7 @@ async def serve(
 _SAID_AUDIT = "the audit trail cannot be written, and nothing is answered without it"
 
 
-async def _answer(exchange: Exchange, receive: Receive, send: Send, watch: _DisconnectWatch) -> None:
+async def _answer(exchange: Exchange, receive: Receive, send: Send, watch: Watch) -> None:
     authenticate(exchange)
     check_headers(exchange)
     data = await read_request(exchange, receive)
@@ -176,43 +175,3 @@ def _report(exchange: Exchange, error: Exception) -> None:
     where = "" if place is None else f" at {place.tb_frame.f_code.co_filename}:{place.tb_lineno}"
     said = f": {error.message}" if isinstance(error, VerilabelError) else ""
     print(f"gateway: {exchange.id}: {type(error).__name__}{where}{said}", file=sys.stderr, flush=True)
-
-
-class _DisconnectWatch:
-    """Cancels a request whose client goes away, and with it what is asked of the upstream.
-
-    Watching costs a task, so it begins only where the answer is not there after 50 ms.
-    """
-
-    __slots__ = ("_receive", "_request", "_task", "_timer", "is_gone")
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._request: asyncio.Task[Any] | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self.is_gone = False
-
-    def begin(self) -> None:
-        """From now on, in a while."""
-        self._request = asyncio.current_task()
-        self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._start)
-
-    def end(self) -> None:
-        """The request is answered."""
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
-
-    def _start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._watch())
-
-    async def _watch(self) -> None:
-        while True:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                self.is_gone = True
-                if self._request is not None:
-                    self._request.cancel()
-                return

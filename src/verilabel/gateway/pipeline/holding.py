@@ -212,4 +212,3 @@ def _action(
         roles=terms.roles,
         expires_s=terms.expires_s,
     )
-

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from verilabel.detectors.spans.interface import SpanFilter
 from verilabel.detectors.spans.rule import Match
 from verilabel.gateway.guards.interface import Conversation, GuardError, Judgement
@@ -274,6 +276,25 @@ def apply_judgement(each: PassageEntry, text: str, judgement: Judgement, action:
             parts += [text[position:begin], f"[{label}]"]
             position = end
     return "".join(parts) + text[position:]
+
+
+def apply_judgements(text: str, changes: Sequence[tuple[PassageEntry, Judgement, Action]]) -> str:
+    """The text as all guards want it that redact or replace something in it.
+
+    Stretches of several guards are replaced together. Where one of several guards wants another text altogether, that
+    of the guard could still hold what the others found: fixed words stand for the whole text then.
+    """
+    if len(changes) == 1:
+        return apply_judgement(changes[0][0], text, changes[0][1], changes[0][2])
+    for each, judgement, action in changes:
+        entry = each.entry
+        if action == Action.REPLACE and entry.replace_with is not None:
+            return entry.replace_with
+        if judgement.replacement is not None or not judgement.spans:
+            return entry.replace_with if entry.replace_with is not None else f"[{entry.id}]"
+    first, judgement, action = changes[0]
+    spans = tuple(span for _, each, _ in changes for span in each.spans)
+    return apply_judgement(first, text, msgspec.structs.replace(judgement, spans=spans), action)
 
 
 def slots_as_texts(slots: Sequence[Slot]) -> list[Text]:

@@ -30,7 +30,8 @@ async def reserve(exchange: Exchange, size: int) -> None:
             plan.limits,
             key=holder.id,
             user=holder.user or holder.id,
-            model=str(exchange.body["model"]),
+            # a route's names may be any number; what they lead to is one model
+            model=exchange.targets[0].model or str(exchange.body["model"]),
             route=route.name,
             amounts=amounts,
             exempt=holder.limits,

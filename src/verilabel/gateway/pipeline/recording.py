@@ -11,6 +11,9 @@ from verilabel.gateway.pipeline.exchange import Exchange
 from verilabel.gateway.pipeline.spanning import end_span
 from verilabel.gateway.verdicts import Field, Finding
 
+_BROKEN_OFF = frozenset({"cut", "abandoned", "failed"})
+"""Ends of a stream before which the provider may not have counted all of it."""
+
 
 def write_record(exchange: Exchange, event: str = "ended") -> None:
     """Append the request's audit record; the end of a request is written once. Raises AuditUnwritable."""
@@ -78,21 +81,24 @@ def _cost(exchange: Exchange) -> int | None:
 
 
 async def settle(exchange: Exchange) -> None:
-    """Put the limits right, once. A request that was never answered gives its tokens and cost back."""
+    """Put the limits right, once. A request that was never answered gives its tokens and cost back.
+
+    Where the provider did not say what was used, or the stream ended before it said all, what was reserved stays
+    taken: else whoever lets go of a stream just before its end would have it for nothing.
+    """
     reservation, exchange.reservation = exchange.reservation, None
     if reservation is None:
         return
     usage = exchange.usage
-    if usage is None and exchange.outcome in ("answered", "cut", "abandoned"):
-        # the provider did not say what was used: what was reserved stays taken
-        used = {"requests": 1}
+    was_answered = exchange.first_byte_ns > 0 or exchange.outcome in ("answered", "cut", "abandoned")
+    used = {"requests": 1, "tokens": 0, "cost": 0}
+    if usage is not None:
+        used |= {"tokens": usage.total, "cost": _cost(exchange) or 0}
+    is_partial = usage is None or (exchange.wants_stream and exchange.outcome in _BROKEN_OFF)
+    if was_answered and is_partial:
         for charge in reservation.charges:
             if charge.limit.quantity in ("tokens", "cost"):
-                used[charge.limit.quantity] = charge.amount
-    elif usage is None:
-        used = {"requests": 1, "tokens": 0, "cost": 0}
-    else:
-        used = {"requests": 1, "tokens": usage.total, "cost": _cost(exchange) or 0}
+                used[charge.limit.quantity] = max(used[charge.limit.quantity], charge.amount)
     await exchange.services.limiter.settle(reservation, used)  # type: ignore[arg-type]
 
 

@@ -7,6 +7,7 @@ import time
 from verilabel.gateway.audit.record import AuditRecord
 from verilabel.gateway.pipeline.exchange import Exchange
 from verilabel.gateway.telemetry.names import UPSTREAM_SPAN
+from verilabel.gateway.telemetry.tracing import NoTracing
 
 
 def begin_span(exchange: Exchange) -> None:
@@ -14,6 +15,8 @@ def begin_span(exchange: Exchange) -> None:
     tracing = exchange.services.tracing
     assert exchange.route is not None
     given = exchange.headers.get(b"traceparent")
+    if given is None and isinstance(tracing, NoTracing):
+        return
     exchange.span = tracing.begin(
         None if given is None else given.decode("ascii", "replace"),
         route=exchange.route.name,

@@ -39,9 +39,12 @@ class StreamFilters:
     `restore` opens a filter that puts a conversation's pseudonyms back, behind the guards.
     """
 
-    def __init__(self, inspection: Inspection, restore: Restore | None) -> None:
+    def __init__(
+        self, inspection: Inspection, restore: Restore | None, *, keeps_guarded: bool = False
+    ) -> None:
         self._inspection = inspection
         self._restore = restore
+        self._keeps_guarded = keeps_guarded
         self._opened: list[Opened] = []
 
     def open(self, field: Field, choice: int, *, is_plain: bool = False) -> SpanFilter | None:
@@ -61,14 +64,14 @@ class StreamFilters:
                 json_source=json_source,
             )
             self._opened.append(Opened(plan, result, field, choice, False))
-        if self._restore is not None:
-            restoring = self._restore(json_source=json_source)
-            result = restoring if result is None else Sequence(result, restoring)
         plan = chain.shadow
         if plan is not None and (mask := inspection.shadow_masks[field]) != 0:
             watching = plan.spans.filter(active=mask, json_source=json_source)
             self._opened.append(Opened(plan, watching, field, choice, True))
             result = Watched(result, watching)
+        if self._restore is not None:
+            restoring = self._restore(json_source=json_source)
+            result = Restored(result, restoring, keeps_guarded=self._keeps_guarded)
         return result
 
     def conclude(self) -> None:
@@ -91,43 +94,57 @@ class StreamFilters:
         return Action.ALLOW
 
 
-class Sequence:
-    """Two filters one behind the other; matches and stops are the first one's."""
+class Restored:
+    """Guards, or none, and behind them what puts values back; matches and stops are the guards'."""
 
-    __slots__ = ("_first", "_second")
+    __slots__ = ("_first", "_guarded", "_keeps_guarded", "_second")
 
-    def __init__(self, first: SpanFilter, second: SpanFilter) -> None:
+    def __init__(self, first: SpanFilter | None, second: SpanFilter, *, keeps_guarded: bool) -> None:
         self._first = first
         self._second = second
+        self._keeps_guarded = keeps_guarded
+        self._guarded: list[str] = []
 
     @property
     def matches(self) -> list[Match]:
-        """The first filter's matches."""
-        return self._first.matches
+        """The guards' matches."""
+        return [] if self._first is None else self._first.matches
 
     @property
     def stopped_by(self) -> Match | None:
-        """The first filter's."""
-        return self._first.stopped_by
+        """The guards'."""
+        return None if self._first is None else self._first.stopped_by
 
     @property
     def fed_chars(self) -> int:
         """Characters taken in."""
-        return self._first.fed_chars
+        return self._second.fed_chars if self._first is None else self._first.fed_chars
 
     @property
     def held_chars(self) -> int:
         """Held by both."""
-        return self._first.held_chars + self._second.held_chars
+        return self._second.held_chars + (0 if self._first is None else self._first.held_chars)
 
     def feed(self, text: str) -> str:
         """Through both."""
-        out = self._first.feed(text)
-        return self._second.feed(out) if out else ""
+        out = text if self._first is None else self._first.feed(text)
+        return self._restore(out) if out else ""
 
     def finish(self) -> str:
         """The rest of both."""
-        return self._second.feed(self._first.finish()) + self._second.finish()
+        out = "" if self._first is None else self._first.finish()
+        return self._restore(out) + self._second.finish()
+
+    def take_guarded(self) -> str:
+        """What the guards have let out since the last call, before values were put back into it."""
+        guarded = "".join(self._guarded)
+        self._guarded.clear()
+        return guarded
+
+    def _restore(self, text: str) -> str:
+        if self._keeps_guarded:
+            self._guarded.append(text)
+        return self._second.feed(text)
 
 
 class Watched:

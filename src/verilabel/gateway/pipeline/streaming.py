@@ -56,10 +56,10 @@ class _Relay:
         chain = exchange.plan.output
         self._inspection = exchange.output = Inspection(chain, output_mask(exchange))
         self._restore = None if exchange.vault is None else exchange.vault.restoring
-        self._filters = StreamFilters(self._inspection, self._restore)
-        self._rewriter = exchange.dialect.rewriter(
-            self._filters.open, keeps_passages=bool(chain.passages or chain.may_hold)
-        )
+        gated = bool(self._inspection.passage_entries(shadow=False)) or chain.may_hold
+        keeps_passages = gated or chain.has_slow_shadow
+        self._filters = StreamFilters(self._inspection, self._restore, keeps_guarded=keeps_passages)
+        self._rewriter = exchange.dialect.rewriter(self._filters.open, keeps_passages=keeps_passages)
         self._shadow_texts: dict[tuple[Field, int], list[str]] = defaultdict(list)
         self._shadow_chars = 0
         self._translator = (
@@ -69,7 +69,6 @@ class _Relay:
                 model=str(exchange.body["model"]), include_usage=_asks_for_usage(exchange)
             )
         )
-        gated = bool(self._inspection.passage_entries(shadow=False)) or chain.may_hold
         self._gate = Gate(self._inspection, conversation(exchange)) if gated else None
         self._digest = hashlib.sha256()
         self._kept: list[bytes] = []
@@ -149,12 +148,17 @@ class _Relay:
         """The whole stream once more, with the texts that guards changed in place of those that stood there."""
         numbers: dict[tuple[Field, int], int] = defaultdict(int)
         first = StreamFilters(self._inspection, self._restore)
+        vault = self._exchange.vault
 
         def open_filter(field: Field, choice: int, *, is_plain: bool = False) -> SpanFilter | None:
             number = numbers[(field, choice)]
             numbers[(field, choice)] += 1
             text = gate.changed.get((field, choice, number))
-            return FixedText(text) if text is not None else first.open(field, choice, is_plain=is_plain)
+            if text is None:
+                return first.open(field, choice, is_plain=is_plain)
+            if vault is not None:
+                text = vault.restore(text, json_source=field == "tool_arguments" and not is_plain)
+            return FixedText(text)
 
         rewriter = self._exchange.dialect.rewriter(open_filter, keeps_passages=False)
         return b"".join([*(rewriter.feed(part) for part in self._kept), rewriter.finish()])

@@ -11,10 +11,10 @@ from verilabel.gateway.pipeline.answering import send_whole
 from verilabel.gateway.pipeline.asking import Answer
 from verilabel.gateway.pipeline.decoding import encode
 from verilabel.gateway.pipeline.exchange import Exchange, Send
-from verilabel.gateway.pipeline.gating import change_text
+from verilabel.gateway.pipeline.gating import change_slots
 from verilabel.gateway.pipeline.guarding import blocked, conversation, output_mask
 from verilabel.gateway.pipeline.holding import hold_reply, pending, wait_for_decision, wait_mode
-from verilabel.gateway.pipeline.inspection import Inspection, Text, slots_as_texts
+from verilabel.gateway.pipeline.inspection import Inspection, slots_as_texts
 from verilabel.gateway.pipeline.receiving import refuse
 from verilabel.gateway.pipeline.scoping import observe
 from verilabel.gateway.verdicts import Action, Refused
@@ -86,14 +86,8 @@ def _find_texts(exchange: Exchange, reply: dict[str, Any]) -> list[Slot]:
 
 async def _judge(exchange: Exchange, inspection: Inspection, slots: list[Slot]) -> bool:
     """Passage guards on the reply; what they change is replaced in its slot. True if a text changed."""
-    changed = False
     found = await inspection.judge(slots_as_texts(slots), conversation(exchange))
-    for slot in slots:
-        new = change_text(found, Text(slot.text, slot.field, slot.choice))
-        if new is not None:
-            slot.container[slot.key] = new
-            changed = True
-    return changed
+    return change_slots(found, slots)
 
 
 async def _hold(exchange: Exchange, inspection: Inspection, slots: list[Slot], body: bytes) -> None:

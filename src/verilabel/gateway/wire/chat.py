@@ -26,7 +26,7 @@ from verilabel.gateway.wire.openai_dialect import (
     describe_request,
     texts_of,
 )
-from verilabel.gateway.wire.parameters import most_tokens, positive
+from verilabel.gateway.wire.parameters import asked_schema, most_tokens, positive
 from verilabel.gateway.wire.texts import TextWalk
 
 _FIELD_OF_ROLE: dict[str, Field] = {
@@ -47,6 +47,23 @@ _SEEN_APART = NOT_TEXT_OF_REQUEST | {
 _DEFINITIONS = ("tools", "functions", "response_format")
 
 
+_CHECKED = frozenset(
+    {"n", "max_tokens", "max_completion_tokens", "tools", "functions", "response_format", "prediction"}
+)
+_INSIDE = frozenset({str, list, dict})
+_PLAIN_TURN = {"role", "content"}
+
+
+def _is_plain_turn(message: Any) -> bool:
+    """True for a turn that is a role and a text and nothing else, as most are."""
+    return (
+        type(message) is dict
+        and message.keys() == _PLAIN_TURN
+        and type(message["role"]) is str
+        and type(message["content"]) is str
+    )
+
+
 class ChatDialect(OpenAIDialect):
     """OpenAI's chat completions, with what other servers of that API add (reasoning, part lists in replies)."""
 
@@ -57,6 +74,13 @@ class ChatDialect(OpenAIDialect):
     def check(self, body: dict[str, Any]) -> Refusal | None:
         """What keeps a decoded request from being one, with the place."""
         messages = body.get("messages")
+        if (
+            type(messages) is list
+            and messages
+            and body.keys().isdisjoint(_CHECKED)
+            and all(_is_plain_turn(message) for message in messages)
+        ):
+            return refuse(check_shared(body))
         if not isinstance(messages, list) or not messages:
             return refuse(check_shared(body) or ("$.messages", "must be a list of at least one message"))
         return refuse(
@@ -82,6 +106,9 @@ class ChatDialect(OpenAIDialect):
         for message in body["messages"]:
             role = message["role"]
             walk.turn_to(role)
+            if _is_plain_turn(message):
+                walk.see_plain(message, "content", _FIELD_OF_ROLE.get(role, "content"))
+                continue
             walk.see_members(message, _FIELD_OF_ROLE.get(role, "content"))
             if message.get("name") and role not in _NAMED_TOOLS:
                 walk.see(message, "name", _FIELD_OF_ROLE.get(role, "content"))
@@ -92,8 +119,9 @@ class ChatDialect(OpenAIDialect):
         for name in _DEFINITIONS:
             if body.get(name) is not None:
                 walk.see(body, name, "tool_definition")
-        walk.turn_to("user")
-        walk.see_members(body, "content", but=_SEEN_APART)
+        if any(value.__class__ in _INSIDE and name not in _SEEN_APART for name, value in body.items()):
+            walk.turn_to("user")
+            walk.see_members(body, "content", but=_SEEN_APART)
         return walk.slots
 
     def output_limit(self, body: dict[str, Any]) -> int | None:
@@ -114,6 +142,7 @@ class ChatDialect(OpenAIDialect):
                 for message in messages
                 if message["role"] in ("system", "developer")
             ),
+            schema=asked_schema(body.get("response_format")),
         )
 
     def set_system_prompt(self, body: dict[str, Any], text: str) -> None:

@@ -41,7 +41,8 @@ class OpenFilter(Protocol):
 
 
 class Passage(NamedTuple):
-    """Text of a stream that has passed its filter, in the order it will be sent.
+    """Text of a stream that has passed its filter, in the order it will be sent. Where a filter has a method
+    `take_guarded`, it is what that gives: the text as the guards left it, before values were put back into it.
 
     `number` tells the texts of one field and choice apart (tool calls, blocks), which may come interleaved: how many
     had been opened before this one. `is_last` is True once for each text.
@@ -128,7 +129,8 @@ class ClientDialect(Protocol):
 
     def describe(self, body: dict[str, Any]) -> dict[str, Any]:
         """What conditions may ask of a request: `model`, `stream`, `media`, `tools` (names), `turns`, `system`
-        (text), `params` (sampling parameters by the names a label's scope uses), `end_user`."""
+        (text), `params` (sampling parameters by the names a label's scope uses), `end_user`, `schema` (the JSON
+        schema that the answer is to fit, `{}` for any JSON, or None)."""
         ...
 
     def set_system_prompt(self, body: dict[str, Any], text: str) -> None:

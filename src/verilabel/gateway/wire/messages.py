@@ -20,6 +20,7 @@ from verilabel.gateway.wire.interface import OpenFilter, Slot, StreamRewriter
 from verilabel.gateway.wire.messages_stream import MessagesRewriter, add_usage
 from verilabel.gateway.wire.openai_dialect import NOT_TEXT_OF_REQUEST, texts_of
 from verilabel.gateway.wire.parameters import (
+    asked_schema,
     count_media_in,
     first_text,
     most_tokens,
@@ -128,6 +129,7 @@ class MessagesDialect:
             "system": texts_of(body.get("system")),
             "params": sampling_parameters(body, _SAMPLING),
             "end_user": first_text(metadata.get("user_id") if isinstance(metadata, dict) else None),
+            "schema": asked_schema((body.get("output_config") or {}).get("format") or body.get("output_format")),
         }
 
     def set_system_prompt(self, body: dict[str, Any], text: str) -> None:

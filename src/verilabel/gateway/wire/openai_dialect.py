@@ -60,6 +60,24 @@ NOT_TEXT_OF_REQUEST = frozenset(
 NOT_TEXT_OF_CHOICE = frozenset({"index", "finish_reason", "logprobs", "token_ids"})
 
 
+_PLAIN_CHOICE = NOT_TEXT_OF_CHOICE | {"message"}
+_PLAIN_ANSWER = frozenset({"role", "content", "refusal"})
+_OPAQUE_OF_REPLY = ("id", "object", "model", "system_fingerprint", "service_tier")
+_PLAIN_REPLY = frozenset({*_OPAQUE_OF_REPLY, "choices", "created", "usage"})
+_SCALARS = frozenset({str, type(None)})
+
+
+def _is_plain_answer(message: Any) -> bool:
+    """True for an answer that is a role and a text and nothing else, as most are."""
+    return (
+        type(message) is dict
+        and message.keys() <= _PLAIN_ANSWER
+        and type(message.get("role")) is str
+        and type(message.get("content")) is str
+        and message.get("refusal") is None
+    )
+
+
 class OpenAIDialect:
     """The parts of `interface.ClientDialect` that OpenAI's APIs share."""
 
@@ -81,7 +99,15 @@ class OpenAIDialect:
             for position, choice in enumerate(choices):
                 index = choice.get("index")
                 walk.turn_to("assistant", index if type(index) is int else position)
-                walk.see_members(choice, "content", but=NOT_TEXT_OF_CHOICE)
+                message = choice.get("message")
+                if choice.keys() <= _PLAIN_CHOICE and _is_plain_answer(message):
+                    walk.see_plain(message, "content", "content")
+                else:
+                    walk.see_members(choice, "content", but=NOT_TEXT_OF_CHOICE)
+            if reply.keys() <= _PLAIN_REPLY and all(
+                type(reply.get(name)) in _SCALARS for name in _OPAQUE_OF_REPLY
+            ):
+                return walk.slots
         walk.turn_to("assistant")
         walk.see_members(reply, "content", but=frozenset(but))
         return walk.slots
@@ -124,7 +150,13 @@ class OpenAIDialect:
 
 
 def describe_request(
-    body: dict[str, Any], *, media: int, tools: Any, turns: int, system: str
+    body: dict[str, Any],
+    *,
+    media: int,
+    tools: Any,
+    turns: int,
+    system: str,
+    schema: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What conditions may ask of a request to an API of OpenAI."""
     return {
@@ -136,6 +168,7 @@ def describe_request(
         "system": system,
         "params": sampling_parameters(body, SAMPLING),
         "end_user": first_text(body.get("safety_identifier"), body.get("user")),
+        "schema": schema,
     }
 
 
@@ -145,4 +178,6 @@ def texts_of(content: Any) -> str:
         return content
     if not isinstance(content, list):
         return ""
-    return "\n".join(part["text"] for part in content if isinstance(part, dict) and "text" in part)
+    return "\n".join(
+        part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str)
+    )

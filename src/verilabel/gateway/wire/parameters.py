@@ -91,6 +91,18 @@ def names_of_tools(tools: Any) -> list[str]:
     return names
 
 
+def asked_schema(form: Any) -> dict[str, Any] | None:
+    """The JSON schema that a request wants its answer to fit, from the member that says the answer's format.
+
+    `{}`, which all JSON fits, where JSON is asked for without a schema; None where it is not asked for.
+    """
+    if not isinstance(form, dict) or form.get("type") not in ("json_schema", "json_object"):
+        return None
+    holder = form.get("json_schema", form)
+    schema = holder.get("schema") if isinstance(holder, dict) else None
+    return schema if isinstance(schema, dict) else {}
+
+
 def first_text(*values: Any) -> str | None:
     """The first of the values that is a text."""
     return next((value for value in values if isinstance(value, str) and value), None)

@@ -24,7 +24,7 @@ from verilabel.gateway.wire.openai_dialect import (
     describe_request,
     texts_of,
 )
-from verilabel.gateway.wire.parameters import count_media_in, most_tokens
+from verilabel.gateway.wire.parameters import asked_schema, count_media_in, most_tokens
 from verilabel.gateway.wire.refusals import responses_events
 from verilabel.gateway.wire.responses_stream import ResponsesRewriter, see_response
 from verilabel.gateway.wire.texts import TextWalk
@@ -118,6 +118,7 @@ class ResponsesDialect(OpenAIDialect):
             tools=body.get("tools"),
             turns=sum(item.get("role") == "user" for item in items) if items else 1,
             system="\n".join(text for text in system if text),
+            schema=asked_schema((body.get("text") or {}).get("format")),
         )
         reasoning = body.get("reasoning")
         if isinstance(reasoning, dict) and isinstance(reasoning.get("effort"), str):

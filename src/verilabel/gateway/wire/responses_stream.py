@@ -251,7 +251,7 @@ class ResponsesRewriter(EventRewriter):
         if part_known is None:
             return self._filter_whole([slot])
         self._finish_parts(out, [part_known])
-        if part_known.filter is None:
+        if part_known.filter is None and not self._keeps_passages:
             return False
         released = "".join(part_known.released)
         is_changed = released != slot.text

@@ -12,7 +12,7 @@ filtered as a whole, by itself.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from verilabel.detectors.spans.interface import SpanFilter
@@ -70,7 +70,17 @@ _DONE = Event(None, b"[DONE]", True)
 class TextPart:
     """One text that comes in parts: `key` names it in its stream, `path` leads to it inside a delta."""
 
-    __slots__ = ("choice", "field", "filter", "is_finished", "key", "number", "path", "released")
+    __slots__ = (
+        "choice",
+        "field",
+        "filter",
+        "is_finished",
+        "key",
+        "number",
+        "path",
+        "released",
+        "take_guarded",
+    )
 
     def __init__(
         self, key: Hashable, field: Field, choice: int, path: Path, opened: SpanFilter | None, number: int
@@ -83,6 +93,7 @@ class TextPart:
         self.number = number
         self.is_finished = False
         self.released: list[str] = []
+        self.take_guarded: Callable[[], str] | None = getattr(opened, "take_guarded", None)
 
 
 class EventRewriter(ABC):
@@ -322,8 +333,9 @@ class EventRewriter(ABC):
 
     def _note_release(self, part: TextPart, text: str, *, is_last: bool) -> None:
         if self._keeps_passages:
-            self._passages.append(Passage(part.field, part.choice, text, is_last, part.number))
-        if self.keeps_released and part.filter is not None:
+            guarded = text if part.take_guarded is None else part.take_guarded()
+            self._passages.append(Passage(part.field, part.choice, guarded, is_last, part.number))
+        if self.keeps_released and (part.filter is not None or self._keeps_passages):
             self._released_chars += len(text)
             if self._released_chars > RELEASED_LIMIT:
                 raise MalformedStream(f"the upstream's stream has more than {RELEASED_LIMIT} characters")
@@ -362,7 +374,7 @@ class EventRewriter(ABC):
         for slot in slots:
             if self.stopped:
                 return True
-            text = slot.text
+            text = guarded = slot.text
             opened, number = self._open(slot.field, slot.choice, slot.is_plain)
             if opened is not None:
                 released = opened.feed(text)
@@ -372,11 +384,13 @@ class EventRewriter(ABC):
                     self.stopped = True
                 if opened.matches:
                     self._keep_filter(slot.field, slot.choice, opened)
+                take_guarded: Callable[[], str] | None = getattr(opened, "take_guarded", None)
+                guarded = released if take_guarded is None else take_guarded()
                 if released != text:
-                    slot.container[slot.key] = text = released
+                    slot.container[slot.key] = released
                     is_changed = True
             if self._keeps_passages:
-                self._passages.append(Passage(slot.field, slot.choice, text, True, number))
+                self._passages.append(Passage(slot.field, slot.choice, guarded, True, number))
         return is_changed
 
     # forms

@@ -16,6 +16,8 @@ Path = tuple[str | int, ...]
 """Keys and list positions from the object that the walk began with; elements with an `index` count by it."""
 
 DEPTH_LIMIT = 64
+LEAST_NUMBER = 1000
+"""Numbers of arguments that are an object are texts from here on, as they are in arguments that are JSON source."""
 
 OPAQUE_MEMBERS = frozenset(
     {
@@ -142,6 +144,23 @@ class NameOf:
         self._name = name
 
 
+class NumberOf:
+    """A number as a place where a text stands: a card's is one, too. Setting it puts a text there."""
+
+    __slots__ = ("_container", "_key")
+
+    def __init__(self, container: Any, key: Any) -> None:
+        self._container = container
+        self._key = key
+
+    def __getitem__(self, _key: Any) -> str:
+        value = self._container[self._key]
+        return value if type(value) is str else repr(value)
+
+    def __setitem__(self, _key: Any, text: str) -> None:
+        self._container[self._key] = text
+
+
 class TextWalk:
     """Collects the texts of parts of a body. `paths`, where asked for, runs beside `slots`."""
 
@@ -158,6 +177,11 @@ class TextWalk:
         """What follows has another role or choice."""
         self._role = role
         self._choice = choice
+
+    def see_plain(self, node: dict[str, Any], name: str, field: Field) -> None:
+        """Take a member that is known to be a text, where nothing else in the object can hold one."""
+        if node[name]:
+            self.slots.append(Slot(node, name, field, self._role, self._choice))
 
     def see(self, container: Any, key: Any, field: Field, path: Path = ()) -> None:
         """Look at one member: a text, or whatever texts are inside it. Raises LimitExceeded for endless nesting."""
@@ -189,7 +213,7 @@ class TextWalk:
                 self._see_inside(name, value, _field_of_member(name, field), (*path, name))
 
     def see_anything(self, node: Any, field: Field, path: Path) -> None:
-        """Look at JSON of no known form: every string is a text, and so is every name of a member.
+        """Look at JSON of no known form: every string is a text, every name of a member, and numbers of arguments.
 
         Their paths end in an empty name, which is the name of nothing that comes in parts.
         """
@@ -236,6 +260,9 @@ class TextWalk:
         if type(value) is str:
             if value:
                 self._add(container, key, field, (*path, key, ""), is_plain=True)
+        elif type(value) is int or type(value) is float:
+            if field == "tool_arguments" and not -LEAST_NUMBER < value < LEAST_NUMBER:
+                self._add(NumberOf(container, key), key, field, (*path, key, ""), is_plain=True)
         else:
             self.see_anything(value, field, (*path, key))
 

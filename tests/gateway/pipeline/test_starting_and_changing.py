@@ -1,7 +1,9 @@
-"""Changes that a running gateway cannot follow: they are refused as a whole, and said, until it is started again."""
+"""What only a start can do: changes that a running gateway refuses, and a start that fails with a status."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from servers.gateway_server import RunningGateway, gateway_process, write_gatewa
 from servers.upstream import upstream_server
 from verilabel.errors import UsageError
 from verilabel.gateway.policy.document import AuditSettings, Gateway
-from verilabel.gateway.server import check_restart_words
+from verilabel.gateway.server import NOT_STARTED, check_restart_words
 
 HELLO = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
 BLOCKING: dict[str, Any] = {
@@ -43,6 +45,17 @@ def test_keys_that_are_asked_for_later_are_not_taken_for_being_in_force(tmp_path
         write_gateway(tmp_path, upstream.base_url, policy=BLOCKING)
         assert _reloads(gateway, "ok")
         assert 403 == gateway.ask(body=HELLO)[0]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_gateway_that_cannot_open_what_it_needs_ends_with_a_status(tmp_path: Path, workers: str) -> None:
+    upstream = {"id": "main", "base_url": "http://127.0.0.1:9/v1", "key_env": "VERILABEL_NO_SUCH_KEY"}
+    config = write_gateway(tmp_path, "", upstreams=[upstream])
+    command = [sys.executable, "-m", "verilabel", "gateway", "--config", str(config), "--port", "0"]
+    ended = subprocess.run(
+        [*command, "--workers", workers], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (NOT_STARTED, True) == (ended.returncode, "VERILABEL_NO_SUCH_KEY" in ended.stderr)
 
 
 def test_each_change_names_its_word() -> None:
