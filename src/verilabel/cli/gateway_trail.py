@@ -73,9 +73,15 @@ def _print_record(record: RecordLine, *, as_json: bool) -> None:
 
         print(encode(record).decode("utf-8"))
     else:
-        moment = datetime.fromtimestamp(record.at_us / 1e6, UTC)
         findings = ", ".join(f"{f.guard}/{f.rule} {f.action}" for f in record.findings)
         words = (record.event, record.outcome, str(record.status or ""), record.code or "", findings)
-        said = [f"{moment:%Y-%m-%dT%H:%M:%S}Z", record.id, record.key, record.route, *filter(None, words)]
+        said = [_moment(record.at_us), record.id, record.key, record.route, *filter(None, words)]
         print("  ".join(plain(word) for word in said))
     sys.stdout.flush()
+
+
+def _moment(at_us: int) -> str:
+    try:
+        return f"{datetime.fromtimestamp(at_us / 1e6, UTC):%Y-%m-%dT%H:%M:%S}Z"
+    except (ValueError, OverflowError, OSError):
+        return "no such time"

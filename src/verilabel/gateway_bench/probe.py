@@ -11,11 +11,13 @@ import select
 import socket
 import sys
 import time
+from collections.abc import Callable
 
 import msgspec
 
 EVERY_S = 0.001
 TIMEOUT_S = 120.0
+MAX_UNANSWERED = 100
 
 
 class Probed(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,20 +29,35 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True):
     unanswered: int
 
 
-def probe(host: str, port: int, path: str, *, stop_at: float = float("inf")) -> Probed:
-    """Ask until a line comes in on standard input, or until the time."""
+def probe(
+    host: str,
+    port: int,
+    path: str,
+    *,
+    begin: Callable[[], None] = lambda: None,
+    stop_at: float = float("inf"),
+) -> Probed:
+    """Ask until a line comes in on standard input, or until the time; at least once after `begin` was called.
+
+    `begin` is called when the first question, which does not count, was answered.
+    """
     request = f"GET {path} HTTP/1.1\r\nhost: {host}:{port}\r\n\r\n".encode()
     delays: list[float] = []
     unanswered = 0
     connection = _connect(host, port)
+    connection.sendall(request)
+    _read_reply(connection)
+    begin()
     due = time.perf_counter()
-    while time.perf_counter() < stop_at and not select.select([sys.stdin], [], [], 0)[0]:
+    while not delays or (time.perf_counter() < stop_at and not select.select([sys.stdin], [], [], 0)[0]):
         try:
             connection.sendall(request)
             _read_reply(connection)
             delays.append(1000 * (time.perf_counter() - due))
         except (OSError, ValueError):
             unanswered += 1
+            if unanswered > MAX_UNANSWERED:
+                break
             connection.close()
             connection = _connect(host, port)
         now = time.perf_counter()
@@ -86,8 +103,8 @@ def _some(connection: socket.socket) -> bytes:
 
 def main() -> None:
     """Probe as the arguments say."""
-    print("ready", flush=True)
-    found = probe(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    host, port, path = sys.argv[1:4]
+    found = probe(host, int(port), path, begin=lambda: print("ready", flush=True))
     print(msgspec.json.encode(found).decode(), flush=True)
 
 

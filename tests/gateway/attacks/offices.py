@@ -19,6 +19,12 @@ def make_key(folder: Path, name: str, role: str = "user", *options: str, user: s
     return str(json.loads(made.stdout)["token"])
 
 
+def end_key(folder: Path, key: str) -> None:
+    """Revoke a key."""
+    command = [sys.executable, "-m", "verilabel", "gateway", "keys", "revoke", key]
+    subprocess.run([*command, "--store", str(folder / "gateway.db")], check=True, capture_output=True)
+
+
 def bearer(token: str) -> dict[str, str]:
     """The header that carries a key."""
     return {"authorization": f"Bearer {token}"}
@@ -50,3 +56,8 @@ class Office:
         """What the approver is shown of an approval."""
         path = f"/verilabel/api/approvals/{approval}"
         return str(json.loads(self.gateway.ask(path, headers=self.approver, method="GET")[2])["summary"])
+
+    def pending(self) -> list[dict[str, Any]]:
+        """What waits."""
+        path = "/verilabel/api/approvals?state=pending"
+        return list(json.loads(self.gateway.ask(path, headers=self.approver, method="GET")[2])["approvals"])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from gateway.attacks.offices import Office, make_key
+from gateway.attacks.offices import Office, bearer, end_key, make_key
 from servers.gateway_server import gateway_process, write_gateway
 from servers.upstream import Upstream, upstream_server
 
@@ -113,3 +114,28 @@ def test_a_held_reply_shows_the_approver_pseudonyms_and_the_tool_that_is_called(
     assert 200 == office.approve(approval)[0]
     got = office.gateway.ask(body=body, headers={**headers, "x-verilabel-approval": approval})
     assert (200, True) == (got[0], b"me@example.com" in got[2])
+
+
+def test_a_key_that_ends_while_its_request_waits_gets_no_answer_by_the_approval(
+    office: Office, upstream: Upstream
+) -> None:
+    folder = office.gateway.folder
+    leaver = bearer(make_key(folder, "leaver"))
+    while 401 == office.gateway.ask("/verilabel/api/me", headers=leaver, method="GET")[0]:
+        pass
+    key = json.loads(office.gateway.ask("/verilabel/api/me", headers=leaver, method="GET")[2])["id"]
+    got: list[int] = []
+    text = "the last wire transfer"
+    body = {"model": "m", "messages": [{"role": "user", "content": text}]}
+    waiting = threading.Thread(
+        target=lambda: got.append(office.gateway.ask(body=body, headers={**leaver, "x-verilabel-wait": "hold"})[0])
+    )
+    waiting.start()
+    while not (held := [each for each in office.pending() if text in each["summary"]]):
+        pass
+    end_key(folder, key)
+    while 200 == office.gateway.ask("/verilabel/api/me", headers=leaver, method="GET")[0]:
+        pass
+    assert 200 == office.approve(held[0]["id"])[0]
+    waiting.join(20)
+    assert ([401], []) == (got, upstream.requests)

@@ -106,6 +106,7 @@ STREAMS: dict[str, tuple[Answer, str]] = {
         streamed(HELLO + _event(json.dumps({"choices": [], "x": ["a"] * 20_000}).encode())),
         "upstream_malformed",
     ),
+    "a last word without the end": (streamed(HELLO + chunk("", "stop")), "upstream_connection"),
     "no end": (streamed(HELLO), "upstream_connection"),
     "half an event": (streamed(HELLO + b'data: {"id": "x'), "upstream_malformed"),
     "a name that is none": (streamed(HELLO + b"event: a b\x00\ndata: {}\n\n" + DONE), "upstream_malformed"),

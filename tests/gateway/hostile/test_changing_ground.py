@@ -20,6 +20,7 @@ from gateway.hostile.waiting import until
 from servers.gateway_server import RunningGateway, gateway_process, write_gateway
 from servers.upstream import Upstream, upstream_server
 from verilabel.errors import VerilabelError
+from verilabel.gateway.assembling import assemble
 from verilabel.gateway.policy.reading import load_gateway
 
 SAID = "Our bluebird and our greyhound are here."
@@ -75,7 +76,9 @@ BROKEN: dict[str, dict[str, Any]] = {
     "one id twice": {"guards": [{"id": "a", "use": "pii"}, {"id": "a", "use": "secrets"}]},
     "a condition that is none": {"rules": [{"id": "a", "when": "request.model ==", "action": "block"}]},
     "a pattern that RE2 cannot run": {
-        "guards": [{"id": "a", "use": "regex", "settings": {"patterns": [{"id": "x", "pattern": "(?=a)b"}]}}]
+        "guards": [
+            {"id": "a", "use": "patterns", "settings": {"patterns": [{"id": "x", "pattern": "(?=a)b"}]}}
+        ]
     },
     "a limit of nothing": {"limits": [{"id": "a", "requests": "0/min"}]},
     "two quantities in one limit": {"limits": [{"id": "a", "requests": "5/min", "tokens": "5/min"}]},
@@ -91,11 +94,11 @@ BROKEN: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_policy_that_cannot_hold_is_refused_with_its_place(tmp_path: Path, name: str) -> None:
+async def test_a_policy_that_cannot_hold_is_refused_with_its_place(tmp_path: Path, name: str) -> None:
     config = write_gateway(tmp_path, "http://127.0.0.1:9/v1", policy=BROKEN[name])
     with pytest.raises(VerilabelError) as refused:
-        load_gateway(config)
-    assert "policy.yaml" in str(refused.value.where)
+        await assemble(load_gateway(config))
+    assert "policy.yaml" in str(refused.value.where) or "guard a" in str(refused.value.where)
 
 
 def test_a_policy_that_cannot_hold_keeps_the_gateway_from_starting(tmp_path: Path) -> None:

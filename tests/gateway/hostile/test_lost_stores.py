@@ -150,6 +150,34 @@ def test_while_postgresql_is_gone_what_must_be_approved_does_not_pass(
         assert (403, "approval_pending") == _ask(gateway, "wire transfer of monday", headers=requester)
 
 
+def test_a_client_that_waits_for_people_is_told_when_they_cannot_be_asked(
+    upstream: Upstream, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    store = postgres.new_database()
+    config = write_gateway(
+        tmp_path, upstream.base_url, policy={**HOLDING, "approvals": {"hold_s": 5}}, auth="keys", store=store
+    )
+    requester = {
+        "authorization": f"Bearer {_make_key(store, 'requester', 'approver')}",
+        "x-verilabel-wait": "hold",
+    }
+    before = len(upstream.requests)
+    heard: list[tuple[int, dict[str, str], bytes]] = []
+    body = _body("wire transfer of friday", stream=True)
+    with gateway_process(config) as gateway:
+        waiting = threading.Thread(target=lambda: heard.append(gateway.ask(body=body, headers=requester)))
+        waiting.start()
+        listed = "/verilabel/api/approvals?state=pending"
+        assert until(lambda: b'"id"' in gateway.ask(listed, headers=requester, method="GET")[2])
+        postgres.stop()
+        try:
+            waiting.join(30)
+        finally:
+            postgres.start()
+    (status, _, data) = heard[0]
+    assert (200, True, before) == (status, b"lost" in data, len(upstream.requests))
+
+
 # --- the audit trail
 
 

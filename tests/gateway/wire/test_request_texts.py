@@ -606,6 +606,7 @@ def test_what_conditions_may_ask_of_a_request() -> None:
             "reasoning_effort": "low",
         },
         "end_user": SECRET,
+        "schema": SCHEMA,
     } == about
     about = MESSAGES.describe(MESSAGES_REQUEST)
     assert (2, ["f"], 2, {"temperature": "0", "max_tokens": 7}, SECRET) == tuple(

@@ -36,6 +36,7 @@ class StreamFilter:
         "_substitute",
         "_words",
         "_writer",
+        "is_finished",
         "matches",
         "stopped_by",
     )
@@ -52,6 +53,7 @@ class StreamFilter:
     ) -> None:
         self.matches: list[Match] = []
         self.stopped_by: Match | None = None
+        self.is_finished = False
         self._programs = programs
         self._labels = labels
         self._substitute = substitute
@@ -90,6 +92,7 @@ class StreamFilter:
 
     def finish(self) -> str:
         """The stream has ended: give out the rest."""
+        self.is_finished = True
         if self.stopped_by is not None:
             return ""
         rest = "" if self._reader is None else self._reader.finish()

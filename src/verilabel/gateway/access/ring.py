@@ -39,6 +39,7 @@ class CachedKeyRing:
         self._number = 0
         self._stale_at = 0.0
         self._renewing: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
 
     def find(self, token: str) -> Holder | None:
         """The holder of a token that is in force now, or None."""
@@ -76,6 +77,10 @@ class CachedKeyRing:
 
     async def renew(self) -> None:
         """See what changed, now: for whoever has just changed a key. Raises DatabaseLost."""
+        async with self._turn:  # of two answers the older may come last, and would put back what was revoked
+            await self._renew()
+
+    async def _renew(self) -> None:
         asked_at = time.monotonic()
         last = await self._store.last_change()
         if last < self._number:  # an older copy of the database was put in its place

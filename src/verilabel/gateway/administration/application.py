@@ -34,7 +34,7 @@ def application(services: Administration) -> Starlette:
         authority.require(request, *READERS)
         return answer({"state": services.state(), "open": await services.desk.queue.count_open()})
 
-    return Starlette(
+    served = Starlette(
         routes=[
             Route(f"{ROOT}/approvals", page.show_page),
             Route(f"{ROOT}/approvals.css", page.show_style),
@@ -55,6 +55,8 @@ def application(services: Administration) -> Starlette:
             HTTPException: _show_http,
         },
     )
+    served.router.redirect_slashes = False  # it would lead to whatever name the request gives
+    return served
 
 
 async def _show_http(_: Request, error: Exception) -> Response:

@@ -87,10 +87,11 @@ class ApprovalsApi:
         """`POST approvals/ID/decision {"verdict": "approve", "reason": "..."}`."""
         reader = self._authority.require(request, *READERS)
         body = await read_json(request, VoteBody)
-        decided = await self._desk.decide(
-            request.path_params["id"], by=reader, verdict=body.verdict, reason=body.reason
-        )
-        self._authority.record(f"approval_{body.verdict}", reader, approval=decided.id, code=decided.state)
+        with self._authority.recording(f"approval_{body.verdict}", reader) as told:
+            decided = await self._desk.decide(
+                request.path_params["id"], by=reader, verdict=body.verdict, reason=body.reason
+            )
+            told |= {"approval": decided.id, "code": decided.state}
         return answer(view_approval(decided, reader))
 
     async def follow(self, request: Request) -> Response:

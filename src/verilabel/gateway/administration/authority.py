@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -21,6 +23,7 @@ from verilabel.gateway.administration.services import Administration
 from verilabel.gateway.approvals.deciding import VoteRefused
 from verilabel.gateway.audit.record import AuditRecord
 from verilabel.models.endpoint import is_loopback
+from verilabel.records.canonical import parse_json
 from verilabel.registry.database import DatabaseLost
 from verilabel.serving import BodyRefused, read_body
 
@@ -78,20 +81,29 @@ class Authority:
         if origin is not None and urlsplit_netloc(origin) != given[0].lower():
             raise ApiRefusal(403, "origin", "a page of another address may not ask this service")
 
-    def record(self, event: str, holder: Holder, **given: Any) -> None:
-        """Tell the audit trail of an administrative event, where there is one."""
+    @contextmanager
+    def recording(self, event: str, holder: Holder) -> Iterator[dict[str, Any]]:
+        """Tell the audit trail, where there is one, of an event before it happens, and how it ended.
+
+        What the caller puts into the mapping stands in the second record. Raises AuditUnwritable where the first cannot
+        be written: then nothing happens.
+        """
+        event_id = f"adm_{secrets.token_hex(8)}"
+        told: dict[str, Any] = {}
+        self._record("begun", event_id, holder)
+        try:
+            yield told
+        except BaseException:
+            with suppress(VerilabelError):
+                self._record(f"{event}_failed", event_id, holder, outcome="refused")
+            raise
+        self._record(event, event_id, holder, outcome="answered", status=200, **told)
+
+    def _record(self, event: str, event_id: str, holder: Holder, **given: Any) -> None:
         if self._services.record is not None:
+            now_us = time.time_ns() // 1000
             self._services.record(
-                AuditRecord(
-                    event=event,
-                    id=f"adm_{secrets.token_hex(8)}",
-                    at_us=time.time_ns() // 1000,
-                    key=holder.id,
-                    user=holder.user,
-                    outcome="answered",
-                    status=200,
-                    **given,
-                )
+                AuditRecord(event=event, id=event_id, at_us=now_us, key=holder.id, user=holder.user, **given)
             )
 
     def _is_own(self, host: str) -> bool:
@@ -125,8 +137,9 @@ async def read_json(request: Request, kind: type[_T]) -> _T:
     except BodyRefused as refused:
         raise ApiRefusal(refused.status, "body", str(refused)) from None
     try:
-        return msgspec.json.decode(body, type=kind, strict=True)
-    except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
+        document = parse_json(body, where="the body", max_bytes=MAX_BODY_BYTES)
+        return msgspec.convert(document, type=kind, strict=True)
+    except (msgspec.ValidationError, LimitExceeded) as error:
         raise MalformedInput(f"the body cannot be read: {error}") from None
 
 

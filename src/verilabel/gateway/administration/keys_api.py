@@ -39,29 +39,33 @@ class KeysApi:
     async def create_key(self, request: Request) -> Response:
         """`POST keys {"name": "...", "role": "user", ...}`: the answer alone shows the token."""
         admin = self._authority.require(request, "admin")
-        made = await self._keys.create(await read_json(request, KeyWish), by=admin.user)
+        wish = await read_json(request, KeyWish)
+        with self._authority.recording("key_created", admin) as told:
+            made = await self._keys.create(wish, by=admin.user)
+            told["code"] = made.record.holder.id
         await self._ring.renew()
-        self._authority.record("key_created", admin, code=made.record.holder.id)
         return answer({"token": made.token, "key": view_key(made.record)}, 201)
 
     async def change_key(self, request: Request) -> Response:
         """`POST keys/ID/rotate|revoke|disable|enable`."""
         admin = self._authority.require(request, "admin")
         key_id, change = request.path_params["id"], request.path_params["change"]
+        if change not in ("rotate", "revoke", "disable", "enable"):
+            raise ApiRefusal(404, "unknown", "there is no such change")
         if change == "rotate":
             body = await read_json(request, RotateBody)
-            made = await self._keys.rotate(key_id, by=admin.user, grace_s=body.grace_s)
+            with self._authority.recording("key_rotated", admin) as told:
+                made = await self._keys.rotate(key_id, by=admin.user, grace_s=body.grace_s)
+                told["code"] = key_id
             await self._ring.renew()
-            self._authority.record("key_rotated", admin, code=key_id)
             return answer({"token": made.token, "key": view_key(made.record)}, 201)
-        record = await self._switch(key_id, change)
+        with self._authority.recording(f"key_{change}d", admin) as told:
+            record = await self._switch(key_id, change)
+            told["code"] = key_id
         await self._ring.renew()
-        self._authority.record(f"key_{change}d", admin, code=key_id)
         return answer({"key": view_key(record)})
 
     async def _switch(self, key_id: str, change: str) -> KeyRecord:
         if change == "revoke":
             return await self._keys.revoke(key_id)
-        if change in ("disable", "enable"):
-            return await self._keys.switch(key_id, disabled=change == "disable")
-        raise ApiRefusal(404, "unknown", "there is no such change")
+        return await self._keys.switch(key_id, disabled=change == "disable")

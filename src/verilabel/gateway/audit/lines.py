@@ -166,6 +166,16 @@ def torn_excess(text: bytes) -> int | None:
     return len(text) - place - SEAL_BYTES
 
 
+def files_of(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The files of a trail in the order of their names, and what bears such a name and is no file to be read.
+
+    A pipe or a device could keep a reader for ever.
+    """
+    named = sorted(folder.glob("*" + SUFFIX))
+    files = [path for path in named if path.is_file()]
+    return files, [path for path in named if path not in set(files)]
+
+
 def head_of(path: Path) -> Head:
     """How far a file went, from its last whole line, without checking anything. Raises OSError."""
     with path.open("rb") as file:

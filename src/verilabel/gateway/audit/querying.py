@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from verilabel.errors import MalformedInput, UsageError
-from verilabel.gateway.audit.lines import MAX_LINE_BYTES, SUFFIX, RecordLine, decode_line
+from verilabel.gateway.audit.lines import MAX_LINE_BYTES, RecordLine, decode_line, files_of
 
 FOLLOW_EVERY_S = 0.25
 
@@ -45,11 +45,12 @@ def find_records(folder: Path, query: Query) -> Iterator[RecordLine]:
 
     Raises UsageError where there are no audit files.
     """
-    if not any(folder.glob("*" + SUFFIX)):
+    files, others = files_of(folder)
+    if not files and not others:
         raise UsageError(
             "there is no audit trail here", where=str(folder), hint="the gateway's `audit: folder`"
         )
-    for path in sorted(folder.glob("*" + SUFFIX)):
+    for path in files:
         yield from _read_from(path, 0, query)[1]
 
 
@@ -57,7 +58,7 @@ def follow_records(folder: Path, query: Query, *, is_over: Callable[[], bool]) -
     """The records that there are and those that are written from now on, in new files too, until `is_over`."""
     places: dict[Path, int] = {}
     while not is_over():
-        for path in sorted(folder.glob("*" + SUFFIX)):
+        for path in files_of(folder)[0]:
             with suppress(FileNotFoundError):
                 place = places.get(path, 0)
                 if path.stat().st_size > place:

@@ -38,6 +38,7 @@ from verilabel.gateway.audit.lines import (
     Head,
     Header,
     encode,
+    files_of,
     head_of,
     seal_line,
 )
@@ -289,7 +290,7 @@ class AuditTrail:
         """How far all files of the folder but the open one went; with `changed_alone` those that went on since."""
         heads = []
         own = getattr(self, "_file", None)
-        for path in sorted(self.folder.glob("*" + SUFFIX)):
+        for path in files_of(self.folder)[0]:
             if own is not None and path == own.path:
                 continue
             with suppress(FileNotFoundError):

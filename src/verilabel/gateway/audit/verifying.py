@@ -26,7 +26,6 @@ from verilabel.evidence.note import open_note, parse_note
 from verilabel.gateway.audit.lines import (
     MAX_LINE_BYTES,
     START,
-    SUFFIX,
     CheckpointLine,
     Closed,
     ControlLine,
@@ -35,6 +34,7 @@ from verilabel.gateway.audit.lines import (
     Header,
     RecordLine,
     decode_line,
+    files_of,
     hash_line,
     torn_excess,
 )
@@ -134,12 +134,14 @@ def verify_trail(
     and not counted, and files from before it may be gone. `checkpoints` are notes that were kept elsewhere. Raises
     UsageError where there are no audit files, SealError and MalformedInput for a note in `checkpoints` that is none.
     """
-    paths = sorted(folder.glob("*" + SUFFIX))
-    if not folder.is_dir() or not (paths or checkpoints):
+    paths, others = files_of(folder)
+    if not folder.is_dir() or not (paths or others or checkpoints):
         raise UsageError(
             "there is no audit trail here", where=str(folder), hint="the gateway's `audit: folder`"
         )
     report = TrailReport()
+    for path in others:
+        report.object(path.name, 0, "this is no file that can be read")
     marks: dict[str, dict[int, Mark]] = {}
     successors: dict[str, str] = {}
     for mark in [*_marks_of_notes(checkpoints, keys), *_marks_of_files(paths, successors)]:
@@ -155,7 +157,7 @@ def verify_trail(
         else:
             report.counts.unfinished += len(check.begun)
     report.counts.unfinished += sum(map(len, carried.values()))
-    _check_missing(marks, {path.name for path in paths}, since, report)
+    _check_missing(marks, {path.name for path in (*paths, *others)}, since, report)
     return report
 
 
@@ -167,9 +169,13 @@ def _marks_of_notes(notes: Iterable[bytes], keys: Sequence[PublicKey]) -> Iterat
         where = f"checkpoint {number}"
         note = open_note(data, keys, where=where) if keys else parse_note(data, where=where)
         lines = note.text.split("\n")
-        if len(lines) != 6 or lines[0] != NOTE_TITLE or not lines[2].isdecimal():
+        if len(lines) != 6 or lines[0] != NOTE_TITLE or not _is_count(lines[2]):
             raise MalformedInput("not a checkpoint of an audit trail", where=where)
         yield Mark(lines[1], int(lines[2]), lines[3], where)
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 18
 
 
 def _marks_of_files(paths: Iterable[Path], successors: dict[str, str]) -> Iterator[Mark]:

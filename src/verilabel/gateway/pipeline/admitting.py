@@ -7,6 +7,7 @@ from verilabel.gateway.pipeline.exchange import Exchange
 from verilabel.gateway.pipeline.receiving import refuse
 from verilabel.gateway.pipeline.snapshot import RouteTarget
 from verilabel.gateway.pipeline.using import in_use
+from verilabel.gateway.verdicts import Refused
 
 
 def admit(exchange: Exchange) -> None:
@@ -30,14 +31,25 @@ def admit(exchange: Exchange) -> None:
             exchange.targets.append(target)
             exchange.standings[target.index] = standing
     if not exchange.targets:
-        exchange.admission = tuple(reasons)
-        raise refuse(
-            403,
-            "policy",
-            "label_not_admitted",
-            "no label admits this model here: " + "; ".join(reasons[:5]),
-            where="$.model",
-        )
+        raise _not_admitted(exchange, tuple(reasons))
+
+
+def admit_again(exchange: Exchange) -> None:
+    """Keep the targets that the labels still admit, after a request has waited. Raises Refused (403)."""
+    route = exchange.route
+    assert route is not None
+    standings = [exchange.plan.admission.standing(route.name, each.index) for each in exchange.targets]
+    reasons = tuple(dict.fromkeys(reason for standing in standings for reason in standing.reasons))
+    kept = [each for each, standing in zip(exchange.targets, standings, strict=True) if standing.admitted]
+    if not kept:
+        raise _not_admitted(exchange, reasons)
+    exchange.targets = kept
+
+
+def _not_admitted(exchange: Exchange, reasons: tuple[str, ...]) -> Refused:
+    exchange.admission = reasons
+    said = "no label admits this model here: " + "; ".join(reasons[:5])
+    return refuse(403, "policy", "label_not_admitted", said, where="$.model")
 
 
 def choose_standing(exchange: Exchange, target: RouteTarget) -> None:

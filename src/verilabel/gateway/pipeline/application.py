@@ -11,13 +11,14 @@ import msgspec
 from verilabel.gateway.pipeline.decoding import encode
 from verilabel.gateway.pipeline.exchange import Receive, Scope, Send
 from verilabel.gateway.pipeline.handling import serve
-from verilabel.gateway.pipeline.receiving import authenticate_headers, repeats_header
+from verilabel.gateway.pipeline.receiving import authenticate_headers, check_local_host, repeats_header
 from verilabel.gateway.pipeline.services import Services
 from verilabel.gateway.pipeline.snapshot import may_use
 from verilabel.gateway.telemetry.exposition import CONTENT_TYPE
 from verilabel.gateway.verdicts import Refusal, Refused
 from verilabel.gateway.wire.catalogue import DIALECTS
 from verilabel.gateway.wire.interface import ClientDialect
+from verilabel.models.endpoint import is_loopback
 
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 _JSON = b"application/json"
@@ -40,7 +41,12 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's request, or the lifespan."""
         if scope["type"] == "http":
-            dialect = DIALECTS.get(scope["path"])
+            path: str = scope["path"]
+            if b"%" in scope["raw_path"] and not path.startswith("/v1/models/"):
+                # no path here needs an escape, and whoever stands before the gateway may not see through it
+                await _refuse(send, None, 404, "not_found", "there is nothing here")
+                return
+            dialect = DIALECTS.get(path)
             if dialect is not None and self._services is not None:
                 pairs = scope["headers"]
                 headers = dict(pairs)
@@ -87,11 +93,22 @@ class Application:
             ready = not services.is_leaving
             await _send(send, 200 if ready else 503, encode({"status": "ready" if ready else "leaving"}))
         elif path == "/metrics" and services.snapshot.config.telemetry.metrics:
-            await _send(send, 200, await services.exposition.render(), CONTENT_TYPE.encode())
+            await _send_metrics(services, scope, send)
         elif path == "/v1/models" or path.startswith("/v1/models/"):
             await _send_models(services, scope, send)
         else:
             await _refuse(send, None, 404, "not_found", "there is nothing here")
+
+
+async def _send_metrics(services: Services, scope: Scope, send: Send) -> None:
+    """All metrics. On loopback they are shown under a loopback name alone, so that no web page reads them."""
+    try:
+        if is_loopback(services.snapshot.config.host):
+            check_local_host(dict(scope["headers"]))
+    except Refused:
+        await _refuse(send, None, 403, "not_local", "metrics are shown under a loopback name alone")
+        return
+    await _send(send, 200, await services.exposition.render(), CONTENT_TYPE.encode())
 
 
 async def _send_models(services: Services, scope: Scope, send: Send) -> None:

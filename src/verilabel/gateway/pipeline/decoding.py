@@ -10,6 +10,8 @@ import msgspec
 from verilabel.gateway.verdicts import Refusal, Refused
 
 MAX_DEPTH = 64
+MAX_VALUES = 100_000
+"""Values in a request's JSON: each is looked at by itself, whatever its size."""
 _decode = msgspec.json.Decoder().decode
 encode = msgspec.json.Encoder().encode
 """Compact JSON: what the guards saw is what is sent on, whatever the client's own bytes looked like."""
@@ -21,6 +23,8 @@ def decode_body(data: bytes) -> dict[str, Any]:
     A body that is exactly what encoding its value gives back cannot hold a key twice; only others are read again
     with every key looked at.
     """
+    if len(data) > 2 * MAX_VALUES and count_values(data, MAX_VALUES) > MAX_VALUES:
+        raise _refused("too_many_values", f"the JSON holds more than {MAX_VALUES} values")
     try:
         value = _decode(data)
     except RecursionError:
@@ -34,6 +38,21 @@ def decode_body(data: bytes) -> dict[str, Any]:
     if data.count(b"{") + data.count(b"[") > MAX_DEPTH:
         _check_depth(value)
     return value
+
+
+def count_values(data: bytes, limit: int) -> int:
+    """About how many values a JSON text holds, without decoding it; where it is beyond the limit, a bound from below.
+
+    Escapes are taken out, so that every quote left begins or ends a string, and what stands outside is counted.
+    """
+    if data.count(b",") + data.count(b"[") + data.count(b"{") <= limit:
+        return limit
+    plain = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    quotes = plain.count(b'"')
+    if quotes > 4 * limit:
+        return quotes // 4
+    outside = b"".join(plain.split(b'"')[::2])
+    return outside.count(b",") + outside.count(b"[") + outside.count(b"{")
 
 
 def _refuse_duplicates(data: bytes) -> None:

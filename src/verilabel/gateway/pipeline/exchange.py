@@ -43,6 +43,7 @@ class Exchange:
         "id",
         "input",
         "is_abandoned",
+        "is_large",
         "is_recorded",
         "label",
         "label_digest",
@@ -117,6 +118,7 @@ class Exchange:
         self.has_begun = False
         self.is_recorded = False
         self.is_abandoned = False
+        self.is_large = False
         self.response_started = False
 
     def describe(self) -> dict[str, Any]:

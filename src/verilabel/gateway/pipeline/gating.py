@@ -22,6 +22,7 @@ class _Growing:
     new: list[str] = field(default_factory=list)
     new_chars: int = 0
     whole: list[str] = field(default_factory=list)
+    has_ended: bool = False
 
 
 class Gate:
@@ -82,6 +83,7 @@ class Gate:
         growing = self._texts.get(place)
         if growing is None:
             growing = self._texts[place] = _Growing()
+        growing.has_ended = passage.is_last
         if passage.text:
             growing.new.append(passage.text)
             growing.new_chars += len(passage.text)
@@ -111,6 +113,8 @@ class Gate:
             growing.new.clear()
             growing.new_chars = 0
         self._new_chars = 0
+        # a stream may have any number of texts, one after the other
+        self._texts = {place: growing for place, growing in self._texts.items() if not growing.has_ended}
         await self._inspection.judge(texts, self._about)
         self.stopped = self._inspection.worst >= Action.HOLD
 

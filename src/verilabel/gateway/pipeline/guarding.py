@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from verilabel.gateway.guards.interface import Conversation
+from verilabel.gateway.pipeline.aside import run_aside
 from verilabel.gateway.pipeline.exchange import Exchange
 from verilabel.gateway.pipeline.gating import change_slots
 from verilabel.gateway.pipeline.inspection import Inspection, slots_as_texts
@@ -31,7 +32,8 @@ async def guard_request(exchange: Exchange) -> None:
     if not plan.input.looks:
         _refuse_if_blocked(exchange, inspection)
         return
-    slots = exchange.dialect.input_slots(exchange.body)
+    find = exchange.dialect.input_slots
+    slots = await run_aside(find, exchange.body) if exchange.is_large else find(exchange.body)
     if plan.input.enforced is not None and plan.input.enforced.is_reversible:
         _open_vault(exchange, inspection)
     await inspection.redact_slots(slots)
@@ -155,7 +157,7 @@ def conversation(exchange: Exchange) -> Conversation:
 
 async def _judge_slots(exchange: Exchange, inspection: Inspection, slots: list[Slot]) -> None:
     """Passage guards on the request; what they redact is replaced in its slot."""
-    about = conversation(exchange)
+    about = await run_aside(conversation, exchange) if exchange.is_large else conversation(exchange)
     found = await inspection.judge(slots_as_texts(slots), about)
     if not found:
         return

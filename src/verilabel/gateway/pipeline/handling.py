@@ -9,7 +9,7 @@ from typing import Any
 
 from verilabel.errors import LimitExceeded, VerilabelError
 from verilabel.gateway.audit.trail import AuditUnwritable
-from verilabel.gateway.pipeline.admitting import admit, choose_standing
+from verilabel.gateway.pipeline.admitting import admit, admit_again, choose_standing
 from verilabel.gateway.pipeline.answering import begin_stream, end_stream, send_refusal, send_whole
 from verilabel.gateway.pipeline.asking import ask
 from verilabel.gateway.pipeline.counting import count_audit_lost
@@ -141,6 +141,7 @@ async def _wait_for_people(exchange: Exchange, send: Send) -> None:
     else:
         await wait_for_decision(exchange, approval, None)
     exchange.outcome = "failed"
+    admit_again(exchange)
 
 
 async def _deliver(exchange: Exchange, send: Send, held: HeldReply) -> None:

@@ -13,7 +13,7 @@ import msgspec
 from verilabel.gateway.approvals.interface import Approval, HeldAction
 from verilabel.gateway.pipeline.exchange import Exchange
 from verilabel.gateway.pipeline.inspection import Inspection
-from verilabel.gateway.pipeline.receiving import refuse
+from verilabel.gateway.pipeline.receiving import authenticate, refuse
 from verilabel.gateway.pipeline.showing import show_reply, show_request
 from verilabel.gateway.verdicts import Refused
 
@@ -151,7 +151,7 @@ def pending(exchange: Exchange, approval: Approval) -> Refused:
 async def wait_for_decision(exchange: Exchange, approval: Approval, keep_alive: object) -> Approval:
     """Wait for people, at most as long as the policy says; `keep_alive` is called every ten seconds.
 
-    Raises Refused where it was denied, expired, or nobody decided.
+    Raises Refused where it was denied, expired, nobody decided, or the key is no longer in force.
     """
     left = float(exchange.plan.policy.approvals.hold_s)
     while approval.state == "pending" and left > 0:
@@ -165,6 +165,7 @@ async def wait_for_decision(exchange: Exchange, approval: Approval, keep_alive: 
     exchange.approval = approval
     if approval.state == "pending":
         raise pending(exchange, approval)
+    authenticate(exchange)  # the key may have ended while people thought about it
     if approval.state != "approved" or await exchange.services.queue.consume(approval.action.subject) is None:
         raise _not_approved(approval)
     return approval

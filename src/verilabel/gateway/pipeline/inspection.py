@@ -104,18 +104,24 @@ class Inspection:
         for match in matches:
             counts[match.rule] = counts.get(match.rule, 0) + 1
         for index, count in counts.items():
-            each = plan.actions[index]
-            finding = Finding(
-                guard=each.guard.id,
-                rule=each.rule,
-                action=each.action.word,
-                field=field,
-                direction=self.chain.direction,
-                choice=choice,
-                count=count,
-                shadow=shadow,
-            )
-            self.note(finding, each.action)
+            self.note_count(plan, index, count, field, choice, shadow=shadow)
+
+    def note_count(
+        self, plan: SpanPlan, rule: int, count: int, field: Field, choice: int, *, shadow: bool
+    ) -> None:
+        """Note so many matches of one rule of a plan."""
+        each = plan.actions[rule]
+        finding = Finding(
+            guard=each.guard.id,
+            rule=each.rule,
+            action=each.action.word,
+            field=field,
+            direction=self.chain.direction,
+            choice=choice,
+            count=count,
+            shadow=shadow,
+        )
+        self.note(finding, each.action)
 
     async def redact_slots(self, slots: Sequence[Slot]) -> bool:
         """Redact every slot in place. True if a text changed. Long texts go part by part, with turns for others."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import MutableMapping
 from functools import lru_cache
@@ -10,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from verilabel.gateway.access.interface import NOBODY, Holder
+from verilabel.gateway.pipeline.aside import LARGE_BYTES, run_aside
 from verilabel.gateway.pipeline.counting import count_begun
 from verilabel.gateway.pipeline.decoding import decode_body
 from verilabel.gateway.pipeline.exchange import Exchange, Receive
@@ -17,6 +17,7 @@ from verilabel.gateway.pipeline.services import Services
 from verilabel.gateway.pipeline.snapshot import may_use
 from verilabel.gateway.pipeline.spanning import begin_span
 from verilabel.gateway.verdicts import Refusal, RefusalKind, Refused
+from verilabel.gateway.wire.interface import ClientDialect
 from verilabel.models.endpoint import is_loopback
 
 _ONCE = frozenset(
@@ -36,6 +37,21 @@ _ONCE = frozenset(
 
 LARGE_BYTES = 64 * 1024
 """Larger bodies are read in a thread, so that other requests have their turn meanwhile."""
+
+_CHOOSE_THE_MODEL = frozenset(
+    {
+        "models",
+        "model_list",
+        "fallbacks",
+        "context_window_fallbacks",
+        "content_policy_fallbacks",
+        "custom_llm_provider",
+        "api_base",
+        "api_key",
+        "base_url",
+    }
+)
+"""Members by which upstreams that are routers themselves are told of another model, or another place to ask."""
 
 
 class ClientGone(Exception):
@@ -159,14 +175,27 @@ async def read_request(exchange: Exchange, receive: Receive) -> bytes:
     return data
 
 
+def _decode_and_check(dialect: ClientDialect, data: bytes) -> tuple[dict[str, Any], Refusal | None]:
+    body = decode_body(data)
+    return body, dialect.check(body)
+
+
 async def understand(exchange: Exchange, data: bytes) -> None:
     """Decode the request, and find route and policy. Raises Refused (400, 403, 404)."""
     exchange.raw_digest = hashlib.sha256(data).hexdigest()
-    body = decode_body(data) if len(data) < LARGE_BYTES else await asyncio.to_thread(decode_body, data)
+    exchange.is_large = len(data) > LARGE_BYTES
+    if exchange.is_large:
+        body, objection = await run_aside(_decode_and_check, exchange.dialect, data)
+    else:
+        body, objection = _decode_and_check(exchange.dialect, data)
     exchange.body = body
-    objection = exchange.dialect.check(body)
     if objection is not None:
         raise Refused(objection)
+    if not _CHOOSE_THE_MODEL.isdisjoint(body):
+        # which model answers was decided by key, route and label: an upstream must not be asked to decide otherwise
+        name = min(_CHOOSE_THE_MODEL.intersection(body))
+        message = f"{name} is not taken: the gateway alone chooses the model"
+        raise refuse(400, "invalid_request", "member_refused", message, where=f"$.{name}")
     exchange.wants_stream = exchange.dialect.wants_stream(body)
     model = body["model"]
     holder = exchange.holder

@@ -12,6 +12,7 @@ from verilabel.gateway.verdicts import Action, Field
 from verilabel.gateway.wire.interface import MalformedStream
 
 MAX_TEXTS = 1 << 14
+SWEEP_AT = 1024
 """Texts of one stream; an honest one has a few, and a filter is kept for each."""
 
 
@@ -46,11 +47,13 @@ class StreamFilters:
         self._restore = restore
         self._keeps_guarded = keeps_guarded
         self._opened: list[Opened] = []
+        self._sweep_at = SWEEP_AT
+        self._counts: dict[tuple[SpanPlan, int, Field, int, bool], int] = {}
 
     def open(self, field: Field, choice: int, *, is_plain: bool = False) -> SpanFilter | None:
         """The filter for one text of a field of a choice; None where nothing looks at it. Raises MalformedStream."""
-        if len(self._opened) >= MAX_TEXTS:
-            raise MalformedStream(f"the upstream's stream has more than {MAX_TEXTS} texts")
+        if len(self._opened) >= self._sweep_at:
+            self._sweep()
         json_source = field == "tool_arguments" and not is_plain
         inspection = self._inspection
         chain = inspection.chain
@@ -76,13 +79,33 @@ class StreamFilters:
 
     def conclude(self) -> None:
         """Note the findings of all filters; to be called once, when the stream has ended."""
-        inspection = self._inspection
         for each in self._opened:
-            matches = each.filter.matches
-            if matches:
-                inspection.note_matches(each.plan, matches, each.field, each.choice, shadow=each.is_shadow)
-            if not each.is_shadow:
-                inspection.scanned[each.field] = inspection.scanned.get(each.field, 0) + each.filter.fed_chars
+            self._count(each)
+        inspection = self._inspection
+        for (plan, rule, field, choice, is_shadow), count in self._counts.items():
+            inspection.note_count(plan, rule, count, field, choice, shadow=is_shadow)
+
+    def _sweep(self) -> None:
+        """Let go of the filters of texts that have ended: a stream may have any number of them."""
+        left = []
+        for each in self._opened:
+            if getattr(each.filter, "is_finished", False) and each.filter.stopped_by is None:
+                self._count(each)
+            else:
+                left.append(each)
+        if len(left) >= MAX_TEXTS or len(self._counts) >= MAX_TEXTS:
+            raise MalformedStream(f"the upstream's stream has more than {MAX_TEXTS} texts")
+        self._opened = left
+        self._sweep_at = len(left) + SWEEP_AT
+
+    def _count(self, each: Opened) -> None:
+        counts = self._counts
+        for match in each.filter.matches:
+            key = (each.plan, match.rule, each.field, each.choice, each.is_shadow)
+            counts[key] = counts.get(key, 0) + 1
+        if not each.is_shadow:
+            scanned = self._inspection.scanned
+            scanned[each.field] = scanned.get(each.field, 0) + each.filter.fed_chars
 
     @property
     def stopping(self) -> Action:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 
 from verilabel.detectors.spans.interface import SpanFilter
 from verilabel.gateway.pipeline.answering import begin_stream, end_stream
+from verilabel.gateway.pipeline.aside import LARGE_BYTES, run_aside
 from verilabel.gateway.pipeline.asking import Answer
 from verilabel.gateway.pipeline.exchange import Exchange, Send
 from verilabel.gateway.pipeline.gating import Gate
@@ -83,7 +84,10 @@ class _Relay:
             await begin_stream(self._exchange, self._send)
         async for part in _in_pieces(reply):
             events = part if translator is None else translator.feed(part)
-            out = rewriter.feed(events)
+            if rewriter.held_bytes + len(events) > LARGE_BYTES:
+                out = await run_aside(rewriter.feed, events)
+            else:
+                out = rewriter.feed(events)
             if not self._observed and rewriter.events:
                 self._observe()
             if gate is not None:

@@ -8,8 +8,9 @@ import msgspec
 
 from verilabel.errors import LimitExceeded, MalformedInput
 from verilabel.gateway.pipeline.answering import send_whole
+from verilabel.gateway.pipeline.aside import LARGE_BYTES, run_aside
 from verilabel.gateway.pipeline.asking import Answer
-from verilabel.gateway.pipeline.decoding import encode
+from verilabel.gateway.pipeline.decoding import count_values, encode
 from verilabel.gateway.pipeline.exchange import Exchange, Send
 from verilabel.gateway.pipeline.gating import change_slots
 from verilabel.gateway.pipeline.guarding import blocked, conversation, output_mask
@@ -20,19 +21,24 @@ from verilabel.gateway.pipeline.scoping import observe
 from verilabel.gateway.verdicts import Action, Refused
 from verilabel.gateway.wire.interface import Slot
 
+MAX_REPLY_VALUES = 1_000_000
+"""Values in a reply's JSON; numbers of embeddings are not counted."""
 _decode = msgspec.json.Decoder().decode
 
 
 async def send_reply(exchange: Exchange, answer: Answer, send: Send) -> None:
     """Guard a whole reply and send it. Raises Refused, AuditUnwritable."""
-    reply = _read(exchange, answer)
+    is_large = len(answer.data) > LARGE_BYTES
+    reply = await run_aside(_read, exchange, answer) if is_large else _read(exchange, answer)
     dialect = exchange.dialect
     exchange.usage = dialect.usage(reply)
     exchange.served_model, exchange.fingerprint = dialect.served(reply)
     observe(exchange)
     chain = exchange.plan.output
     inspection = exchange.output = Inspection(chain, output_mask(exchange))
-    slots = _find_texts(exchange, reply) if chain.looks or exchange.vault is not None else []
+    slots: list[Slot] = []
+    if chain.looks or exchange.vault is not None:
+        slots = await run_aside(_find_texts, exchange, reply) if is_large else _find_texts(exchange, reply)
     changed = await inspection.redact_slots(slots)
     if chain.passages and inspection.worst < Action.BLOCK:
         changed |= await _judge(exchange, inspection, slots)
@@ -45,9 +51,10 @@ async def send_reply(exchange: Exchange, answer: Answer, send: Send) -> None:
         raise blocked(exchange, inspection)
     if exchange.vault is not None:
         for slot in slots:
-            slot.container[slot.key] = exchange.vault.restore(
-                slot.text, json_source=slot.field == "tool_arguments" and not slot.is_plain
-            )
+            text = slot.text
+            json_source = slot.field == "tool_arguments" and not slot.is_plain
+            if (restored := exchange.vault.restore(text, json_source=json_source)) != text:
+                slot.container[slot.key] = restored
     # what is sent is what was guarded, even where the upstream's own bytes could be read in another way
     body = encode(reply)
     if inspection.worst == Action.HOLD:
@@ -59,8 +66,12 @@ async def send_reply(exchange: Exchange, answer: Answer, send: Send) -> None:
 def _read(exchange: Exchange, answer: Answer) -> dict[str, Any]:
     if exchange.wants_stream:
         raise _malformed("the upstream was asked for a stream and answered otherwise")
+    data = answer.data
+    if len(data) > MAX_REPLY_VALUES and exchange.dialect.name != "embeddings":
+        if count_values(data, MAX_REPLY_VALUES) > MAX_REPLY_VALUES:
+            raise _malformed(f"the upstream's answer holds more than {MAX_REPLY_VALUES} values")
     try:
-        reply = _decode(answer.data)
+        reply = _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _malformed("the upstream's answer is not JSON") from None
     if not isinstance(reply, dict):
@@ -80,8 +91,8 @@ def _malformed(message: str) -> Refused:
 def _find_texts(exchange: Exchange, reply: dict[str, Any]) -> list[Slot]:
     try:
         return exchange.dialect.output_slots(reply)
-    except LimitExceeded:
-        raise _malformed("the upstream's answer is nested too deeply") from None
+    except LimitExceeded as error:
+        raise _malformed(f"the upstream's answer has {error.message}") from None
 
 
 async def _judge(exchange: Exchange, inspection: Inspection, slots: list[Slot]) -> bool:

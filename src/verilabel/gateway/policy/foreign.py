@@ -27,7 +27,9 @@ def lint_foreign(policy: Policy) -> Iterator[Remark]:
             yield mistake(f"{where}.use", f"{guard.use} runs code, which a pack may not", _BESIDE)
         yield from _lint_settings(guard.settings, f"{where}.settings")
     if policy.approvals.webhook is not None:
-        yield doubt("$.approvals.webhook", "the pack has notices of held actions sent to an address of its own")
+        yield doubt(
+            "$.approvals.webhook", "the pack has notices of held actions sent to an address of its own"
+        )
 
 
 _BESIDE = "put the policy into a file of your own beside the configuration, if that is what you want"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 from verilabel.gateway.verdicts import Usage
 from verilabel.gateway.wire.event_json import write_json
 from verilabel.gateway.wire.interface import MalformedStream, Slot
-from verilabel.gateway.wire.rewriting import STREAMED_MEMBERS, EventRewriter, TextPart
+from verilabel.gateway.wire.rewriting import PART_LIMIT, STREAMED_MEMBERS, EventRewriter, TextPart
 from verilabel.gateway.wire.sse import Event, write_event
-from verilabel.gateway.wire.texts import ECHO_MEMBERS, Path, TextWalk
+from verilabel.gateway.wire.texts import ECHO_MEMBERS, EVENT_TEXT_LIMIT, Path, TextWalk
 
 _OF_THE_STREAM = frozenset({"choices", "usage", "created", "prompt_token_ids", "prompt_logprobs"})
 _OF_A_CHOICE = frozenset({"index", "finish_reason", "logprobs", "token_ids"})
@@ -34,6 +35,8 @@ class ChoicesRewriter(EventRewriter):
             choices = []
         if not isinstance(choices, list):
             raise MalformedStream("the choices in an event of the upstream's stream are no list")
+        if len(choices) > PART_LIMIT:
+            raise MalformedStream("an event of the upstream's stream has too many choices")
         rest = self._texts_beside(body)
         is_alone = len(choices) == 1 and not body.get("usage")
         is_alone = is_alone and not any(path[-1] in STREAMED_MEMBERS for _, path in rest)
@@ -48,7 +51,7 @@ class ChoicesRewriter(EventRewriter):
 
     @staticmethod
     def _texts_beside(body: dict[str, Any]) -> list[Found]:
-        walk = TextWalk(keeps_paths=True)
+        walk = TextWalk(keeps_paths=True, limit=EVENT_TEXT_LIMIT)
         walk.see_members(body, "content", but=_OF_THE_STREAM)
         return list(zip(walk.slots, walk.paths, strict=True))
 
@@ -59,7 +62,7 @@ class ChoicesRewriter(EventRewriter):
         if type(index) is not int:
             raise MalformedStream("the index of a choice in the upstream's stream is no integer")
         ends = bool(choice.get("finish_reason"))
-        walk = TextWalk(choice=index, keeps_paths=True)
+        walk = TextWalk(choice=index, keeps_paths=True, limit=EVENT_TEXT_LIMIT)
         walk.see_members(choice, "content", but=_OF_A_CHOICE)
         found = list(zip(walk.slots, walk.paths, strict=True))
         place = ("choices", index)
@@ -98,19 +101,17 @@ class ChoicesRewriter(EventRewriter):
             return False
         path: Path = ("text",) if "text" in choice else ("delta", "content")
         key = ("choices", index, *path)
-        is_looked_at = self._find_part(key, "content", index, path).filter is not None or any(
-            part.filter is not None for part in self._parts_of(index)
-        )
+        self._find_part(key, "content", index, path)
+        is_looked_at = ("choices", index) in self._looked_at
         for name in echoes if is_looked_at else ():
             choice[name] = None
         return is_looked_at
 
     def _parts_of(self, index: int, *, but: set[Path] | frozenset[Path] = frozenset()) -> list[TextPart]:
-        return [
-            part
-            for key, part in self._parts.items()
-            if isinstance(key, tuple) and key[:2] == ("choices", index) and key not in but
-        ]
+        return [part for key, part in self._groups.get(("choices", index), {}).items() if key not in but]
+
+    def _group_of(self, key: Hashable) -> Hashable:
+        return key[:2] if isinstance(key, tuple) else key
 
     def _note(self, body: dict[str, Any]) -> None:
         if self._frame is None:

@@ -75,6 +75,11 @@ class StreamRewriter(Protocol):
     stopped: bool
     events: int
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of an event whose end has not come yet."""
+        ...
+
     def feed(self, data: bytes) -> bytes:
         """Take what one socket read brought; give out what may be sent. Raises MalformedStream."""
         ...

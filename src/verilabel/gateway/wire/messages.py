@@ -129,7 +129,9 @@ class MessagesDialect:
             "system": texts_of(body.get("system")),
             "params": sampling_parameters(body, _SAMPLING),
             "end_user": first_text(metadata.get("user_id") if isinstance(metadata, dict) else None),
-            "schema": asked_schema((body.get("output_config") or {}).get("format") or body.get("output_format")),
+            "schema": asked_schema(
+                (body.get("output_config") or {}).get("format") or body.get("output_format")
+            ),
         }
 
     def set_system_prompt(self, body: dict[str, Any], text: str) -> None:

@@ -11,7 +11,7 @@ from verilabel.gateway.wire.event_json import write_json
 from verilabel.gateway.wire.interface import MalformedStream, OpenFilter, Slot
 from verilabel.gateway.wire.rewriting import STREAMED_MEMBERS, EventRewriter, TextPart
 from verilabel.gateway.wire.sse import Event, write_event
-from verilabel.gateway.wire.texts import Path, TextWalk
+from verilabel.gateway.wire.texts import EVENT_TEXT_LIMIT, Path, TextWalk
 
 _DELTA_OF_MEMBER = {"text": "text_delta", "thinking": "thinking_delta", "partial_json": "input_json_delta"}
 _KNOWN_EVENTS = frozenset(
@@ -51,7 +51,7 @@ class MessagesRewriter(EventRewriter):
             self._finish_parts(out, self._parts_of(index))
         elif kind in ("message_delta", "message_stop"):
             self._finish_parts(out)
-        walk = TextWalk(keeps_paths=True)
+        walk = TextWalk(keeps_paths=True, limit=EVENT_TEXT_LIMIT)
         walk.see_members(body, "content", but=_NOT_TEXT)
         is_changed = self._filter_texts(walk, index, (event, raw, body), out)
         if kind == "message_stop" and not self.stopped:
@@ -93,7 +93,10 @@ class MessagesRewriter(EventRewriter):
         return self._find_part(key, slot.field, 0, path, is_plain=slot.is_plain)
 
     def _parts_of(self, index: int | None) -> list[TextPart]:
-        return [part for key, part in self._parts.items() if isinstance(key, tuple) and key[0] == index]
+        return list(self._groups.get(index, {}).values())
+
+    def _group_of(self, key: Hashable) -> Hashable:
+        return key[0] if isinstance(key, tuple) else key
 
     def _note(self, body: dict[str, Any]) -> None:
         message = body.get("message")

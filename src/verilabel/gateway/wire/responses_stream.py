@@ -11,7 +11,7 @@ from verilabel.gateway.wire.event_json import write_json
 from verilabel.gateway.wire.interface import MalformedStream, OpenFilter, Slot
 from verilabel.gateway.wire.rewriting import STREAMED_MEMBERS, EventRewriter, TextPart
 from verilabel.gateway.wire.sse import Event, write_event
-from verilabel.gateway.wire.texts import OPAQUE_MEMBERS, Path, TextWalk
+from verilabel.gateway.wire.texts import EVENT_TEXT_LIMIT, OPAQUE_MEMBERS, Path, TextWalk
 
 EVENT_LIMIT = 1 << 23
 """Bytes of one event: its last ones hold the whole reply, and images stand in events."""
@@ -166,7 +166,7 @@ class ResponsesRewriter(EventRewriter):
         self, body: dict[str, Any], kind: str, out: list[bytes], *, but: frozenset[str] = frozenset()
     ) -> bool:
         """Texts of an event of no known form: those that could come in parts do, under their own names."""
-        walk = TextWalk(keeps_paths=True)
+        walk = TextWalk(keeps_paths=True, limit=EVENT_TEXT_LIMIT)
         stem = kind.rpartition(".")[0]
         field = _FIELD_OF_STREAM.get(stem, ("content", False))[0]
         walk.see_members(body, field, but=but)
@@ -187,7 +187,7 @@ class ResponsesRewriter(EventRewriter):
 
     def _rewrite_whole(self, stem: str, body: dict[str, Any], out: list[bytes], *, begins: bool) -> bool:
         field, is_plain = _FIELD_OF_STREAM[stem]
-        walk = TextWalk()
+        walk = TextWalk(limit=EVENT_TEXT_LIMIT)
         walk.see_members(body, field)
         is_changed = False
         for slot in walk.slots:
@@ -221,9 +221,7 @@ class ResponsesRewriter(EventRewriter):
         for part_index, part in enumerate(_objects(item.get("content"))):
             is_changed |= self._drop_part_echoes(part, index, part_index)
         if ending == "done":
-            self._finish_parts(
-                out, [part for key, part in self._parts.items() if _output_index(key) == index]
-            )
+            self._finish_parts(out, list(self._groups.get(index, {}).values()))
         return is_changed
 
     def _rewrite_response(self, kind: str, body: dict[str, Any], out: list[bytes]) -> bool:
@@ -235,7 +233,7 @@ class ResponsesRewriter(EventRewriter):
             raise MalformedStream("the output of a response in the upstream's stream is no list")
         for index, item in enumerate(_objects(response.get("output"))):
             is_changed |= self._rewrite_item(item, index, "", out)
-        walk = TextWalk()
+        walk = TextWalk(limit=EVENT_TEXT_LIMIT)
         see_response(walk, response)
         is_changed |= self._filter_whole(walk.slots)
         return self._rewrite_other(body, kind, out, but=frozenset({"response"})) or is_changed
@@ -261,7 +259,7 @@ class ResponsesRewriter(EventRewriter):
     # where texts stand
 
     def _texts_of_item(self, item: dict[str, Any], index: int) -> Iterator[tuple[Slot, Key | None]]:
-        walk = TextWalk(keeps_paths=True)
+        walk = TextWalk(keeps_paths=True, limit=EVENT_TEXT_LIMIT)
         walk.see_members(item, "content")
         for slot, path in zip(walk.slots, walk.paths, strict=True):
             yield slot, _key_in_item(item, path, slot, index)
@@ -269,7 +267,7 @@ class ResponsesRewriter(EventRewriter):
     def _texts_of_part(
         self, part: dict[str, Any], item_index: int, part_index: int
     ) -> Iterator[tuple[Slot, Key | None]]:
-        walk = TextWalk()
+        walk = TextWalk(limit=EVENT_TEXT_LIMIT)
         walk.see_members(part, "content")
         stem = _STREAM_OF_PART.get(str(part.get("type")))
         for slot in walk.slots:
@@ -292,9 +290,12 @@ class ResponsesRewriter(EventRewriter):
     def _parts_under(self, kind: str, place: tuple[int, int]) -> list[TextPart]:
         return [
             part
-            for key, part in self._parts.items()
+            for key, part in self._groups.get(place[0], {}).items()
             if isinstance(key, tuple) and len(key) == 4 and key[:3] == (kind, *place)
         ]
+
+    def _group_of(self, key: Hashable) -> Hashable:
+        return _output_index(key)
 
     def _note(self, body: dict[str, Any]) -> None:
         number = body.get("sequence_number")

@@ -22,7 +22,7 @@ from verilabel.gateway.wire.event_json import read_object, write_json
 from verilabel.gateway.wire.interface import MalformedStream, OpenFilter, Passage, Slot
 from verilabel.gateway.wire.sse import EVENT_LIMIT, Event, EventReader, read_event, write_event
 from verilabel.gateway.wire.template import DeltaTemplate, learn_template
-from verilabel.gateway.wire.texts import Path, TextWalk
+from verilabel.gateway.wire.texts import EVENT_TEXT_LIMIT, Path, TextWalk
 
 PART_LIMIT = 4096
 """Texts in parts (choices, fields, tool calls, blocks) that one stream may have."""
@@ -115,6 +115,10 @@ class EventRewriter(ABC):
         self._keeps_passages = keeps_passages
         self._reader = EventReader(limit=event_limit)
         self._parts: dict[Hashable, TextPart] = {}
+        # those that have not ended, all and by group: what ends texts again and again must not look at all of them
+        self._open_parts: dict[Hashable, TextPart] = {}
+        self._groups: dict[Hashable, dict[Hashable, TextPart]] = {}
+        self._looked_at: set[Hashable] = set()
         self._filters: list[tuple[Field, int, SpanFilter]] = []
         self._opened: dict[tuple[Field, int], int] = {}
         self._passages: list[Passage] = []
@@ -139,10 +143,19 @@ class EventRewriter(ABC):
         """Take down what an event says of the stream: model, fingerprint, usage."""
 
     @abstractmethod
+    def _group_of(self, key: Hashable) -> Hashable:
+        """The group of texts that end together: a choice, a block, an item."""
+
+    @abstractmethod
     def _delta_event(self, part: TextPart, text: str) -> bytes:
         """An event that carries the next part of a text, and nothing else."""
 
     # the stream
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of an event whose end has not come yet."""
+        return self._reader.held_bytes
 
     def feed(self, data: bytes) -> bytes:
         """Take what one socket read brought; give out what may be sent. Raises MalformedStream."""
@@ -257,8 +270,8 @@ class EventRewriter(ABC):
             is_changed = self._rewrite_error(event, body, out)
             if is_changed is None:
                 is_changed = self._rewrite_body(event, raw, body, out)
-        except LimitExceeded:
-            raise MalformedStream("an event of the upstream's stream is nested too deeply") from None
+        except LimitExceeded as error:
+            raise MalformedStream(f"an event of the upstream's stream has {error.message}") from None
         if self.stopped:
             return
         if is_changed or not event.is_plain:
@@ -272,7 +285,7 @@ class EventRewriter(ABC):
         self._finish_parts(out)
         self._templates.clear()
         self._template = None
-        walk = TextWalk()
+        walk = TextWalk(limit=EVENT_TEXT_LIMIT)
         walk.see_anything(body, "content", ())
         is_changed = self._filter_whole(walk.slots)
         self.is_complete = True
@@ -291,6 +304,11 @@ class EventRewriter(ABC):
                 raise MalformedStream("the upstream's stream has a text under names that are too long")
             opened, number = self._open(field, choice, is_plain)
             part = self._parts[key] = TextPart(key, field, choice, path, opened, number)
+            group = self._group_of(key)
+            self._open_parts[key] = part
+            self._groups.setdefault(group, {})[key] = part
+            if opened is not None:
+                self._looked_at.add(group)
             if opened is not None:
                 self._keep_filter(field, choice, opened)
         return part
@@ -323,6 +341,7 @@ class EventRewriter(ABC):
     def _finish(self, part: TextPart) -> str:
         """The rest of a text that has ended."""
         part.is_finished = True
+        self._close_part(part)
         text = ""
         if part.filter is not None:
             text = part.filter.finish()
@@ -343,12 +362,20 @@ class EventRewriter(ABC):
 
     def _finish_parts(self, out: list[bytes], parts: list[TextPart] | None = None) -> None:
         """End texts (all, where none are named), with an event each for what is still held."""
-        for part in list(self._parts.values()) if parts is None else parts:
+        for part in list(self._open_parts.values()) if parts is None else parts:
             if part.is_finished or self.stopped:
                 continue
             text = self._finish(part)
             if text:
                 out.append(self._delta_event(part, text))
+
+    def _close_part(self, part: TextPart) -> None:
+        if self._open_parts.pop(part.key, None) is not None:
+            group = self._group_of(part.key)
+            members = self._groups[group]
+            del members[part.key]
+            if not members:
+                del self._groups[group]
 
     def _filter_part(self, slot: Slot, part: TextPart, out: list[bytes], *, ends: bool = False) -> bool:
         """Filter a part that stands in an event, in place; with what its filter holds, if the text ends here.

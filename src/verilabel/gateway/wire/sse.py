@@ -48,6 +48,11 @@ class EventReader:
         self._skip_lf = False
         self._waits_for_lf = False
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of an event whose end has not come yet."""
+        return len(self._pending)
+
     def feed(self, data: bytes) -> list[bytes]:
         """Take what one read brought; give the events that are whole now. Raises MalformedStream beyond the limit."""
         if not self._has_begun:

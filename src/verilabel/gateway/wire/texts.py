@@ -16,6 +16,10 @@ Path = tuple[str | int, ...]
 """Keys and list positions from the object that the walk began with; elements with an `index` count by it."""
 
 DEPTH_LIMIT = 64
+TEXT_LIMIT = 100_000
+"""Texts in one body."""
+EVENT_TEXT_LIMIT = 1 << 14
+"""Texts in one event of a stream."""
 LEAST_NUMBER = 1000
 """Numbers of arguments that are an object are texts from here on, as they are in arguments that are JSON source."""
 
@@ -164,9 +168,17 @@ class NumberOf:
 class TextWalk:
     """Collects the texts of parts of a body. `paths`, where asked for, runs beside `slots`."""
 
-    __slots__ = ("_choice", "_keeps_paths", "_role", "paths", "slots")
+    __slots__ = ("_choice", "_keeps_paths", "_limit", "_role", "paths", "slots")
 
-    def __init__(self, role: str = "assistant", choice: int = 0, *, keeps_paths: bool = False) -> None:
+    def __init__(
+        self,
+        role: str = "assistant",
+        choice: int = 0,
+        *,
+        keeps_paths: bool = False,
+        limit: int = TEXT_LIMIT,
+    ) -> None:
+        self._limit = limit
         self._role = role
         self._choice = choice
         self._keeps_paths = keeps_paths
@@ -267,6 +279,8 @@ class TextWalk:
             self.see_anything(value, field, (*path, key))
 
     def _add(self, container: Any, key: Any, field: Field, path: Path, *, is_plain: bool) -> None:
+        if len(self.slots) >= self._limit:
+            raise LimitExceeded(f"more than {self._limit} texts", where="$")
         self.slots.append(
             Slot(container, key, field, self._role, self._choice, is_plain and field == "tool_arguments")
         )
