@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from verilabel.gateway_bench.bench import Options, open_bench
+from verilabel.gateway_bench.busy import has_wrk, keep_busy
 from verilabel.gateway_bench.contenders import BARE, OURS
 from verilabel.gateway_bench.leak import longest_leak
 from verilabel.gateway_bench.planted import plant
@@ -47,6 +48,19 @@ async def test_two_workers_give_out_no_more_than_one_limit(tmp_path: Path) -> No
         assert row["got through"] <= row["may"] + 1
         assert row["429"] > 0
         assert 0 == row["other"]
+
+
+async def test_without_wrk_our_own_load_program_keeps_a_gateway_busy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not has_wrk()
+    async with open_bench(QUICK, tmp_path, lambda _: None) as bench, bench.running(BARE) as running:
+        for stream in (False, True):
+            found = await keep_busy(bench, running, connections=2, seconds=0.2, stream=stream)
+            assert found.per_second > 0
+            assert found.cpu_us is not None
+            assert found.cpu_us > 0
 
 
 def test_the_approval_of_an_answer_is_found_in_it() -> None:

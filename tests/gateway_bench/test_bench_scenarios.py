@@ -39,6 +39,7 @@ def test_whole_or_streamed_the_same_texts_arrive(
 def test_identifiers_are_no_text_and_every_other_field_is() -> None:
     reply = {
         "id": "secret-1",
+        "verilabel": {"request_id": "secret-1"},
         "model": "secret-2",
         "choices": [{"index": 0, "message": {"content": "shown"}, "raw": {"before": "secret-3"}}],
     }

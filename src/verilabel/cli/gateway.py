@@ -23,7 +23,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
-import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -135,6 +134,7 @@ def _serve(args: argparse.Namespace) -> ExitStatus:
 
 
 def _init(args: argparse.Namespace) -> ExitStatus:
+    from verilabel.evidence.atomic import write_file
     from verilabel.gateway.policy.bundled import bundled_bytes, sample_gateway_yaml
 
     files = {
@@ -146,9 +146,7 @@ def _init(args: argparse.Namespace) -> ExitStatus:
         if (args.out / name).exists() and not args.force:
             raise UsageError("there is such a file already", where=str(args.out / name), hint="--force")
     for name, data in files.items():
-        temporary = args.out / f".{name}.{os.getpid()}"
-        temporary.write_bytes(data)
-        temporary.replace(args.out / name)
+        write_file(args.out / name, data, overwrite=args.force)
         print(f"wrote {args.out / name}")
     print("next: verilabel gateway keys create --name NAME, then verilabel gateway")
     return ExitStatus.OK

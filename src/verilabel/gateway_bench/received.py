@@ -9,6 +9,8 @@ import msgspec
 _ENVELOPE = frozenset(
     (
         "id",
+        "request_id",
+        "tool_call_id",
         "object",
         "created",
         "model",

@@ -79,7 +79,14 @@ def test_a_key_asks_no_other_model_however_it_is_spelled(
 
 
 @pytest.mark.parametrize(
-    "path", ["/verilabel%2fapi/me", "/%76erilabel/api/me", "/verilabel/api%2fme", "//verilabel/api/me", "/verilabel/api/me/"]
+    "path",
+    [
+        "/verilabel%2fapi/me",
+        "/%76erilabel/api/me",
+        "/verilabel/api%2fme",
+        "//verilabel/api/me",
+        "/verilabel/api/me/",
+    ],
 )
 def test_a_path_has_one_spelling(gateway: RunningGateway, key: dict[str, str], path: str) -> None:
     assert 200 == _send(gateway, "/verilabel/api/me", key)[0]

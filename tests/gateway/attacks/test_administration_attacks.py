@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
 from gateway.administration.served import Served, administration
+from gateway.approvals.held import action
+from verilabel.cli import main
+from verilabel.errors import LimitExceeded
 from verilabel.gateway.access.ring import CachedKeyRing
 from verilabel.gateway.access.store import KeyStore, KeyWish
+from verilabel.gateway.approvals.queue import DatabaseQueue, QueueLimits
 from verilabel.gateway.audit.trail import AuditUnwritable
 from verilabel.registry.database import Database, Row, Transaction, Value, open_database
 
@@ -106,3 +111,28 @@ async def test_a_late_answer_of_the_database_revives_no_revoked_key(tmp_path: Pa
     await database.close()
 
 
+def test_what_init_writes_goes_into_no_file_that_somebody_planted(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    for name in ("gateway.yaml", "policy.yaml"):
+        (folder / f".{name}.{os.getpid()}").symlink_to(victim)
+    assert 0 == main(["gateway", "init", "--out", str(folder)])
+    assert ("mine", True) == (victim.read_text(), (folder / "gateway.yaml").read_text().startswith("#"))
+
+
+@pytest.mark.xfail(
+    strict=True, reason="there is no bound on what one requester has waiting: a design of its own"
+)
+async def test_one_requester_cannot_fill_the_queue_for_all_others(tmp_path: Path) -> None:
+    database = await open_database(tmp_path / "gateway.db")
+    queue = await DatabaseQueue.open(database, limits=QueueLimits(actions=10))
+    try:
+        with suppress(LimitExceeded):
+            for number in range(20):
+                await queue.hold(action(number, requester="flooder"))
+        assert "pending" == (await queue.hold(action("other", requester="somebody"))).state
+    finally:
+        await queue.close()
+        await database.close()

@@ -95,7 +95,9 @@ def test_what_is_no_text_is_named_to_the_approver(office: Office) -> None:
         tools=[{"type": "function", "function": {"name": "pay", "parameters": {"type": "object"}}}],
     )
     shown = office.shown(_approval(answer)).splitlines()
-    assert ["[offers the tools 'pay']", "[holds 1 images, audio or files that are not shown here]"] == shown[:2]
+    assert ["[offers the tools 'pay']", "[holds 1 images, audio or files that are not shown here]"] == shown[
+        :2
+    ]
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -103,10 +105,15 @@ def test_a_held_reply_shows_the_approver_pseudonyms_and_the_tool_that_is_called(
     office: Office, upstream: Upstream, stream: bool
 ) -> None:
     upstream.reset(
-        answer="", calls=[("delete_mailbox", json.dumps({"to": "all-customers", "of": "<EMAIL_1>", "s": stream}))]
+        answer="",
+        calls=[("delete_mailbox", json.dumps({"to": "all-customers", "of": "<EMAIL_1>", "s": stream}))],
     )
     headers = {**office.requester}
-    body = {"model": "m", "stream": stream, "messages": [{"role": "user", "content": "mine is me@example.com"}]}
+    body = {
+        "model": "m",
+        "stream": stream,
+        "messages": [{"role": "user", "content": "mine is me@example.com"}],
+    }
     _, given, data = office.gateway.ask(body=body, headers=headers)
     approval = given.get("x-verilabel-approval") or json.loads(data)["verilabel"]["approval"]
     shown = office.shown(approval)
@@ -128,7 +135,9 @@ def test_a_key_that_ends_while_its_request_waits_gets_no_answer_by_the_approval(
     text = "the last wire transfer"
     body = {"model": "m", "messages": [{"role": "user", "content": text}]}
     waiting = threading.Thread(
-        target=lambda: got.append(office.gateway.ask(body=body, headers={**leaver, "x-verilabel-wait": "hold"})[0])
+        target=lambda: got.append(
+            office.gateway.ask(body=body, headers={**leaver, "x-verilabel-wait": "hold"})[0]
+        )
     )
     waiting.start()
     while not (held := [each for each in office.pending() if text in each["summary"]]):

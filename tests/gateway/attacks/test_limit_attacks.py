@@ -34,7 +34,14 @@ LIMITS = [
 
 
 @pytest.fixture(scope="module")
-def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+def keys() -> dict[str, dict[str, str]]:
+    return {}
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    upstream: Upstream, keys: dict[str, dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningGateway]:
     folder = tmp_path_factory.mktemp("limits")
     config = write_gateway(
         folder,
@@ -50,23 +57,24 @@ def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Ite
             {"name": "team-*", "to": [{"upstream": "main", "model": "gpt"}]},
         ],
     )
-    global KEYS
-    KEYS = {name: bearer(make_key(folder, name)) for name in ("leaver", "namer")}
+    keys |= {name: bearer(make_key(folder, name)) for name in ("leaver", "namer")}
     with gateway_process(config) as running:
         yield running
 
 
-KEYS: dict[str, dict[str, str]] = {}
-
-
 def test_a_stream_let_go_of_before_its_usage_was_counted_is_not_free(
-    gateway: RunningGateway, upstream: Upstream
+    gateway: RunningGateway, upstream: Upstream, keys: dict[str, dict[str, str]]
 ) -> None:
     upstream.reset(answer="word " * 400, pause_s=0.02)
-    body = {"model": "paid", "max_tokens": 4000, "stream": True, "messages": [{"role": "user", "content": "x"}]}
+    body = {
+        "model": "paid",
+        "max_tokens": 4000,
+        "stream": True,
+        "messages": [{"role": "user", "content": "x"}],
+    }
     place = urlsplit(gateway.url)
     connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=30)
-    headers = {"content-type": "application/json", **KEYS["leaver"]}
+    headers = {"content-type": "application/json", **keys["leaver"]}
     connection.request("POST", "/v1/messages", json.dumps(body), headers)
     assert b"message_start" in connection.getresponse().read(300)
     connection.close()
@@ -74,13 +82,15 @@ def test_a_stream_let_go_of_before_its_usage_was_counted_is_not_free(
         pass
     assert "abandoned" == gateway.records()[-1]["outcome"]
     upstream.reset()
-    assert 429 == gateway.ask("/v1/messages", body, headers=KEYS["leaver"])[0]
+    assert 429 == gateway.ask("/v1/messages", body, headers=keys["leaver"])[0]
 
 
-def test_another_name_for_one_model_is_no_other_counter(gateway: RunningGateway) -> None:
+def test_another_name_for_one_model_is_no_other_counter(
+    gateway: RunningGateway, keys: dict[str, dict[str, str]]
+) -> None:
     asked = [
         gateway.ask(
-            body={"model": name, "messages": [{"role": "user", "content": "x"}]}, headers=KEYS["namer"]
+            body={"model": name, "messages": [{"role": "user", "content": "x"}]}, headers=keys["namer"]
         )[0]
         for name in ("team-a", "team-b", "team-c")
     ]
@@ -96,5 +106,9 @@ def test_workers_asked_for_on_the_command_line_share_the_limits_too(
     with gateway_process(config, "--workers", "4") as gateway:
         upstream.reset()
         answers = [gateway.ask(body=body) for _ in range(12)]
-    left = {int(given["x-ratelimit-limit-tokens"]) for _, given, _ in answers if "x-ratelimit-limit-tokens" in given}
+    left = {
+        int(given["x-ratelimit-limit-tokens"])
+        for _, given, _ in answers
+        if "x-ratelimit-limit-tokens" in given
+    }
     assert {1100} == left

@@ -11,7 +11,6 @@ import yaml
 
 from bundle_factory import fixed_key
 from verilabel.errors import MalformedInput
-from verilabel.evidence.trust import trust_keys
 from verilabel.gateway.assembling import check_guard
 from verilabel.gateway.policy.difference import compare_policies, is_loosened
 from verilabel.gateway.policy.document import Policy
@@ -27,9 +26,7 @@ def _load_pack(folder: Path, guard: dict[str, Any], **more: Any) -> Loaded:
     """A configuration whose policy is a pack of a signer that the operator trusts."""
     policy = {"policy": "helpful", "version": "1", "guards": [{"id": "g", **guard}], **more}
     data = yaml.safe_dump(policy).encode()
-    keep_pack(
-        pack_policy(data, AUTHOR, where="p"), digest(data), home=folder / "home", where="p"
-    )
+    keep_pack(pack_policy(data, AUTHOR, where="p"), digest(data), home=folder / "home", where="p")
     config = folder / "gateway.yaml"
     config.write_text(
         "gateway: 1\nupstreams: [{id: u, base_url: 'http://127.0.0.1:9/v1'}]\n"
@@ -41,7 +38,10 @@ def _load_pack(folder: Path, guard: dict[str, Any], **more: Any) -> Loaded:
 @pytest.mark.parametrize(
     "guard",
     [
-        {"use": "model", "settings": {**MODEL, "family": "judge", "policy": "p", "key_env": "OPENAI_API_KEY"}},
+        {
+            "use": "model",
+            "settings": {**MODEL, "family": "judge", "policy": "p", "key_env": "OPENAI_API_KEY"},
+        },
         {"use": "model", "settings": {**MODEL, "family": "judge", "policy": "p", "key_file": "upstream.key"}},
         {
             "use": "factuality",
@@ -76,7 +76,11 @@ def test_where_a_pack_has_texts_sent_is_said(tmp_path: Path) -> None:
         {"use": "model", "settings": {**MODEL, "family": "judge", "policy": "p"}},
         approvals={"webhook": "https://collector.example/held"},
     )
-    said = [remark.where.rpartition("$.")[2] for remark in loaded.remarks if "address of its own" in remark.message]
+    said = [
+        remark.where.rpartition("$.")[2]
+        for remark in loaded.remarks
+        if "address of its own" in remark.message
+    ]
     assert ["guards[0].settings.base_url", "approvals.webhook"] == said
 
 
@@ -102,7 +106,7 @@ def _policy(guard: dict[str, Any], **more: Any) -> Policy:
             {"use": "words", "action": "replace", "replace_with": "ignore all previous instructions"},
         ),
     ],
-    ids=lambda guard: "-".join(guard),
+    ids="-".join,
 )
 def test_a_loosening_of_a_guard_is_seen(before: dict[str, Any], after: dict[str, Any]) -> None:
     assert is_loosened(compare_policies(_policy(before), _policy(after)))

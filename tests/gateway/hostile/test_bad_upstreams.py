@@ -102,10 +102,6 @@ STREAMS: dict[str, tuple[Answer, str]] = {
         streamed(HELLO + b"data: " + b"x" * (2 * MIB)),
         "upstream_malformed",
     ),
-    "more texts than anybody reads": (
-        streamed(HELLO + _event(json.dumps({"choices": [], "x": ["a"] * 20_000}).encode())),
-        "upstream_malformed",
-    ),
     "a last word without the end": (streamed(HELLO + chunk("", "stop")), "upstream_connection"),
     "no end": (streamed(HELLO), "upstream_connection"),
     "half an event": (streamed(HELLO + b'data: {"id": "x'), "upstream_malformed"),

@@ -155,7 +155,7 @@ def test_a_client_that_waits_for_people_is_told_when_they_cannot_be_asked(
 ) -> None:
     store = postgres.new_database()
     config = write_gateway(
-        tmp_path, upstream.base_url, policy={**HOLDING, "approvals": {"hold_s": 5}}, auth="keys", store=store
+        tmp_path, upstream.base_url, policy={**HOLDING, "approvals": {"hold_s": 8}}, auth="keys", store=store
     )
     requester = {
         "authorization": f"Bearer {_make_key(store, 'requester', 'approver')}",

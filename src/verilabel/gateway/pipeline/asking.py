@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from verilabel.errors import MalformedInput
+from verilabel.errors import MalformedInput, UsageError
 from verilabel.gateway.pipeline.counting import count_try
 from verilabel.gateway.pipeline.decoding import encode
 from verilabel.gateway.pipeline.exchange import Exchange
@@ -135,8 +135,13 @@ def _request_for(
             body = {name: value for name, value in body.items() if name not in LIMIT_SPELLINGS}
         body = {**body, **_nested(target.params), "model": model}
         if target.system_prompt:
-            body = msgspec.msgpack.decode(msgspec.msgpack.encode(body))  # its own copy, to be written into
-            exchange.dialect.set_system_prompt(body, target.system_prompt)
+            body = msgspec.json.decode(encode(body))  # its own copy, to be written into
+            try:
+                exchange.dialect.set_system_prompt(body, target.system_prompt)
+            except UsageError as error:  # the target's prompt is never left out
+                raise refuse(
+                    400, "invalid_request", "not_translatable", error.message, where=error.where
+                ) from None
     if translation is None:
         return exchange.dialect.provider_path, encode(body)
     try:

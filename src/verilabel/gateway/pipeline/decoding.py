@@ -24,6 +24,8 @@ def decode_body(data: bytes) -> dict[str, Any]:
     with every key looked at.
     """
     if len(data) > 2 * MAX_VALUES and count_values(data, MAX_VALUES) > MAX_VALUES:
+        if data.count(b"[") + data.count(b"{") > MAX_DEPTH * (data.count(b",") + 1):
+            raise _refused("json_too_deep", f"the JSON is nested deeper than {MAX_DEPTH} levels")
         raise _refused("too_many_values", f"the JSON holds more than {MAX_VALUES} values")
     try:
         value = _decode(data)
@@ -47,7 +49,9 @@ def count_values(data: bytes, limit: int) -> int:
     """
     if data.count(b",") + data.count(b"[") + data.count(b"{") <= limit:
         return limit
-    plain = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    plain = data
+    if b"\\" in data:
+        plain = data.replace(b"\\\\", b"").replace(b'\\"', b"")
     quotes = plain.count(b'"')
     if quotes > 4 * limit:
         return quotes // 4

@@ -91,8 +91,10 @@ async def serve(
         await send_refusal(exchange, send, _INTERNAL)
     finally:
         watch.end()
-        await settle(exchange)
-        snapshot.users -= 1
+        try:
+            await settle(exchange)
+        finally:
+            snapshot.users -= 1
 
 
 _SAID_AUDIT = "the audit trail cannot be written, and nothing is answered without it"

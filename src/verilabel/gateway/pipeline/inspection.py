@@ -80,7 +80,8 @@ class Inspection:
         self.scanned[field] = self.scanned.get(field, 0) + len(text)
         plan = chain.shadow
         if plan is not None and (mask := self.shadow_masks[field]) != 0:
-            found = plan.spans.find(text, active=mask)
+            json_source = field == "tool_arguments" and not is_plain
+            found = plan.spans.find(text, active=mask, json_source=json_source)
             if found:
                 self.note_matches(plan, found, field, choice, shadow=True)
         plan = chain.enforced

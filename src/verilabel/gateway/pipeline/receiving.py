@@ -35,9 +35,6 @@ _ONCE = frozenset(
 """Headers that decide something: whoever stands before the gateway may read another one of two than it does."""
 
 
-LARGE_BYTES = 64 * 1024
-"""Larger bodies are read in a thread, so that other requests have their turn meanwhile."""
-
 _CHOOSE_THE_MODEL = frozenset(
     {
         "models",

@@ -31,8 +31,10 @@ def watch_in_shadow(exchange: Exchange) -> None:
 async def _watch(exchange: Exchange, asked: list[Text], answered: list[Text]) -> None:
     about = conversation(exchange)
     findings = []
-    for chain, texts in ((exchange.plan.input, asked), (exchange.plan.output, answered)):
-        inspection = Inspection(chain)
+    for looked, texts in ((exchange.input, asked), (exchange.output, answered)):
+        if looked is None:
+            continue
+        inspection = Inspection(looked.chain, looked.mask)
         await inspection.judge(texts, about, shadow=True)
         findings += inspection.findings
     record = AuditRecord(

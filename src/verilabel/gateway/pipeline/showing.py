@@ -37,7 +37,9 @@ def _redacted(exchange: Exchange, texts: Iterable[tuple[str, str]]) -> Iterator[
     plan, inspection = exchange.plan.input.enforced, exchange.input
     assert plan is not None and inspection is not None
     for field, text in texts:
-        yield field, plan.spans.redact(text, substitute=inspection.substitute).text
+        # some of them have their values back already and some have not: as one, so that none has
+        restored = exchange.vault.restore(text)
+        yield field, plan.spans.redact(restored, substitute=inspection.substitute).text
 
 
 def _lines(texts: Iterable[tuple[str, str]]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 from verilabel.detectors.spans.interface import SpanFilter
 from verilabel.gateway.pipeline.answering import begin_stream, end_stream
-from verilabel.gateway.pipeline.aside import LARGE_BYTES, run_aside
+from verilabel.gateway.pipeline.aside import run_aside
 from verilabel.gateway.pipeline.asking import Answer
 from verilabel.gateway.pipeline.exchange import Exchange, Send
 from verilabel.gateway.pipeline.gating import Gate
@@ -84,10 +84,7 @@ class _Relay:
             await begin_stream(self._exchange, self._send)
         async for part in _in_pieces(reply):
             events = part if translator is None else translator.feed(part)
-            if rewriter.held_bytes + len(events) > LARGE_BYTES:
-                out = await run_aside(rewriter.feed, events)
-            else:
-                out = rewriter.feed(events)
+            out = await self._feed_aside(events) if rewriter.is_heavy else rewriter.feed(events)
             if not self._observed and rewriter.events:
                 self._observe()
             if gate is not None:
@@ -102,10 +99,16 @@ class _Relay:
         last = b"" if translator is None else translator.finish()
         if self._kept:
             self._kept.append(last)
-        rest = rewriter.feed(last) + rewriter.finish()
+        rest = await run_aside(self._finish, last) if rewriter.is_heavy else self._finish(last)
         if not rewriter.is_complete:
             raise UpstreamFailure("connection", "the upstream's stream broke off", may_retry=False)
         await self._end(rest)
+
+    async def _feed_aside(self, events: bytes) -> bytes:
+        return await run_aside(self._rewriter.feed, events)
+
+    def _finish(self, last: bytes) -> bytes:
+        return self._rewriter.feed(last) + self._rewriter.finish()
 
     async def _gate_part(self, gate: Gate, events: bytes, out: bytes) -> bytes:
         limit = self._exchange.snapshot.config.max_response_bytes

@@ -67,9 +67,9 @@ def _read(exchange: Exchange, answer: Answer) -> dict[str, Any]:
     if exchange.wants_stream:
         raise _malformed("the upstream was asked for a stream and answered otherwise")
     data = answer.data
-    if len(data) > MAX_REPLY_VALUES and exchange.dialect.name != "embeddings":
-        if count_values(data, MAX_REPLY_VALUES) > MAX_REPLY_VALUES:
-            raise _malformed(f"the upstream's answer holds more than {MAX_REPLY_VALUES} values")
+    counts = len(data) > MAX_REPLY_VALUES and exchange.dialect.name != "embeddings"
+    if counts and count_values(data, MAX_REPLY_VALUES) > MAX_REPLY_VALUES:
+        raise _malformed(f"the upstream's answer holds more than {MAX_REPLY_VALUES} values")
     try:
         reply = _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -76,8 +76,8 @@ class StreamRewriter(Protocol):
     events: int
 
     @property
-    def held_bytes(self) -> int:
-        """Bytes of an event whose end has not come yet."""
+    def is_heavy(self) -> bool:
+        """True where the next call may take more than some milliseconds: a large event, or many texts, may end."""
         ...
 
     def feed(self, data: bytes) -> bytes:

@@ -328,8 +328,9 @@ class ResponsesRewriter(EventRewriter):
 
 def see_response(walk: TextWalk, response: dict[str, Any]) -> None:
     """Look at what a response says besides its output: the instructions, tools and schema of its request."""
-    for name in response:
-        if name not in NOT_TEXT_OF_RESPONSE and name not in OPAQUE_MEMBERS:
+    for name, value in response.items():
+        is_opaque = name in OPAQUE_MEMBERS and isinstance(value, str)
+        if name not in NOT_TEXT_OF_RESPONSE and not is_opaque:
             walk.see(response, name, _FIELD_OF_ECHO.get(name, "content"), (name,))
     for name in ("error", "incomplete_details"):
         if isinstance(response.get(name), str):

@@ -26,6 +26,8 @@ from verilabel.gateway.wire.texts import EVENT_TEXT_LIMIT, Path, TextWalk
 
 PART_LIMIT = 4096
 """Texts in parts (choices, fields, tool calls, blocks) that one stream may have."""
+HEAVY_BYTES = 1 << 16
+HEAVY_PARTS = 256
 KEY_LIMIT = 1024
 """Characters of the names that lead to a text in parts."""
 FILTER_LIMIT = 1 << 16
@@ -153,9 +155,9 @@ class EventRewriter(ABC):
     # the stream
 
     @property
-    def held_bytes(self) -> int:
-        """Bytes of an event whose end has not come yet."""
-        return self._reader.held_bytes
+    def is_heavy(self) -> bool:
+        """True where the next call may take more than some milliseconds: a large event, or many texts, may end."""
+        return self._reader.held_bytes > HEAVY_BYTES or len(self._open_parts) > HEAVY_PARTS
 
     def feed(self, data: bytes) -> bytes:
         """Take what one socket read brought; give out what may be sent. Raises MalformedStream."""
