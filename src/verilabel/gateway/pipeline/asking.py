@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
-from verilabel.errors import MalformedInput, UsageError
+from verilabel.errors import UsageError, VerilabelError
+from verilabel.gateway.pipeline.aside import LARGE_BYTES, run_aside
 from verilabel.gateway.pipeline.counting import count_try
-from verilabel.gateway.pipeline.decoding import encode
+from verilabel.gateway.pipeline.decoding import count_values, encode
 from verilabel.gateway.pipeline.exchange import Exchange
 from verilabel.gateway.pipeline.receiving import refuse
 from verilabel.gateway.pipeline.snapshot import RouteTarget
@@ -20,28 +21,34 @@ from verilabel.gateway.translation.catalogue import can_serve, find_translation
 from verilabel.gateway.translation.interface import Translation, Untranslatable
 from verilabel.gateway.upstream.interface import UpstreamFailure, UpstreamReply
 from verilabel.gateway.verdicts import Refusal, Refused
+from verilabel.gateway.wire.texts import TextWalk
 
+MAX_REPLY_VALUES = 1_000_000
+"""Values in a reply's JSON; numbers of embeddings are not counted."""
+_decode = msgspec.json.Decoder().decode
 _FIRST_BACKOFF_S = 0.1
 _PASSED_ON = frozenset({400, 404, 409, 413, 415, 422})
 _SENTENCE = 400
 
 
 class Answer:
-    """What a target answered: a stream still to be read, or a whole body; and the translation it needs."""
+    """What a target answered: a stream still to be read, or a whole document; and the translation it needs."""
 
-    __slots__ = ("data", "reply", "target", "translation")
+    __slots__ = ("document", "reply", "size", "target", "translation")
 
     def __init__(
         self,
         target: RouteTarget,
         translation: Translation | None,
         reply: UpstreamReply | None,
-        data: bytes,
+        document: dict[str, Any],
+        size: int = 0,
     ) -> None:
         self.target = target
         self.translation = translation
         self.reply = reply
-        self.data = data
+        self.document = document
+        self.size = size
 
 
 async def ask(exchange: Exchange) -> Answer:
@@ -50,7 +57,8 @@ async def ask(exchange: Exchange) -> Answer:
     translation: Translation | None = None
     for target in _servable(exchange):
         handle = target.upstream
-        if not handle.health.may_ask(time.monotonic()):
+        model = _model_of(exchange, target)
+        if not handle.may_ask(model, time.monotonic()):
             exchange.tries.append(f"{handle.id}: resting")
             continue
         exchange.target = target
@@ -58,7 +66,7 @@ async def ask(exchange: Exchange) -> Answer:
         try:
             path, data = _request_for(exchange, target, translation)
         except BaseException:
-            handle.health.note_abandoned()
+            handle.note_abandoned(model)
             raise
         for attempt in range(handle.written.retries + 1):
             try:
@@ -70,8 +78,8 @@ async def ask(exchange: Exchange) -> Answer:
                 break
             if attempt < handle.written.retries:
                 await asyncio.sleep(_FIRST_BACKOFF_S * 2**attempt * (0.5 + random.random()))  # noqa: S311
-        if failure is not None and not failure.may_retry:
-            break
+        if failure is not None and failure.status in _PASSED_ON:
+            break  # the request is at fault, and another target would say the same
     if failure is None:
         raise refuse(
             503,
@@ -96,31 +104,57 @@ def _servable(exchange: Exchange) -> list[RouteTarget]:
 async def _ask_once(
     exchange: Exchange, target: RouteTarget, translation: Translation | None, path: str, data: bytes
 ) -> Answer:
-    health = target.upstream.health
+    handle, model = target.upstream, _model_of(exchange, target)
     begun = time.perf_counter_ns()
     try:
         trace = None if exchange.span is None else exchange.span.traceparent
         reply = await target.upstream.client.ask(path, data, trace=trace)
         if exchange.wants_stream and reply.is_stream:
-            health.note_success()
+            handle.note_success(model)
             count_try(exchange, target.upstream.id, "answered")
             exchange.first_byte_ns = time.perf_counter_ns()
             exchange.upstream_ns += exchange.first_byte_ns - begun
-            return Answer(target, translation, reply, b"")
+            return Answer(target, translation, reply, {})
         try:
             whole = await reply.read()
         finally:
             reply.close()
+        is_large = len(whole) > LARGE_BYTES
+        document = await run_aside(_read, exchange, whole) if is_large else _read(exchange, whole)
     except UpstreamFailure:
         raise
     except BaseException:
-        health.note_abandoned()
+        handle.note_abandoned(model)
         raise
     exchange.first_byte_ns = time.perf_counter_ns()
     exchange.upstream_ns += exchange.first_byte_ns - begun
-    health.note_success()
+    handle.note_success(model)
     count_try(exchange, target.upstream.id, "answered")
-    return Answer(target, translation, None, whole)
+    return Answer(target, translation, None, document, len(whole))
+
+
+def _model_of(exchange: Exchange, target: RouteTarget) -> str:
+    return target.model if target.model is not None else str(exchange.body["model"])
+
+
+def _read(exchange: Exchange, data: bytes) -> dict[str, Any]:
+    """A whole answer, decoded: another target may do better where it is none. Raises UpstreamFailure."""
+    if exchange.wants_stream:
+        raise _malformed("the upstream was asked for a stream and answered otherwise")
+    counts = len(data) > MAX_REPLY_VALUES and exchange.dialect.name != "embeddings"
+    if counts and count_values(data, MAX_REPLY_VALUES) > MAX_REPLY_VALUES:
+        raise _malformed(f"the upstream's answer holds more than {MAX_REPLY_VALUES} values")
+    try:
+        document = _decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise _malformed("the upstream's answer is not JSON") from None
+    if not isinstance(document, dict):
+        raise _malformed("the upstream's answer is not a JSON object")
+    return document
+
+
+def _malformed(detail: str) -> UpstreamFailure:
+    return UpstreamFailure("malformed", detail, may_retry=False)
 
 
 def _request_for(
@@ -175,11 +209,13 @@ def _number(value: str | int | bool) -> Any:
 def _note_failure(exchange: Exchange, target: RouteTarget, failure: UpstreamFailure) -> None:
     exchange.tries.append(f"{target.upstream.id}: {failure.detail}")
     count_try(exchange, target.upstream.id, failure.kind)
-    status = failure.status
-    if status is None or status >= 500 or status in (401, 403):
-        target.upstream.health.note_failure(time.monotonic())
+    handle, model, status = target.upstream, _model_of(exchange, target), failure.status
+    if failure.kind == "connection" or status in (401, 403):
+        handle.note_failure(model, time.monotonic(), is_whole=True)
+    elif status is None or status >= 500:
+        handle.note_failure(model, time.monotonic(), is_whole=False)
     else:
-        target.upstream.health.note_success()
+        handle.note_success(model)
 
 
 def _refusal_of(exchange: Exchange, failure: UpstreamFailure, translation: Translation | None) -> Refusal:
@@ -215,22 +251,27 @@ def _refusal_of(exchange: Exchange, failure: UpstreamFailure, translation: Trans
 
 
 def _sentence(exchange: Exchange, failure: UpstreamFailure, translation: Translation | None) -> str:
-    """What the upstream said is wrong, through the guards: an error may repeat the request."""
-    assert failure.status is not None
-    said = failure.detail
-    try:
-        if translation is not None:
-            said = translation.failure(failure.status, failure.body)[1]
-        else:
-            document = msgspec.json.decode(failure.body)
-            said = str(document["error"]["message"])
-    except (msgspec.DecodeError, KeyError, TypeError, RecursionError, MalformedInput, UnicodeDecodeError):
-        return failure.detail
+    """What the upstream said is wrong, through the guards: an error may repeat the request.
+
+    The guards look before anything is cut: what is left of a text that was cut in two could be no match any more.
+    """
     from verilabel.gateway.pipeline.inspection import Inspection
     from verilabel.gateway.verdicts import Action
 
+    assert failure.status is not None
     inspection = Inspection(exchange.plan.output)
-    said = inspection.redact(said, "content")
+    try:
+        document = msgspec.json.decode(failure.body)
+        walk = TextWalk()
+        walk.see_anything(document, "content", ())
+        for slot in walk.slots:
+            slot.container[slot.key] = inspection.redact(slot.text, "content")
+        if translation is not None:
+            said = translation.failure(failure.status, encode(document))[1]
+        else:
+            said = inspection.redact(str(document["error"]["message"]), "content")
+    except (msgspec.DecodeError, KeyError, TypeError, RecursionError, VerilabelError, UnicodeDecodeError):
+        return failure.detail
     if inspection.worst >= Action.HOLD or exchange.plan.output.passages:
         return failure.detail
     return said[:_SENTENCE]

@@ -9,8 +9,10 @@ from verilabel.gateway.guards.interface import Conversation, Judgement
 from verilabel.gateway.pipeline.chain import PassageEntry
 from verilabel.gateway.pipeline.inspection import Inspection, Text, apply_judgements
 from verilabel.gateway.verdicts import Action, Field
-from verilabel.gateway.wire.interface import Passage, Slot
+from verilabel.gateway.wire.interface import MalformedStream, Passage, Slot
 
+MAX_PLACES = 1 << 16
+"""Texts of a stream that wait to be judged."""
 Place = tuple[Field, int, int]
 """Field, choice, and the how many-th text of them in the stream."""
 
@@ -82,6 +84,8 @@ class Gate:
         place = (passage.field, passage.choice, passage.number)
         growing = self._texts.get(place)
         if growing is None:
+            if len(self._texts) >= MAX_PLACES:
+                raise MalformedStream(f"the upstream's stream has more than {MAX_PLACES} texts")
             growing = self._texts[place] = _Growing()
         growing.has_ended = passage.is_last
         if passage.text:

@@ -7,7 +7,7 @@ import base64
 import sys
 from typing import Any
 
-from verilabel.errors import LimitExceeded, VerilabelError
+from verilabel.errors import VerilabelError
 from verilabel.gateway.audit.trail import AuditUnwritable
 from verilabel.gateway.pipeline.admitting import admit, admit_again, choose_standing
 from verilabel.gateway.pipeline.answering import begin_stream, end_stream, send_refusal, send_whole
@@ -82,9 +82,6 @@ async def serve(
     except (DatabaseLost, DatabaseConflict):
         exchange.outcome = "refused"
         await send_refusal(exchange, send, _STORE_LOST)
-    except LimitExceeded as error:
-        exchange.outcome = "refused"
-        await send_refusal(exchange, send, refuse(503, "overloaded", "approvals_full", error.message).refusal)
     except Exception as error:  # a mistake of ours: the client learns that there was one, the operator which
         _report(exchange, error)
         exchange.outcome = "failed"

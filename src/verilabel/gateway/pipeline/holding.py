@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from verilabel.errors import LimitExceeded
 from verilabel.gateway.approvals.interface import Approval, HeldAction
 from verilabel.gateway.pipeline.exchange import Exchange
 from verilabel.gateway.pipeline.inspection import Inspection
@@ -98,7 +99,7 @@ async def hold_request(exchange: Exchange, inspection: Inspection) -> Approval |
         exchange.approval = used
         return None
     action = _action(exchange, inspection, "request", subject, show_request(exchange), b"")
-    approval = await exchange.services.queue.hold(action, webhook=exchange.plan.policy.approvals.webhook)
+    approval = await _hold(exchange, action)
     exchange.approval = approval
     if approval.state in ("denied", "expired"):
         raise _not_approved(approval)
@@ -119,7 +120,7 @@ async def hold_reply(
     )
     summary = show_reply(exchange, texts, body)
     action = _action(exchange, inspection, kind, subject, summary, payload)
-    approval = await exchange.services.queue.hold(action, webhook=exchange.plan.policy.approvals.webhook)
+    approval = await _hold(exchange, action)
     exchange.approval = approval
     return approval
 
@@ -172,6 +173,14 @@ async def wait_for_decision(exchange: Exchange, approval: Approval, keep_alive: 
     if approval.state != "approved" or await exchange.services.queue.consume(approval.action.subject) is None:
         raise _not_approved(approval)
     return approval
+
+
+async def _hold(exchange: Exchange, action: HeldAction) -> Approval:
+    webhook = exchange.plan.policy.approvals.webhook
+    try:
+        return await exchange.services.queue.hold(action, webhook=webhook)
+    except LimitExceeded as error:
+        raise refuse(503, "overloaded", "approvals_full", error.message) from None
 
 
 def _not_approved(approval: Approval) -> Refused:

@@ -11,6 +11,8 @@ from verilabel.gateway.pipeline.exchange import Exchange
 from verilabel.gateway.pipeline.spanning import end_span
 from verilabel.gateway.verdicts import Field, Finding
 
+MAX_NAME = 200
+"""Characters of a name that an upstream gives itself."""
 _BROKEN_OFF = frozenset({"cut", "abandoned", "failed"})
 """Ends of a stream before which the provider may not have counted all of it."""
 
@@ -41,8 +43,8 @@ def write_record(exchange: Exchange, event: str = "ended") -> None:
         policy=plan.digest,
         upstream="" if target is None else target.upstream.id,
         model="" if target is None else (target.model or str(exchange.body.get("model", ""))[:200]),
-        served_model=exchange.served_model,
-        fingerprint=exchange.fingerprint,
+        served_model=exchange.served_model and exchange.served_model[:MAX_NAME],
+        fingerprint=exchange.fingerprint and exchange.fingerprint[:MAX_NAME],
         label=exchange.label,
         admission=exchange.admission,
         outcome=exchange.outcome if event == "ended" else "",

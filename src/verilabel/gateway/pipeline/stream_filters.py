@@ -11,6 +11,7 @@ from verilabel.gateway.pipeline.inspection import Inspection
 from verilabel.gateway.verdicts import Action, Field
 from verilabel.gateway.wire.interface import MalformedStream
 
+MAX_MATCHES = 1 << 17
 MAX_TEXTS = 1 << 14
 SWEEP_AT = 1024
 """Texts of one stream; an honest one has a few, and a filter is kept for each."""
@@ -76,6 +77,11 @@ class StreamFilters:
             restoring = self._restore(json_source=json_source)
             result = Restored(result, restoring, keeps_guarded=self._keeps_guarded)
         return result
+
+    def require_bounds(self) -> None:
+        """Raises MalformedStream where more was found than a record should hold; to be called now and then."""
+        if sum(len(each.filter.matches) for each in self._opened) > MAX_MATCHES:
+            raise MalformedStream(f"more than {MAX_MATCHES} stretches of the upstream's stream were changed")
 
     def conclude(self) -> None:
         """Note the findings of all filters; to be called once, when the stream has ended."""

@@ -26,6 +26,9 @@ from verilabel.gateway.wire.interface import MalformedStream, Passage
 
 PIECE_BYTES = 4096
 TURN_S = 0.002
+LARGEST_STREAM = 8
+"""How many times `max_response_bytes` a stream may be: an event may be a hundred times as long as its text."""
+CHECK_EVERY_BYTES = 1 << 20
 MAX_SHADOW_CHARS = 200_000
 """Characters of a stream that are kept for guards in shadow mode."""
 
@@ -82,7 +85,7 @@ class _Relay:
         gate, rewriter, translator = self._gate, self._rewriter, self._translator
         if gate is None or not gate.is_whole:
             await begin_stream(self._exchange, self._send)
-        async for part in _in_pieces(reply):
+        async for part in _in_pieces(self._bounded(reply)):
             events = part if translator is None else translator.feed(part)
             out = await self._feed_aside(events) if rewriter.is_heavy else rewriter.feed(events)
             if not self._observed and rewriter.events:
@@ -103,6 +106,22 @@ class _Relay:
         if not rewriter.is_complete:
             raise UpstreamFailure("connection", "the upstream's stream broke off", may_retry=False)
         await self._end(rest)
+
+    async def _bounded(self, reply: UpstreamReply) -> AsyncIterator[bytes]:
+        """What socket reads bring. Raises UpstreamFailure for a stream without end: events say texts many times over."""
+        left = LARGEST_STREAM * self._exchange.snapshot.config.max_response_bytes
+        since_check = 0
+        async for part in reply.parts():
+            left -= len(part)
+            if left < 0:
+                raise UpstreamFailure(
+                    "too_large", "the upstream's stream is larger than the limit", may_retry=False
+                )
+            since_check += len(part)
+            if since_check > CHECK_EVERY_BYTES:
+                since_check = 0
+                self._filters.require_bounds()
+            yield part
 
     async def _feed_aside(self, events: bytes) -> bytes:
         return await run_aside(self._rewriter.feed, events)
@@ -212,9 +231,9 @@ class _Relay:
         self._filters.conclude()
 
 
-async def _in_pieces(reply: UpstreamReply) -> AsyncIterator[bytes]:
+async def _in_pieces(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """What socket reads bring, large ones in pieces with turns for other requests."""
-    async for part in reply.parts():
+    async for part in parts:
         if len(part) <= PIECE_BYTES:
             yield part
             continue

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from verilabel.errors import LimitExceeded, MalformedInput
 from verilabel.gateway.pipeline.answering import send_whole
 from verilabel.gateway.pipeline.aside import LARGE_BYTES, run_aside
 from verilabel.gateway.pipeline.asking import Answer
-from verilabel.gateway.pipeline.decoding import count_values, encode
+from verilabel.gateway.pipeline.decoding import encode
 from verilabel.gateway.pipeline.exchange import Exchange, Send
 from verilabel.gateway.pipeline.gating import change_slots
 from verilabel.gateway.pipeline.guarding import blocked, conversation, output_mask
@@ -21,14 +19,10 @@ from verilabel.gateway.pipeline.scoping import observe
 from verilabel.gateway.verdicts import Action, Refused
 from verilabel.gateway.wire.interface import Slot
 
-MAX_REPLY_VALUES = 1_000_000
-"""Values in a reply's JSON; numbers of embeddings are not counted."""
-_decode = msgspec.json.Decoder().decode
-
 
 async def send_reply(exchange: Exchange, answer: Answer, send: Send) -> None:
     """Guard a whole reply and send it. Raises Refused, AuditUnwritable."""
-    is_large = len(answer.data) > LARGE_BYTES
+    is_large = answer.size > LARGE_BYTES
     reply = await run_aside(_read, exchange, answer) if is_large else _read(exchange, answer)
     dialect = exchange.dialect
     exchange.usage = dialect.usage(reply)
@@ -64,22 +58,10 @@ async def send_reply(exchange: Exchange, answer: Answer, send: Send) -> None:
 
 
 def _read(exchange: Exchange, answer: Answer) -> dict[str, Any]:
-    if exchange.wants_stream:
-        raise _malformed("the upstream was asked for a stream and answered otherwise")
-    data = answer.data
-    counts = len(data) > MAX_REPLY_VALUES and exchange.dialect.name != "embeddings"
-    if counts and count_values(data, MAX_REPLY_VALUES) > MAX_REPLY_VALUES:
-        raise _malformed(f"the upstream's answer holds more than {MAX_REPLY_VALUES} values")
-    try:
-        reply = _decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise _malformed("the upstream's answer is not JSON") from None
-    if not isinstance(reply, dict):
-        raise _malformed("the upstream's answer is not a JSON object")
     if answer.translation is None:
-        return reply
+        return answer.document
     try:
-        return answer.translation.reply(reply, model=str(exchange.body["model"]))
+        return answer.translation.reply(answer.document, model=str(exchange.body["model"]))
     except MalformedInput as error:
         raise _malformed(f"the upstream's answer cannot be read: {error.message}") from None
 
