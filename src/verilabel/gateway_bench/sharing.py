@@ -115,6 +115,11 @@ async def measure_sharing(bench: Bench) -> Section:
                 bench.say(f"  {shown}")
                 done, workers = await _ask(bench, f"window-{window_s}", limit, redis, work)
                 rows.append(_row(shown, done, workers, burst + amount / window_s * done.seconds))
+                if set(done.statuses) - {200, 429}:
+                    counts = ", ".join(
+                        f"{status}: {count:,}" for status, count in sorted(done.statuses.items())
+                    )
+                    bench.note(f"{shown}: answers by status: {counts}.")
                 if workers < WORKERS:
                     bench.note(
                         f"{shown}: {workers} of {WORKERS} workers got requests, so that nothing was shared."

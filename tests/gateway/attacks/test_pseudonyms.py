@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.attacks.offices import Office, make_key
 from servers.gateway_server import RunningGateway, gateway_process, write_gateway
 from servers.upstream import Upstream, upstream_server
 from verilabel.detectors.spans.pseudonyms import Vault
@@ -89,3 +90,29 @@ def test_the_digest_of_a_vault_tells_its_values_apart() -> None:
         vault._placeholder("EMAIL", value)
         digests.append(vault.digest())
     assert digests[0] == digests[2] != digests[1]
+
+
+def test_an_approval_is_not_of_another_request_with_the_same_pseudonyms(
+    upstream: Upstream, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("approved")
+    guards = [
+        {"id": "pii", "use": "pii", "action": "redact", "settings": {"reversible": True}},
+        {
+            "id": "pay",
+            "use": "words",
+            "action": "hold",
+            "directions": ["input"],
+            "settings": {"words": ["pay"]},
+        },
+    ]
+    config = write_gateway(folder, upstream.base_url, policy={"guards": guards}, auth="keys")
+    requester, approver = make_key(folder, "asker"), make_key(folder, "decider", "approver")
+    with gateway_process(config) as running:
+        office = Office(running, requester, approver)
+        held = office.ask("pay ann.lee@example.com")[2]["verilabel"]["approval"]
+        assert 200 == office.approve(held)[0]
+        status, _, reply = office.ask("pay bob.smith@example.com")
+        assert (403, "approval_pending") == (status, reply["error"]["code"])
+        assert reply["verilabel"]["approval"] != held
+        assert 200 == office.ask("pay ann.lee@example.com")[0]

@@ -50,7 +50,6 @@ async def begin_stream(exchange: Exchange, send: Send) -> None:
         return
     exchange.status = 200
     write_record(exchange, "begun")
-    exchange.has_begun = True
     exchange.response_started = True
     headers = [*_STREAM, *common_headers(exchange)]
     if exchange.approval is not None:  # who waits on the open connection can say what for

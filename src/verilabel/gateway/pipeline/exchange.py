@@ -31,18 +31,17 @@ class Exchange:
         "approval",
         "begun_ns",
         "body",
+        "buffered_bytes",
         "code",
         "conversation",
         "described",
         "dialect",
         "fingerprint",
         "first_byte_ns",
-        "has_begun",
         "headers",
         "holder",
         "id",
         "input",
-        "is_abandoned",
         "is_large",
         "is_recorded",
         "label",
@@ -84,6 +83,7 @@ class Exchange:
         self.begun_ns = time.perf_counter_ns()
         self.first_byte_ns = 0
         self.holder: Holder = NOBODY
+        self.buffered_bytes = 0
         self.body: dict[str, Any] = {}
         self.raw_digest: str | None = None
         self.reply_digest: str | None = None
@@ -115,9 +115,7 @@ class Exchange:
         self.status = 0
         self.code: str | None = None
         self.span: RequestSpan | None = None
-        self.has_begun = False
         self.is_recorded = False
-        self.is_abandoned = False
         self.is_large = False
         self.response_started = False
 

@@ -91,6 +91,7 @@ async def serve(
         try:
             await settle(exchange)
         finally:
+            services.buffered_bytes -= exchange.buffered_bytes
             snapshot.users -= 1
 
 
@@ -160,7 +161,6 @@ def _outcome_of(refusal: Refusal) -> str:
 
 def _abandon(exchange: Exchange) -> None:
     exchange.outcome = "abandoned"
-    exchange.is_abandoned = True
     try:
         write_record(exchange)
     except AuditUnwritable:

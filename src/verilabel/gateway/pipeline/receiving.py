@@ -147,8 +147,19 @@ def _too_large(limit: int) -> Refused:
     )
 
 
+def _overfull() -> Refused:
+    return refuse(
+        503,
+        "overloaded",
+        "too_much_at_once",
+        "the requests that are being answered hold as much as the gateway keeps at once",
+        retry_after_s=1.0,
+    )
+
+
 async def read_request(exchange: Exchange, receive: Receive) -> bytes:
-    """The whole body. Raises Refused (413) and ClientGone."""
+    """The whole body. Raises Refused (413, 503) and ClientGone."""
+    services, most = exchange.services, exchange.snapshot.config.max_buffered_bytes
     message = await receive()
     if message["type"] == "http.disconnect":
         raise ClientGone
@@ -165,10 +176,16 @@ async def read_request(exchange: Exchange, receive: Receive) -> bytes:
             size += len(part)
             if size > limit:
                 raise _too_large(limit)
+            if services.buffered_bytes + size > most:
+                raise _overfull()
             parts.append(part)
         data = b"".join(parts)
     if len(data) > limit:
         raise _too_large(limit)
+    if services.buffered_bytes + len(data) > most:
+        raise _overfull()
+    exchange.buffered_bytes = len(data)
+    services.buffered_bytes += len(data)
     return data
 
 

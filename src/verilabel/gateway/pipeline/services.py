@@ -29,6 +29,8 @@ class Services:
     exposition: Exposition
     tracing: Tracing
     is_leaving: bool = False
+    buffered_bytes: int = 0
+    """Bytes of all request bodies that are on their way."""
     _prefix: str = field(default_factory=lambda: secrets.token_hex(5))
     _count: count[int] = field(default_factory=count)
 

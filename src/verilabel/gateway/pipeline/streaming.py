@@ -108,7 +108,7 @@ class _Relay:
         await self._end(rest)
 
     async def _bounded(self, reply: UpstreamReply) -> AsyncIterator[bytes]:
-        """What socket reads bring. Raises UpstreamFailure for a stream without end: events say texts many times over."""
+        """What socket reads bring. Raises UpstreamFailure for a stream without end."""
         left = LARGEST_STREAM * self._exchange.snapshot.config.max_response_bytes
         since_check = 0
         async for part in reply.parts():

@@ -251,6 +251,8 @@ class Gateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     telemetry: Telemetry = Telemetry()
     max_request_bytes: int = 8 * 2**20
     max_response_bytes: int = 32 * 2**20
+    max_buffered_bytes: int = 512 * 2**20
+    """Request bodies that one worker keeps at once, together; more are refused until some are answered."""
     label_header: bool = True
     public_hosts: tuple[str, ...] = ()
     """Further names under which people reach the administration, such as a reverse proxy's."""

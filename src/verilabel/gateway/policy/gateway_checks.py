@@ -148,6 +148,8 @@ def _check_sizes(gateway: Gateway) -> Iterator[Remark]:
     for name in ("max_request_bytes", "max_response_bytes"):
         if not 1024 <= getattr(gateway, name) <= 2**30:
             yield mistake(f"$.{name}", "from 1 KiB to 1 GiB")
+    if not gateway.max_request_bytes <= gateway.max_buffered_bytes <= 2**40:
+        yield mistake("$.max_buffered_bytes", "at least max_request_bytes, at most 1 TiB")
     for name in ("sync_ms", "checkpoint_s"):
         if getattr(gateway.audit, name) < 1:
             yield mistake(f"$.audit.{name}", "at least 1")

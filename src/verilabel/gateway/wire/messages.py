@@ -30,8 +30,6 @@ from verilabel.gateway.wire.parameters import (
 from verilabel.gateway.wire.refusals import anthropic_body, anthropic_events
 from verilabel.gateway.wire.texts import TextWalk
 
-COUNT_TOKENS_PATH = "/v1/messages/count_tokens"
-
 _SAMPLING = ("temperature", "top_p", "top_k", "max_tokens")
 _SEEN_APART = NOT_TEXT_OF_REQUEST | {
     "messages",
