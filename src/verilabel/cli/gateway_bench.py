@@ -74,7 +74,10 @@ def run(args: argparse.Namespace) -> ExitStatus:
     require_gateway()
     from verilabel.gateway_bench.running import run_bench
 
-    results = asyncio.run(run_bench(options, lambda text: print(text, file=sys.stderr, flush=True)))
+    try:
+        results = asyncio.run(run_bench(options, lambda text: print(text, file=sys.stderr, flush=True)))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
     if args.out is not None:
         import json
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import os
 import platform
+import signal
 import tempfile
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -55,6 +57,10 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
 
 async def run_bench(options: Options, say: Say) -> Results:
     """Measure what the options name. Raises the errors of what is needed for all of it."""
+    task = asyncio.current_task()
+    assert task is not None
+    # ended from outside, it still ends what it started
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     sections = []
     with tempfile.TemporaryDirectory(prefix="verilabel-bench-") as folder:
         async with open_bench(options, Path(folder), say) as bench:

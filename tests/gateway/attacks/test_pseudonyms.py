@@ -11,7 +11,6 @@ import pytest
 from gateway.attacks.offices import Office, make_key
 from servers.gateway_server import RunningGateway, gateway_process, write_gateway
 from servers.upstream import Upstream, upstream_server
-from verilabel.detectors.spans.pseudonyms import Vault
 
 ASKED = "Please write to ann.lee@example.com about the tea party in our garden next week."
 
@@ -81,15 +80,6 @@ def test_pseudonyms_in_what_a_guard_puts_there_are_put_back_too(
     _, _, data = gateway.ask(body={**_body("changed"), "stream": streams})
     said = _said(data) if streams else json.loads(data)["choices"][0]["message"]["content"]
     assert "Ask ann.lee@example.com!" == said
-
-
-def test_the_digest_of_a_vault_tells_its_values_apart() -> None:
-    digests = []
-    for value in ("ann@example.com", "bob@example.com", "ann@example.com"):
-        vault = Vault()
-        vault._placeholder("EMAIL", value)
-        digests.append(vault.digest())
-    assert digests[0] == digests[2] != digests[1]
 
 
 def test_an_approval_is_not_of_another_request_with_the_same_pseudonyms(

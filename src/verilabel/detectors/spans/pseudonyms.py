@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Sequence
 
 from verilabel.detectors.spans.interface import Substitute
@@ -64,11 +63,6 @@ class Vault:
     def restoring(self, *, json_source: bool = False) -> StreamFilter:
         """A filter that restores a stream: for any parts the same as `restore` of the whole."""
         return _placeholders().filter(substitute=self._value, json_source=json_source)
-
-    def digest(self) -> str:
-        """A digest of all values: texts with the same pseudonyms are the same text only where it is the same."""
-        written = "\0".join(f"{placeholder}\0{value}" for placeholder, value in sorted(self._values.items()))
-        return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()
 
     def forget(self) -> None:
         """Drop all values: pseudonyms that come later stay as they are."""

@@ -43,9 +43,6 @@ def request_subject(exchange: Exchange) -> str:
         "policy": exchange.plan.digest,
         "request": exchange.body,
     }
-    if exchange.vault is not None and len(exchange.vault):
-        # the body has pseudonyms, which are the same for other values
-        document["values"] = exchange.vault.digest()
     data = _canonical(document)
     if exchange.vault is not None:
         # what stands behind the pseudonyms comes back with the reply: another value is another action
