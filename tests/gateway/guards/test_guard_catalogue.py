@@ -13,7 +13,6 @@ from verilabel.gateway.policy.document import GuardEntry
 
 
 def entry(use: str, settings: dict[str, Any] | None = None, **more: Any) -> GuardEntry:
-    more.setdefault("on", KINDS[use].on if use in KINDS else ("input",))
     return GuardEntry(id="tested", use=use, settings=settings or {}, **more)
 
 

@@ -16,14 +16,7 @@ from servers.upstream import Upstream, upstream_server
 KEY = "ghp_" + "a1B2c3D4e5F6" * 3
 POLICY: dict[str, Any] = {
     "guards": [
-        {
-            "id": "pii",
-            "use": "pii",
-            "action": "redact",
-            "directions": ["input"],
-            "settings": {"reversible": True},
-        },
-        {"id": "pii-out", "use": "pii", "action": "redact", "directions": ["output"]},
+        {"id": "pii", "use": "pii", "settings": {"reversible": True}},
         {"id": "secrets", "use": "secrets", "action": "block", "message": "no secrets here"},
         {
             "id": "codename",

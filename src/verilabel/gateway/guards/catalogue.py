@@ -27,7 +27,7 @@ from verilabel.gateway.guards.span_kinds import PackSettings, open_own_guard, op
 from verilabel.gateway.guards.system_leak import SystemLeakGuard, SystemLeakSettings
 from verilabel.gateway.guards.topics import TopicsGuard, TopicsSettings
 from verilabel.gateway.guards.topics_by_model import TopicsModelGuard
-from verilabel.gateway.policy.document import ActionWord, GuardEntry
+from verilabel.gateway.policy.document import GuardEntry
 from verilabel.gateway.verdicts import FIELDS, PASSAGE_FIELDS, Direction, Field
 from verilabel.records.canonical import parse_json
 
@@ -50,16 +50,16 @@ Open = Callable[[GuardEntry, Any, Resources, str], Guard]
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind of guard. `settings` is the type of its settings (None: it reads them itself); `on` and `action` are what
-    makes sense where a policy has no other wish, `directions` where it can look at all; `extra` what must be installed.
+    """A kind of guard. `settings` is the type of its settings (None: it reads them itself); `extra` must be installed.
+
+    `directions` are where it can look at all; `policy.document` has where it looks, and what follows, if a policy does
+    not say.
     """
 
     summary: str
     open: Open
     settings: type[msgspec.Struct] | None
-    on: tuple[Direction, ...] = ("input", "output")
     directions: tuple[Direction, ...] = ("input", "output")
-    action: ActionWord = "block"
     extra: str | None = None
     fields: tuple[Field, ...] = PASSAGE_FIELDS
     """Where it looks unless the policy says otherwise."""
@@ -116,7 +116,6 @@ KINDS: dict[str, Kind] = {
         summary="personal data by pattern and checksum: cards, IBAN, e-mail, phones, national numbers",
         open=_pack,
         settings=PackSettings,
-        action="redact",
         fields=FIELDS,
         replaces=True,
     ),
@@ -124,7 +123,6 @@ KINDS: dict[str, Kind] = {
         summary="keys, tokens and private keys",
         open=_pack,
         settings=PackSettings,
-        action="redact",
         fields=FIELDS,
         replaces=True,
     ),
@@ -132,7 +130,6 @@ KINDS: dict[str, Kind] = {
         summary="phrases and invisible characters that injections use",
         open=_pack,
         settings=PackSettings,
-        on=("input",),
         replaces=True,
     ),
     "patterns": Kind(
@@ -145,21 +142,17 @@ KINDS: dict[str, Kind] = {
         summary="attempts to talk the model out of its instructions, by a linear classifier (English)",
         open=_simple(JailbreakGuard),
         settings=JailbreakSettings,
-        on=("input",),
     ),
     "harmful": Kind(
         summary="harmful requests, and answers that carry one out, by the detector that scores labels (English)",
         open=_simple(HarmfulGuard),
         settings=HarmfulSettings,
-        on=("output",),
     ),
     "refusal": Kind(
         summary="answers that decline, by the detector that scores labels (English)",
         open=_simple(RefusalGuard),
         settings=RefusalSettings,
-        on=("output",),
         directions=("output",),
-        action="flag",
     ),
     "model": Kind(
         summary="a guard model, or any model with your policy, behind an OpenAI-compatible server",
@@ -180,30 +173,25 @@ KINDS: dict[str, Kind] = {
         summary="answers that are no JSON, or do not fit a schema",
         open=_json,
         settings=JsonSettings,
-        on=("output",),
         directions=("output",),
     ),
     "system_leak": Kind(
         summary="answers that repeat a stretch of the system prompt",
         open=_simple(SystemLeakGuard),
         settings=SystemLeakSettings,
-        on=("output",),
         directions=("output",),
     ),
     "factuality": Kind(
         summary="answers that what was given does not support, by a server or model of yours",
         open=_factuality,
         settings=FactualitySettings,
-        on=("output",),
         directions=("output",),
-        action="flag",
     ),
     "length": Kind(summary="texts that are too long", open=_simple(LengthGuard), settings=LengthSettings),
     "presidio": Kind(
         summary="personal data by Microsoft Presidio, in a process of its own",
         open=lambda _e, settings, r, _w: adapters.open_presidio(settings, r.environ, r.folder),
         settings=adapters.PresidioSettings,
-        action="redact",
         extra="presidio",
         replaces=True,
     ),

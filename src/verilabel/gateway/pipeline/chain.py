@@ -61,25 +61,26 @@ class SpanPlan:
     the rules after which nothing more may go out.
     """
 
-    def __init__(self, guards: Sequence[OpenGuard]) -> None:
+    def __init__(self, guards: Sequence[OpenGuard], direction: Direction) -> None:
         rules: list[Rule] = []
         self.actions: list[SpanAction] = []
         self._bits: list[tuple[GuardEntry, int]] = []
         self._reversible = 0
-        reversible = [
-            each for each in guards if isinstance(each.guard, SpanGuard) and each.guard.is_reversible
-        ]
+        reversible = [each for each in guards if direction == "input" and _puts_pseudonyms(each)]
         if reversible:  # a client's text that looks like a pseudonym gets one of its own, before all else
+            entry = reversible[0].entry
             rules.append(PLACEHOLDER)
-            self.actions.append(_span_action(reversible[0].entry, PLACEHOLDER, is_reversible=True))
-            self._bits.append((reversible[0].entry, 1))
+            self.actions.append(
+                SpanAction(entry, PLACEHOLDER.id, Action.REDACT, f"[{PLACEHOLDER.label}]", is_reversible=True)
+            )
+            self._bits.append((entry, 1))
         taken = {rule.id for rule in rules}
         for opened in guards:
             assert isinstance(opened.guard, SpanGuard)
             bits = 0
             for rule in opened.guard.rules:
                 bits |= 1 << len(rules)
-                action = _span_action(opened.entry, rule, is_reversible=opened.guard.is_reversible)
+                action = _span_action(opened.entry, rule, is_reversible=opened in reversible)
                 if action.is_reversible:
                     self._reversible |= 1 << len(rules)
                 rules.append(_named_apart(rule, opened.entry, taken))
@@ -123,8 +124,8 @@ class Chain:
             each for each in here if each.condition is not None or each.entry.share < 1
         )
         bit_of = {each.entry.id: 1 << i for i, each in enumerate(self.conditional)}
-        self.enforced = _plan(here, "enforce")
-        self.shadow = _plan(here, "shadow")
+        self.enforced = _plan(here, "enforce", direction)
+        self.shadow = _plan(here, "shadow", direction)
         self.passages: tuple[PassageEntry, ...] = tuple(
             _passage(each, bit_of.get(each.entry.id, 0))
             for each in here
@@ -148,9 +149,9 @@ class Chain:
         return frozenset(each.entry.id for i, each in enumerate(self.conditional) if not mask & (1 << i))
 
 
-def _plan(guards: Sequence[OpenGuard], mode: str) -> SpanPlan | None:
+def _plan(guards: Sequence[OpenGuard], mode: str, direction: Direction) -> SpanPlan | None:
     chosen = [each for each in guards if isinstance(each.guard, SpanGuard) and each.entry.mode == mode]
-    return SpanPlan(chosen) if chosen else None
+    return SpanPlan(chosen, direction) if chosen else None
 
 
 def _named_apart(rule: Rule, entry: GuardEntry, taken: set[str]) -> Rule:
@@ -159,6 +160,16 @@ def _named_apart(rule: Rule, entry: GuardEntry, taken: set[str]) -> Rule:
         rule = msgspec.structs.replace(rule, id=f"{rule.id}/{entry.id}")
     taken.add(rule.id)
     return rule
+
+
+def _puts_pseudonyms(opened: OpenGuard) -> bool:
+    """True if something that the guard finds is replaced by a pseudonym on its way in."""
+    guard = opened.guard
+    return (
+        isinstance(guard, SpanGuard)
+        and guard.is_reversible
+        and any(_span_action(opened.entry, rule, is_reversible=True).is_reversible for rule in guard.rules)
+    )
 
 
 def _span_action(entry: GuardEntry, rule: Rule, *, is_reversible: bool) -> SpanAction:

@@ -6,7 +6,7 @@ Decimals are `decimal.Decimal`, exactly as written. Names (`id`) are lower-case 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -14,6 +14,26 @@ from verilabel.gateway.verdicts import Direction, Field
 
 ActionWord = Literal["allow", "flag", "redact", "replace", "hold", "block"]
 Per = Literal["key", "user", "model", "route", "all"]
+
+
+USUAL_ACTIONS: dict[str, ActionWord] = {
+    "pii": "redact",
+    "secrets": "redact",
+    "presidio": "redact",
+    "refusal": "flag",
+    "factuality": "flag",
+}
+"""What findings lead to where a policy does not say, by kind of guard; all others block."""
+USUAL_DIRECTIONS: dict[str, tuple[Direction, ...]] = {
+    "injection": ("input",),
+    "jailbreak": ("input",),
+    "harmful": ("output",),
+    "refusal": ("output",),
+    "json": ("output",),
+    "system_leak": ("output",),
+    "factuality": ("output",),
+}
+"""Which way a kind of guard looks where a policy does not say; all others look both ways."""
 
 
 class GuardEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -31,10 +51,11 @@ class GuardEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     id: str
     use: str
     settings: dict[str, Any] = {}
-    on: tuple[Direction, ...] = msgspec.field(default=("input", "output"), name="directions")
-    """Written as `directions`: a bare `on` is a truth value to half of the readers of YAML."""
+    on: tuple[Direction, ...] = msgspec.field(default=cast("tuple[Direction, ...]", None), name="directions")
+    """Absent: which way the kind looks. Written as `directions`: to half of the readers of YAML a bare `on` is true."""
     fields: tuple[Field, ...] = ()
-    action: ActionWord = "block"
+    action: ActionWord = cast("ActionWord", None)
+    """Absent: what the kind's findings usually lead to."""
     rules: dict[str, ActionWord] = {}
     replace_with: str | None = None
     mode: Literal["enforce", "shadow"] = "enforce"
@@ -45,6 +66,12 @@ class GuardEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     release: Literal["gated", "optimistic"] = "gated"
     window_chars: int = 400
     message: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.action is None:
+            msgspec.structs.force_setattr(self, "action", USUAL_ACTIONS.get(self.use, "block"))
+        if self.on is None:
+            msgspec.structs.force_setattr(self, "on", USUAL_DIRECTIONS.get(self.use, ("input", "output")))
 
 
 class RequestRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
