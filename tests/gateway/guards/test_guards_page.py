@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from verilabel.detectors.measure import shipped_measurements
-from verilabel.gateway.guards.catalogue import KINDS
-from verilabel.gateway.policy.document import GuardEntry, check_settings
+from verilabel.gateway.guards.catalogue import KINDS, check_settings
+from verilabel.gateway.policy.document import GuardEntry
 from verilabel.records.strict_yaml import load_strict_yaml
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "guards.md").read_text("utf-8")

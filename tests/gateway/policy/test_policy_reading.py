@@ -198,7 +198,7 @@ def test_a_waiver_that_ended_is_a_doubt_so_that_time_alone_refuses_no_policy() -
         (GUARD + "    directions: [output]\n", "$.guards"),
         (GUARD + "    on_error: allow\n", "$.guards[0].on_error"),
         (GUARD + "    release: optimistic\n", "$.guards[0].release"),
-        (GUARD + "    rules: {pii.email: block}\n", "$.guards[0].rules.pii.email"),
+        (GUARD + "    rules: {pii.email: redact}\n", "$.guards[0].rules.pii.email"),
         (HEAD + "rules:\n  - {id: r, when: request.stream, on_error: allow}\n", "$.rules[0].on_error"),
         (admit(", otherwise: flag"), "$.admit[0].otherwise"),
         (HEAD + "admit:\n  - {granted: L2}\n", "$.admit[0].rubric"),
