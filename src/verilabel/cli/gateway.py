@@ -11,7 +11,7 @@ good one in force.
 
 examples:
   verilabel gateway init
-  verilabel gateway keys create --name "my laptop" --config gateway.yaml
+  verilabel gateway keys create --name my-laptop --config gateway.yaml
   verilabel gateway --config gateway.yaml
   verilabel gateway check --config gateway.yaml
   verilabel gateway verify-log audit

@@ -7,7 +7,7 @@ says how long others wait meanwhile; `load` says start, memory, latency, request
 worker while approvals are queued.
 
 Rivals are measured from a Python environment of their own where they are installed, each at its default and at its
-safest setting; the page of the documentation says how each is configured. Full figures take half an hour and want a
+safest setting; the page of the documentation says how each is configured. Full figures take long, and want a
 machine that does nothing else: `--quick` shows in some minutes that everything works, and its figures are not to be
 quoted. Columns of CPU time feel a busy machine least.
 

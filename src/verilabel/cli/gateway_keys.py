@@ -6,7 +6,7 @@ a key: two keys of one user are one person when votes are counted and limits are
 change within a second.
 
 examples:
-  verilabel gateway keys create --name "billing bot" --models "gpt-4o,claude-*"
+  verilabel gateway keys create --name billing-bot --models "gpt-4o,claude-*"
   verilabel gateway keys create --name "on call" --user on-call --role approver --expires-days 90
   verilabel gateway keys list --store postgresql://gateway@db.example.org/gateway
   verilabel gateway keys rotate 5f0c1d2e3a4b --grace-s 3600

@@ -6,12 +6,12 @@ signed checkpoint (`*.checkpoint`) that was kept elsewhere: the trail must still
 folder itself can show that the very end of its newest file was cut away; a checkpoint kept elsewhere can.
 
 Listed and no error: a file whose process was killed (its last line may be torn), files still being written, records
-that could not be written (their requests were refused), requests in flight when a process was killed, requests and
-replies that no guard looked at.
+that could not be written (their requests were refused), refused requests without a key that were counted alone,
+requests in flight when a process was killed, requests and replies that no guard looked at.
 
 examples:
   verilabel gateway verify-log audit
-  verilabel gateway verify-log audit --key audit-key.pub --checkpoint kept/20261101T000000Z-w0-1f2e3d4c.checkpoint
+  verilabel gateway verify-log audit --key audit-key.pub --checkpoint kept/20261101T000000Z-4711-1f2e3d4c.checkpoint
   verilabel gateway verify-log audit --since 2026-11-01 --json
 
 exit statuses: 0 intact, 4 something was changed, removed or not signed, 2 no trail in the folder
@@ -114,6 +114,7 @@ def _document(report: TrailReport) -> dict[str, Any]:
         "unscanned_replies": counts.unscanned_replies,
         "unscanned": counts.unscanned,
         "lost": counts.lost,
+        "unkeyed": counts.unkeyed,
         "unfinished": counts.unfinished,
     }
 
@@ -155,6 +156,7 @@ def _print_counts(report: TrailReport) -> None:
         (counts.unscanned_requests, "answered requests were not scanned"),
         (counts.unscanned_replies, "replies were not scanned"),
         (counts.lost, "records could not be written; their requests were refused"),
+        (counts.unkeyed, "further requests without a key in force were refused and have no records"),
         (counts.unfinished, "requests had begun and have no end here"),
     ):
         if number:

@@ -5,8 +5,8 @@ Files are read oldest first, and those of different workers one after the other.
 
 examples:
   verilabel gateway log audit --outcome refused
-  verilabel gateway log audit --key k_7f3a --since 2026-11-01 --json
-  verilabel gateway log audit --guard pii --follow
+  verilabel gateway log audit --key 5f0c1d2e3a4b --since 2026-11-01 --json
+  verilabel gateway log audit --guard personal-data --follow
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.approvals.held import FIRST, SECOND, THIRD, KEY, a_desk, action, person, subject
+from gateway.approvals.held import FIRST, KEY, SECOND, THIRD, a_desk, action, person, subject
 from stores import pass_time, shared_postgres
 from verilabel.errors import LimitExceeded, MalformedInput, SealError
 from verilabel.evidence.keys import new_key
@@ -157,7 +157,10 @@ async def test_a_quorum_is_of_different_users(store_url: str) -> None:
         assert "voted" == caught.value.why
         assert None is await desk.queue.consume(subject())
         approved = await desk.decide(held.id, by=SECOND, verdict="approve", reason="b")
-        assert ("approved", ["reviewer", "colleague"]) == (approved.state, [vote.by for vote in approved.votes])
+        assert ("approved", ["reviewer", "colleague"]) == (
+            approved.state,
+            [vote.by for vote in approved.votes],
+        )
 
 
 async def test_one_denial_denies_whatever_others_said(store_url: str) -> None:
@@ -355,15 +358,41 @@ async def test_lists_are_filtered_and_paged_newest_first(store_url: str) -> None
 
 async def test_no_more_is_held_than_there_is_room_for(store_url: str) -> None:
     async with a_desk(store_url, limits=QueueLimits(actions=3, payload_bytes=100)) as desk:
-        await desk.queue.hold(action(0, payload=b"x" * 60))
-        with pytest.raises(LimitExceeded):
+        await desk.queue.hold(action(0, payload=b"x" * 60, requester="first"))
+        with pytest.raises(LimitExceeded, match=r"^too much waits"):
             await desk.queue.hold(action(1, payload=b"x" * 41))
-        await desk.queue.hold(action(2))
+        await desk.queue.hold(action(2, requester="second"))
         last = await desk.queue.hold(action(3))
-        with pytest.raises(LimitExceeded):
-            await desk.queue.hold(action(4))
+        with pytest.raises(LimitExceeded, match=r"^too much waits"):
+            await desk.queue.hold(action(4, requester="fourth"))
         await desk.decide(last.id, by=FIRST, verdict="deny", reason="no")
         assert "pending" == (await desk.queue.hold(action(4))).state
+
+
+async def test_a_requester_has_a_tenth_of_the_room_and_gets_it_back(store_url: str) -> None:
+    async with a_desk(store_url, limits=QueueLimits(actions=120, payload_bytes=1000)) as desk:
+        held = [await desk.queue.hold(action(n)) for n in range(12)]
+        with pytest.raises(LimitExceeded, match="of this requester"):
+            await desk.queue.hold(action(12))
+        assert held[0].id == (await desk.queue.hold(action(0))).id
+        assert "pending" == (await desk.queue.hold(action(12, requester="other"))).state
+        await desk.decide(held[0].id, by=FIRST, verdict="deny", reason="no")
+        assert "pending" == (await desk.queue.hold(action(13))).state
+
+
+async def test_the_replies_of_one_requester_leave_room_for_those_of_others(store_url: str) -> None:
+    async with a_desk(store_url, limits=QueueLimits(actions=100, payload_bytes=1000)) as desk:
+        await desk.queue.hold(action(0, payload=b"x" * 500))
+        with pytest.raises(LimitExceeded, match="of this requester"):
+            await desk.queue.hold(action(1, payload=b"x"))
+        assert "pending" == (await desk.queue.hold(action(1, payload=b"x" * 100, requester="other"))).state
+
+
+@pytest.mark.parametrize(
+    ("actions", "of_one"), [(100_000, 10_000), (150, 15), (100, 10), (30, 10), (10, 5), (3, 1), (1, 1)]
+)
+def test_what_one_requester_may_have_waiting_is_never_the_whole(actions: int, of_one: int) -> None:
+    assert of_one == QueueLimits(actions=actions).of_one.actions
 
 
 async def test_hostile_texts_are_kept_and_cut(store_url: str) -> None:

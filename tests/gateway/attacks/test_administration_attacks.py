@@ -122,9 +122,6 @@ def test_what_init_writes_goes_into_no_file_that_somebody_planted(tmp_path: Path
     assert ("mine", True) == (victim.read_text(), (folder / "gateway.yaml").read_text().startswith("#"))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="there is no bound on what one requester has waiting: a design of its own"
-)
 async def test_one_requester_cannot_fill_the_queue_for_all_others(tmp_path: Path) -> None:
     database = await open_database(tmp_path / "gateway.db")
     queue = await DatabaseQueue.open(database, limits=QueueLimits(actions=10))

@@ -24,7 +24,7 @@ from verilabel.evidence.note import open_note, open_proof
 from verilabel.gateway.audit.anchoring import anchor_checkpoint, entry_of_checkpoint
 from verilabel.gateway.audit.lines import START, encode, head_of, seal_line
 from verilabel.gateway.audit.record import AuditRecord
-from verilabel.gateway.audit.trail import AuditTrail, AuditUnwritable
+from verilabel.gateway.audit.trail import UNKEYED_A_SECOND, AuditTrail, AuditUnwritable
 from verilabel.gateway.audit.verifying import verify_trail
 from verilabel.gateway.policy.document import AuditSettings
 from verilabel.gateway.verdicts import Finding
@@ -171,6 +171,93 @@ def test_writing_is_tried_again_without_a_request(tmp_path: Path) -> None:
         trail.mend()
         assert trail.is_writable
     assert 1 == verify_trail(tmp_path).counts.lost
+
+
+# -- requests without a key ----------------------------------------------------------------------------------
+
+
+def unkeyed(number: int = 0) -> AuditRecord:
+    """A record of a request that had no key in force."""
+    return AuditRecord(event="ended", id=f"stranger_{number}", at_us=CLOCK_US, outcome="refused", status=401)
+
+
+def kinds_of(path: Path) -> list[object]:
+    """What each line of a file is: its kind, how many it counts, or whose record it is."""
+    return [
+        line.get("refused") or line.get("kind") or str(line["id"]).partition("_")[0]
+        for line in lines_of(path)
+    ]
+
+
+def test_of_requests_without_a_key_few_are_recorded_and_the_others_counted(tmp_path: Path) -> None:
+    now = CLOCK_US
+    with AuditTrail.open(
+        AuditSettings(folder=str(tmp_path), sync_ms=STILL), "w0", clock_us=lambda: now
+    ) as trail:
+        for number in range(25):
+            trail.append_unkeyed(unkeyed(number))
+        for number in range(3):  # in the same second, what strangers do makes nobody's records longer
+            trail.append(record(number))
+        now += 1_000_000
+        for number in range(12):
+            trail.append_unkeyed(unkeyed(number))
+        now -= 5_000_000
+        trail.append(record())
+        trail.append_unkeyed(unkeyed())
+    first, second = ["stranger"] * UNKEYED_A_SECOND, ["stranger"] * UNKEYED_A_SECOND
+    expected = ["header", *first, "req", "req", "req", 15, *second, 2, "req", "stranger", "closed"]
+    assert expected == kinds_of(trail.path)
+    counts = verify_trail(tmp_path).counts
+    assert (38, 17, 21) == (
+        counts.unkeyed + counts.outcomes["refused"],
+        counts.unkeyed,
+        counts.outcomes["refused"],
+    )
+
+
+def test_what_was_counted_is_written_down_without_a_further_request_and_at_the_end(tmp_path: Path) -> None:
+    with open_trail(tmp_path, sync_ms=STILL) as trail:
+        for number in range(UNKEYED_A_SECOND + 4):
+            trail.append_unkeyed(unkeyed(number))
+        trail.tell_unkeyed()
+        trail.tell_unkeyed()
+        assert ["stranger", 4] == kinds_of(trail.path)[-2:]
+        trail.append_unkeyed(unkeyed())
+    assert [4, 1, "closed"] == kinds_of(trail.path)[-3:]
+    report = verify_trail(tmp_path)
+    assert (True, 5) == (report.is_intact, report.counts.unkeyed)
+
+
+def test_a_thread_writes_down_what_was_counted(tmp_path: Path) -> None:
+    with open_trail(tmp_path, sync_ms=1) as trail:
+        for number in range(UNKEYED_A_SECOND + 3):
+            trail.append_unkeyed(unkeyed(number))
+        lines = follow_lines(trail.path)
+        assert 3 == next(line["refused"] for line in lines if line.get("kind") == "unkeyed")
+
+
+def follow_lines(path: Path) -> Iterator[dict[str, object]]:
+    """The lines of a file as they come."""
+    with path.open("rb") as file:
+        while True:
+            if line := file.readline():
+                yield json.loads(line)
+
+
+def test_a_full_disk_refuses_strangers_too_and_forgets_none_that_were_counted(tmp_path: Path) -> None:
+    with open_trail(tmp_path, sync_ms=STILL) as trail:
+        for number in range(UNKEYED_A_SECOND + 2):
+            trail.append_unkeyed(unkeyed(number))
+        with full_disk(trail.path):
+            with pytest.raises(OSError, match="large"):
+                trail.tell_unkeyed()
+            assert not trail.is_writable
+            for number in range(3):
+                with pytest.raises(AuditUnwritable, match="cannot be written"):
+                    trail.append_unkeyed(unkeyed(number))
+        trail.mend()
+    counts = verify_trail(tmp_path).counts
+    assert (2, 3, UNKEYED_A_SECOND) == (counts.unkeyed, counts.lost, counts.outcomes["refused"])
 
 
 # -- many files ----------------------------------------------------------------------------------------------

@@ -65,8 +65,11 @@ def test_what_was_not_scanned_and_what_was_lost_is_said(tmp_path: Path, capsys: 
     with open_trail(tmp_path) as trail:
         trail.append(record(0, scanned={}))
         trail.append(record(1, event="begun", outcome=""))
+        for number in range(13):
+            trail.append_unkeyed(record(number + 2, key="none", outcome="refused"))
     assert ExitStatus.OK == run(gateway_log, str(tmp_path))
     out = capsys.readouterr().out
+    assert "3 further requests without a key in force were refused and have no records" in out
     assert "1 answered requests were not scanned" in out
     assert "unscanned: req_0" in out
     assert "1 requests had begun and have no end here" in out

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from verilabel.errors import LimitExceeded, MalformedInput, UsageError
-from verilabel.gateway.guards.catalogue import KINDS, Resources, check_settings, open_guard
+from verilabel.gateway.guards.catalogue import Resources, check_settings, open_guard
 from verilabel.gateway.policy.document import GuardEntry
 
 
@@ -97,6 +97,15 @@ def test_a_version_changes_with_every_setting_and_with_nothing_else() -> None:
     assert version_of("length", {"max_chars": 10}) != version_of("length", {"max_chars": 11})
     assert version_of("jailbreak") != version_of("jailbreak", {"threshold": 0.9})
     assert version_of("harmful") != version_of("refusal")
+
+
+def test_a_version_is_over_what_a_file_holds_and_not_over_its_name_alone(tmp_path: Path) -> None:
+    guard, resources = entry("json", {"schema_file": "schema.json"}), Resources(folder=tmp_path, environ={})
+    versions = []
+    for content in ('{"type": "object"}', '{"type": "array"}', '{"type": "object"}'):
+        (tmp_path / "schema.json").write_text(content)
+        versions.append(open_guard(guard, resources).version)
+    assert versions[0] == versions[2] != versions[1]
 
 
 def test_a_model_guards_version_names_its_model_and_policy_but_not_its_key() -> None:

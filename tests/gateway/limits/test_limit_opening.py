@@ -52,6 +52,16 @@ async def test_a_request_as_large_as_the_burst_fits_into_an_unused_share() -> No
     assert tokens(100) == answer.charge.limit
 
 
+async def test_what_several_workers_give_out_beyond_the_limit_is_what_the_page_says() -> None:
+    limiters = [open_limiter("memory", lost="block", workers=4) for _ in range(4)]
+    for limit, amount, together in ((tokens(100), 100, 400), (tokens(100), 1, 0), (at_once(2), 1, 4)):
+        taken = 0
+        for limiter in limiters:
+            while hasattr(await limiter.reserve([take(limit, amount)]), "token"):
+                taken += amount
+        assert together == taken
+
+
 @pytest.mark.parametrize(
     "url",
     [

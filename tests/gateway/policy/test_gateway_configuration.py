@@ -129,6 +129,8 @@ def test_doubts_about_a_configuration_do_not_refuse_it(tmp_path: Path) -> None:
     limited = POLICY + "limits:\n  - {id: l, concurrency: 5}\n"
     text = WHOLE + "policy: a.yaml\nworkers: 2\naudit: {content: true}\nstore: 'postgresql://u:word@h/d'\n"
     assert {"$.limits_store", "$.audit.content", "$.store"} == doubts_of(load(tmp_path, text, a=limited))
+    few = {"$.limits_store", "$.policy: limits[0].concurrency"}
+    assert few == doubts_of(load(tmp_path, WHOLE + "policy: a.yaml\nworkers: 8\n", a=limited))
     unused = WHOLE.replace("models:", "  - {id: idle, base_url: 'http://127.0.0.1:9/v1'}\nmodels:")
     assert {"$.upstreams[1]"} == doubts_of(load(tmp_path, unused))
 

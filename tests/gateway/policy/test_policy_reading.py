@@ -182,6 +182,36 @@ def test_an_admission_row_that_cannot_be_meant_is_refused(row: str, where: str) 
     assert ("error", where) in remarks_on(admit(row))
 
 
+@pytest.mark.parametrize(
+    "guard",
+    [
+        "use: json, directions: [output], settings: {schema_file: answer.json}",
+        "use: nemo, settings: {config: rails}",
+    ],
+)
+def test_a_scope_that_binds_the_policy_is_refused_where_guards_read_other_files(guard: str) -> None:
+    guards = f"guards:\n  - {{id: beside, {guard}}}\n"
+    read = [
+        place for severity, place in remarks_on(admit(", scope: [params]") + guards) if severity == "error"
+    ]
+    assert [] == read
+    asked = admit(", scope: [params, guardrails]") + guards
+    assert "beside" in mistake_in(asked).message
+    assert ("error", "$.admit[0].scope") in remarks_on(asked)
+
+
+@pytest.mark.parametrize(
+    "guard",
+    [
+        "use: json, directions: [output], settings: {schema: {type: object}}",
+        "use: model, settings: {base_url: 'http://127.0.0.1:1/v1', model: m, key_file: key}",
+    ],
+)
+def test_a_scope_may_bind_the_policy_where_it_holds_all_that_guards_judge_by(guard: str) -> None:
+    asked = admit(", scope: [guardrails]") + f"guards:\n  - {{id: whole, {guard}}}\n"
+    assert [] == [place for severity, place in remarks_on(asked) if severity == "error"]
+
+
 def test_a_waiver_that_ended_is_a_doubt_so_that_time_alone_refuses_no_policy() -> None:
     row = admit(", waivers: [{requirement: granted, reason: r, by: b, until: 2026-11-21}]")
     place = "$.admit[0].waivers[0].until"

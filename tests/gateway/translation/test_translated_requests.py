@@ -6,12 +6,15 @@ import copy
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.translation.asked_bodies import ASKED, CHAT, MESSAGES, MODELS, PIXEL, RESPONSES, SCHEMA
 from gateway.translation.recorded_upstreams import PAIRS
 from gateway.translation.request_shapes import check_request
 from gateway.translation.sdk_exchange import translation_between
 from verilabel.gateway.translation.catalogue import find_translation
+from verilabel.gateway.translation.interface import Untranslatable
 
 
 def translate(client: str, upstream: str, body: dict[str, Any], model: str | None = None) -> dict[str, Any]:
@@ -50,6 +53,19 @@ def test_a_full_request_has_the_types_of_the_upstreams_api(client: str, upstream
         return
     assert MODELS[upstream] == asked["model"]
     assert stream == asked.get("stream", False)
+
+
+@given(
+    st.text(max_size=40),
+    st.sampled_from(["..", "/", "\\", "%", "%2e%2e", "?", "#", ":", "\n", "\x00", "\u202e"]),
+)
+def test_a_models_name_leads_nowhere_else_at_google(name: str, mark: str) -> None:
+    translation = translation_between("chat", "google")
+    for model in ("", "models/", f"models/{name}{mark}", f"{mark}{name}", f"a{mark}b{name}"):
+        with pytest.raises(Untranslatable) as refusal:
+            translation.path(model, stream=False)
+        assert "$.model" == refusal.value.where
+        assert len(model) < 10 or model not in str(refusal.value)
 
 
 def test_a_chat_conversation_as_anthropic_is_asked() -> None:

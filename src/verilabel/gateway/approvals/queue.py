@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -31,7 +32,11 @@ MAX_SUMMARY = 8_000
 MAX_REASONS = 64
 MAX_REASON = 300
 MAX_LISTED = 500
+LEAST_OF_ONE = 10
+"""Actions that one requester may have waiting where a tenth of the whole is less, up to half of the whole."""
 _MEASURE_EVERY = 64
+_MAX_MEASURED = 4_096
+"""Requesters whose measure is kept."""
 
 
 class QueueLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +44,32 @@ class QueueLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     actions: int = MAX_OPEN
     payload_bytes: int = MAX_HELD_BYTES
+
+    @property
+    def of_one(self) -> QueueLimits:
+        """What one requester may have of it, so that others find room: a tenth, of few actions more."""
+        actions = min(max(self.actions // 10, LEAST_OF_ONE), self.actions // 2)
+        return QueueLimits(actions=max(actions, 1), payload_bytes=self.payload_bytes // 10)
+
+
+class _Measure(NamedTuple):
+    """What waits: so many actions and bytes, and how many were added since it was counted."""
+
+    actions: int
+    size: int
+    since: int
+
+    def is_near(self, limits: QueueLimits, more_bytes: int) -> bool:
+        """True where it must be counted again before something is added."""
+        is_half_full = 2 * (self.actions + 1) > limits.actions
+        return (
+            self.since >= _MEASURE_EVERY
+            or is_half_full
+            or 2 * (self.size + more_bytes) > limits.payload_bytes
+        )
+
+
+_UNKNOWN = _Measure(0, 0, _MEASURE_EVERY)
 
 
 class DatabaseQueue:
@@ -51,7 +82,8 @@ class DatabaseQueue:
         self.watch = Watch(database, self.expire_overdue)
         self._limits = limits or QueueLimits()
         self._notices = notices
-        self._measured = (0, 0, _MEASURE_EVERY)
+        self._measured = _UNKNOWN
+        self._measured_of: dict[str, _Measure] = {}
 
     @classmethod
     async def open(
@@ -72,7 +104,8 @@ class DatabaseQueue:
         """Add an action; it is on the disk when this returns. `webhook` is told where it is new.
 
         The same subject that still waits or is approved is given back, not doubled. Raises LimitExceeded where too
-        much is held already, DatabaseLost where it cannot be kept: either way the action must be refused.
+        much is held already, of all or of its requester, DatabaseLost where it cannot be kept: either way the action
+        must be refused.
         """
         checked = check_action(action)
         self.watch.start()  # what is held here is also swept from here, when its time is up
@@ -81,7 +114,7 @@ class DatabaseQueue:
             rows = await self._open_rows(transaction, moment, checked.subject)
             if rows:
                 return await self._with_votes(transaction, rows[0])
-            await self._check_room(transaction, len(checked.payload))
+            await self._check_room(transaction, checked.requester, len(checked.payload))
             row = await self._insert(transaction, checked, moment)
         approval = approval_of(row, ())
         self.watch.note(Change(approval.id, "pending", moment.tick))
@@ -192,20 +225,34 @@ class DatabaseQueue:
             return []
         return rows
 
-    async def _check_room(self, transaction: Transaction, more_bytes: int) -> None:
+    async def _check_room(self, transaction: Transaction, requester: str, more_bytes: int) -> None:
         """Counting what waits takes time that grows with it: far from the limits it is done now and then."""
-        count, size, since = self._measured
-        actions, most = self._limits.actions, self._limits.payload_bytes
-        if since >= _MEASURE_EVERY or 2 * (count + 1) > actions or 2 * (size + more_bytes) > most:
+        whole, one = self._limits, self._limits.of_one
+        measured = self._measured
+        if measured.is_near(whole, more_bytes):
             count, size = (await transaction.fetch(statements.ROOM))[0]
-            since = 0
-        if count >= actions or size + more_bytes > most:
+            measured = _Measure(int(count), int(size), 0)
+        if measured.actions >= whole.actions or measured.size + more_bytes > whole.payload_bytes:
             raise LimitExceeded(
                 "too much waits for approval already",
                 where=self.database.where,
                 hint="decide, or let it expire",
             )
-        self._measured = (int(count) + 1, int(size) + more_bytes, since + 1)
+        own = self._measured_of.get(requester, _UNKNOWN)
+        if own.is_near(one, more_bytes):
+            count, size = (await transaction.fetch(statements.ROOM_OF, (requester,)))[0]
+            own = _Measure(int(count), int(size), 0)
+        # a first reply is held however large it is: the whole has room for it
+        if own.actions >= one.actions or (own.actions and own.size + more_bytes > one.payload_bytes):
+            raise LimitExceeded(
+                "too much of this requester waits for approval already",
+                where=self.database.where,
+                hint="decide what it asked for, or let it expire",
+            )
+        self._measured = _Measure(measured.actions + 1, measured.size + more_bytes, measured.since + 1)
+        if len(self._measured_of) >= _MAX_MEASURED:
+            self._measured_of.clear()
+        self._measured_of[requester] = _Measure(own.actions + 1, own.size + more_bytes, own.since + 1)
 
     async def _insert(self, transaction: Transaction, action: HeldAction, moment: Moment) -> Row:
         rows = await transaction.fetch(

@@ -30,6 +30,10 @@ STEPS: tuple[Step, ...] = (
         " PRIMARY KEY (approval, voter))",
         "CREATE INDEX approval_votes_unlogged ON approval_votes (at_us) WHERE logged = 0",
     ),
+    (
+        "CREATE INDEX approvals_of_one ON approvals (requester, payload_bytes)"
+        " WHERE state IN ('pending', 'approved')",
+    ),
 )
 _words = msgspec.json.Decoder(tuple[str, ...])
 

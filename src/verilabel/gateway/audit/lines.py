@@ -100,6 +100,23 @@ class Gap(
     h: str = ""
 
 
+class Unkeyed(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    tag_field="kind",
+    tag="unkeyed",
+):
+    """So many further requests without a key in force were refused before this line; they have no records."""
+
+    at_us: int
+    refused: int
+    n: int = -1
+    h: str = ""
+
+
 class Closed(
     msgspec.Struct,
     frozen=True,
@@ -117,7 +134,7 @@ class Closed(
     h: str = ""
 
 
-ControlLine = Header | CheckpointLine | Gap | Closed
+ControlLine = Header | CheckpointLine | Gap | Unkeyed | Closed
 
 
 class RecordLine(AuditRecord, frozen=True, kw_only=True, omit_defaults=True):

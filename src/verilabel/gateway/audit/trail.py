@@ -37,6 +37,7 @@ from verilabel.gateway.audit.lines import (
     Gap,
     Head,
     Header,
+    Unkeyed,
     encode,
     files_of,
     head_of,
@@ -47,6 +48,8 @@ from verilabel.gateway.policy.document import AuditSettings
 
 MAX_FILE_BYTES = 256 * 2**20
 LOOK_EVERY_S = 1.0
+UNKEYED_A_SECOND = 10
+"""Requests without a key in force that have records of their own; further ones are counted."""
 NOTE_TITLE = "verilabel/audit-checkpoint/v1"
 CHECKPOINT_SUFFIX = ".checkpoint"
 _NAME = frozenset(string.ascii_letters + string.digits + "._-")
@@ -147,6 +150,10 @@ class AuditTrail:
         self._stopped = threading.Event()
         self._named: dict[str, tuple[int, Head]] = {}
         self._untold = 0
+        self._unkeyed_second = -1
+        self._unkeyed_written = 0
+        self._unkeyed_untold = 0
+        self._counting_second = -1
         self._is_unsynced = True
         self._file = self._prepare_file()
         self._file.add(self._header_body(self._file, self._other_heads(), after=None))
@@ -215,6 +222,8 @@ class AuditTrail:
             try:
                 if not self.is_writable:
                     self._tell_gap()
+                if self._unkeyed_untold and self._second() != self._counting_second:
+                    self._tell_unkeyed()
                 self._file.add(body)
             except OSError as error:
                 self.is_writable = False
@@ -227,6 +236,43 @@ class AuditTrail:
                 ) from None
             self.appended += 1
             self._is_unsynced = True
+
+    def append_unkeyed(self, record: AuditRecord) -> None:
+        """Write the record of a request that had no key in force, or count it. Raises AuditUnwritable.
+
+        Whoever has no key could fill the disk with such records: `UNKEYED_A_SECOND` are written, and a line of its
+        own says within a second how many more there were.
+        """
+        with self._lock:
+            second = self._second()
+            if second != self._unkeyed_second:
+                self._unkeyed_second, self._unkeyed_written = second, 0
+            elif self._unkeyed_written >= UNKEYED_A_SECOND and self.is_writable:
+                self._unkeyed_untold += 1
+                self._counting_second = second
+                return
+            self._unkeyed_written += 1
+        self.append(record)
+
+    def tell_unkeyed(self) -> None:
+        """Write down how many requests without a key were counted alone, where there are any. Raises OSError."""
+        with self._lock:
+            if not self.is_writable:
+                return
+            try:
+                self._tell_unkeyed()
+            except OSError:
+                self.is_writable = False
+                raise
+
+    def _tell_unkeyed(self) -> None:
+        if self._unkeyed_untold:
+            self._file.add(encode(Unkeyed(at_us=self._clock_us(), refused=self._unkeyed_untold)))
+            self._unkeyed_untold = 0
+            self._is_unsynced = True
+
+    def _second(self) -> int:
+        return self._clock_us() // 1_000_000
 
     def _tell_gap(self) -> None:
         """Go on where writing had failed: first of all say how many records were lost. Raises OSError."""
@@ -372,6 +418,7 @@ class AuditTrail:
                 if now - looked >= LOOK_EVERY_S or not self.is_writable:
                     looked = now
                     self.look()
+                    self.tell_unkeyed()
                 self.mend()
                 if now - signed >= self._checkpoint_s:
                     signed = now
@@ -389,6 +436,7 @@ class AuditTrail:
             try:
                 if not self.is_writable:
                     self._tell_gap()
+                self._tell_unkeyed()
                 self._sign(self._file)
                 self._file.add(encode(Closed(at_us=self._clock_us())))
                 os.fsync(self._file.descriptor)

@@ -33,6 +33,7 @@ from verilabel.gateway.audit.lines import (
     Head,
     Header,
     RecordLine,
+    Unkeyed,
     decode_line,
     files_of,
     hash_line,
@@ -93,6 +94,8 @@ class Counts:
     unscanned: list[str] = field(default_factory=list)
     """Ids of answered requests whose request or reply no guard looked at, the first `MAX_SHOWN`."""
     lost: int = 0
+    unkeyed: int = 0
+    """Refused requests without a key in force that are counted and have no records."""
     unfinished: int = 0
     """Requests that had begun and never ended: in flight when their process was killed, or still."""
 
@@ -330,6 +333,8 @@ class _FileCheck:
             self._check_note(found)
         elif isinstance(found, Gap):
             self._report.counts.lost += found.lost
+        elif isinstance(found, Unkeyed):
+            self._report.counts.unkeyed += found.refused
         else:
             self._found.end, self.next = "closed", found.next
             self._found.unsigned_tail -= 1

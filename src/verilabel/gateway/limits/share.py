@@ -16,9 +16,9 @@ class ShareLimiter:
     """Gives this process 1/workers of every limit (Limiter), counted in memory.
 
     It approximates: no process knows of the others, so a client whose requests all meet one process gets that one's
-    share. Rates and budgets are divided and add up to no more than the limit. A burst is divided too, but a single
-    request as large as the whole burst still fits where the share is unused; and every process has at least one
-    slot of a concurrency.
+    share. The shares add up to no more than the limit, with two exceptions. A request larger than the share of a burst
+    is let in where that share is unused, up to the whole burst: all processes together can let in as many bursts as
+    they are, once, and no more than the rate afterwards. And every process has at least one slot of a concurrency.
     """
 
     def __init__(self, workers: int, memory: MemoryLimiter | None = None) -> None:

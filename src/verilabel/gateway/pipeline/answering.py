@@ -23,10 +23,9 @@ _AUDIT_LOST = Refusal(
 
 def common_headers(exchange: Exchange) -> list[tuple[bytes, bytes]]:
     """The headers that every answer has."""
-    request_id = exchange.id.encode()
+    name = b"request-id" if exchange.dialect.name == "messages" else b"x-request-id"
     headers = [
-        (b"x-request-id", request_id),
-        (b"request-id", request_id),
+        (name, exchange.id.encode()),
         exchange.plan.header,
     ]
     if exchange.label is not None and exchange.snapshot.config.label_header:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -72,6 +73,7 @@ class Application:
                 except Exception as error:
                     await send({"type": "lifespan.startup.failed", "message": str(error)})
                     return
+                _leave_to_itself_what_stays()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self._stop()
@@ -109,6 +111,17 @@ async def _send_metrics(services: Services, scope: Scope, send: Send) -> None:
         await _refuse(send, None, 403, "not_local", "metrics are shown under a loopback name alone")
         return
     await _send(send, 200, await services.exposition.render(), CONTENT_TYPE.encode())
+
+
+def _leave_to_itself_what_stays() -> None:
+    """Have the garbage collector look at young objects alone, and less often.
+
+    What was made at start stays for good; requests leave hardly any cycles, and looking for them among everything took
+    a tenth of the time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
 
 
 async def _send_models(services: Services, scope: Scope, send: Send) -> None:

@@ -179,10 +179,11 @@ def _request_for(
     if translation is None:
         return exchange.dialect.provider_path, encode(body)
     try:
+        path = translation.path(model, stream=exchange.wants_stream)
         translated = translation.request(body, model=model)
     except Untranslatable as error:
         raise refuse(400, "invalid_request", "not_translatable", error.message, where=error.where) from None
-    return translation.path(model, stream=exchange.wants_stream), encode(translated)
+    return path, encode(translated)
 
 
 def _nested(params: Any) -> dict[str, Any]:

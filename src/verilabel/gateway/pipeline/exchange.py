@@ -42,6 +42,7 @@ class Exchange:
         "holder",
         "id",
         "input",
+        "is_known",
         "is_large",
         "is_recorded",
         "label",
@@ -116,6 +117,7 @@ class Exchange:
         self.code: str | None = None
         self.span: RequestSpan | None = None
         self.is_recorded = False
+        self.is_known = False
         self.is_large = False
         self.response_started = False
 

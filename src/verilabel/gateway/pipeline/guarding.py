@@ -16,6 +16,8 @@ from verilabel.gateway.policy.facts import Facts, read_label
 from verilabel.gateway.verdicts import Action, Finding, Refused
 from verilabel.gateway.wire.interface import Slot
 
+MAX_SLOW_TEXTS = 2_000
+"""Texts of one request that a guard is asked about which takes its time."""
 _WORSE = {"flag": Action.FLAG, "hold": Action.HOLD, "block": Action.BLOCK}
 
 
@@ -156,9 +158,13 @@ def conversation(exchange: Exchange) -> Conversation:
 
 
 async def _judge_slots(exchange: Exchange, inspection: Inspection, slots: list[Slot]) -> None:
-    """Passage guards on the request; what they redact is replaced in its slot."""
+    """Passage guards on the request; what they redact is replaced in its slot. Raises Refused (400)."""
+    texts = slots_as_texts(slots)
+    if len(texts) > MAX_SLOW_TEXTS and inspection.count_slow(texts) > MAX_SLOW_TEXTS:
+        message = f"more than {MAX_SLOW_TEXTS} texts: a guard looks at each of them, and takes its time"
+        raise refuse(400, "invalid_request", "too_many_texts", message)
     about = await run_aside(conversation, exchange) if exchange.is_large else conversation(exchange)
-    found = await inspection.judge(slots_as_texts(slots), about)
+    found = await inspection.judge(texts, about)
     if not found:
         return
     changed = change_slots(found, slots)

@@ -19,6 +19,8 @@ from verilabel.gateway.wire.interface import Slot
 PART_CHARS = 1024
 """A longer text is looked at in parts of this length: hostile ones take microseconds a character."""
 TURN_CHARS = 16_384
+MAX_ASKED_AT_ONCE = 32
+"""Texts of one request that one slow guard is asked about at once."""
 SLOT_CHARS = 64
 """What a slot costs besides its characters, in characters."""
 Substitute = Callable[[Match], str | None]
@@ -185,13 +187,14 @@ class Inspection:
         direction = self.chain.direction
         found: list[tuple[PassageEntry, Text, Judgement]] = []
         at_once = 0
-        waiting: list[Awaitable[tuple[PassageEntry, Text, Judgement | None]]] = []
+        waiting: list[Awaitable[list[tuple[PassageEntry, Text, Judgement | None]]]] = []
         for each in self.passage_entries(shadow=shadow):
+            slow: list[Text] = []
             for text in texts:
                 if text.field not in each.fields or not text.text:
                     continue
                 self.scanned[text.field] = self.scanned.get(text.field, 0) + len(text.text)
-                if each.guard.is_quick and len(text.text) <= QUICK_CHARS:
+                if not _is_slow(each, text):
                     at_once += len(text.text)
                     if (
                         at_once > QUICK_CHARS
@@ -200,10 +203,23 @@ class Inspection:
                         await asyncio.sleep(0)
                     self._take(each, text, _judge_now(each, text, direction, about), found)
                 else:
-                    waiting.append(_judge(each, text, direction, about))
-        for entry, text, judgement in await asyncio.gather(*waiting) if waiting else ():
-            self._take(entry, text, judgement, found)
+                    slow.append(text)
+            if slow:
+                waiting.append(_judge_all(each, slow, direction, about))
+        for judged in await asyncio.gather(*waiting) if waiting else ():
+            for entry, text, judgement in judged:
+                self._take(entry, text, judgement, found)
         return found
+
+    def count_slow(self, texts: Sequence[Text]) -> int:
+        """How many texts that enforced guard is asked about which is asked about most, where asking takes time."""
+        return max(
+            (
+                sum(1 for text in texts if text.field in each.fields and text.text and _is_slow(each, text))
+                for each in self.passage_entries(shadow=False)
+            ),
+            default=0,
+        )
 
     def _take(
         self,
@@ -253,6 +269,31 @@ def _judge_now(each: PassageEntry, text: Text, direction: Direction, about: Conv
         return each.guard.judge_now(text.text, text.field, direction, about)
     except Exception:  # whatever a guard's code does, its `on_error` decides
         return None
+
+
+def _is_slow(each: PassageEntry, text: Text) -> bool:
+    """True if a guard is awaited on a text, and not asked at once."""
+    return not each.guard.is_quick or len(text.text) > QUICK_CHARS
+
+
+async def _judge_all(
+    each: PassageEntry, texts: Sequence[Text], direction: Direction, about: Conversation
+) -> list[tuple[PassageEntry, Text, Judgement | None]]:
+    """One guard on many texts, in their order, so many at once as `MAX_ASKED_AT_ONCE`; each has the whole time-out."""
+    if len(texts) == 1:
+        return [await _judge(each, texts[0], direction, about)]
+    judged: list[tuple[PassageEntry, Text, Judgement | None]] = [(each, text, None) for text in texts]
+    places = iter(range(len(texts)))
+
+    async def ask_on() -> None:
+        for place in places:
+            judged[place] = await _judge(each, texts[place], direction, about)
+            # a guard that knows every answer already never waits, and others must have their turn
+            if place % MAX_ASKED_AT_ONCE == MAX_ASKED_AT_ONCE - 1:
+                await asyncio.sleep(0)
+
+    await asyncio.gather(*(ask_on() for _ in range(min(MAX_ASKED_AT_ONCE, len(texts)))))
+    return judged
 
 
 async def _judge(

@@ -69,6 +69,7 @@ def repeats_header(pairs: list[tuple[bytes, bytes]]) -> bool:
 def authenticate(exchange: Exchange) -> None:
     """Find who asks. Raises Refused (401, 403)."""
     exchange.holder = authenticate_headers(exchange.services, exchange.headers)
+    exchange.is_known = True
 
 
 def authenticate_headers(services: Services, headers: dict[bytes, bytes]) -> Holder:

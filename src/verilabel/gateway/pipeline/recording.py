@@ -64,7 +64,11 @@ def write_record(exchange: Exchange, event: str = "ended") -> None:
         waited_us=max(0, exchange.first_byte_ns - exchange.begun_ns) // 1000,
         elapsed_us=exchange.elapsed_us,
     )
-    exchange.services.trail.append(record)
+    trail = exchange.services.trail
+    if exchange.is_known:
+        trail.append(record)
+    else:
+        trail.append_unkeyed(record)
     if event == "ended":
         count_ended(exchange, record)
         end_span(exchange, record)

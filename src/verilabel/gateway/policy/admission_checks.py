@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
+from typing import Any
 
-from verilabel.gateway.policy.document import AdmissionRow, Waiver
+from verilabel.gateway.policy.document import AdmissionRow, GuardEntry, Policy, Waiver
 from verilabel.gateway.policy.forms import nearest
 from verilabel.gateway.policy.remark import Remark, doubt, mistake
 
@@ -40,6 +41,34 @@ def check_admission(rows: tuple[AdmissionRow, ...], today: date) -> Iterator[Rem
             yield doubt(f"{where}.otherwise", "flag: a model whose label does not fit is used all the same")
         for place, waiver in enumerate(row.waivers):
             yield from _check_waiver(waiver, requirements(row), f"{where}.waivers[{place}]", today)
+
+
+def check_bound_files(policy: Policy) -> Iterator[Remark]:
+    """A label is bound to a policy's bytes: guards may read no files beside it where rows ask for `guardrails`."""
+    for index, row in enumerate(policy.admit):
+        if "guardrails" not in row.scope:
+            continue
+        for guard in policy.guards:
+            if named := _file_named_by(guard):
+                yield mistake(
+                    f"$.admit[{index}].scope",
+                    f"guardrails: the guard {guard.id!r} reads {named}, which the policy's digest does not cover",
+                    "write it into the policy, or leave guardrails out of the scope",
+                )
+
+
+def _file_named_by(guard: GuardEntry) -> str | None:
+    """The setting by which a guard reads what it judges by from a file or folder, or None. A key judges nothing."""
+    if guard.use == "nemo":
+        return "its config"
+    waiting: list[Mapping[str, Any]] = [guard.settings]
+    while waiting:
+        for name, value in waiting.pop().items():
+            if name.endswith("_file") and name != "key_file" and value:
+                return name
+            if isinstance(value, Mapping):
+                waiting.append(value)
+    return None
 
 
 def requirements(row: AdmissionRow) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, date, datetime
 
 from verilabel.errors import VerilabelError
-from verilabel.gateway.policy.admission_checks import check_admission
+from verilabel.gateway.policy.admission_checks import check_admission, check_bound_files
 from verilabel.gateway.policy.conditions import Condition
 from verilabel.gateway.policy.document import GuardEntry, LimitRow, Policy, PolicyTest, RequestRule
 from verilabel.gateway.policy.forms import nearest
@@ -55,6 +55,7 @@ def lint_policy(
         *_check_shadowed_allowances(policy.guards),
         *_check_rules(policy.rules),
         *check_admission(policy.admit, day),
+        *check_bound_files(policy),
         *_check_limits(policy.limits),
         *_check_approvals(policy),
         *_check_tests(policy.tests),

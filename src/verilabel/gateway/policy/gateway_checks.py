@@ -169,11 +169,7 @@ def _check_meeting(gateway: Gateway, policy: Policy, where: str) -> Iterator[Rem
     if policy.admit and gateway.trust is None:
         yield doubt("$.trust", "no trust policy: a label counts whoever signed it", "trust: trust.yaml")
     if policy.limits and gateway.limits_store == "memory" and gateway.workers > 1:
-        yield doubt(
-            "$.limits_store",
-            f"{gateway.workers} workers count apart: each lets through the whole limit",
-            "limits_store: redis://HOST",
-        )
+        yield from _doubt_shares(policy, gateway.workers, where)
     routes = _routes_under(gateway, where)
     rows = [(f"admit[{index}]", row.route) for index, row in enumerate(policy.admit)]
     rows += [(f"limits[{index}]", row.route) for index, row in enumerate(policy.limits)]
@@ -184,6 +180,23 @@ def _check_meeting(gateway: Gateway, policy: Policy, where: str) -> Iterator[Rem
     if policy.admit:
         yield from _check_admitted(routes, policy, where)
     yield from _check_costs(routes, policy, where)
+
+
+def _doubt_shares(policy: Policy, workers: int, where: str) -> Iterator[Remark]:
+    """What `limits.share` makes of limits in the memory of several workers."""
+    yield doubt(
+        "$.limits_store",
+        f"{workers} workers count apart, and each gives out 1/{workers} of every limit:"
+        " who meets one of them alone gets no more",
+        "limits_store: redis://HOST",
+    )
+    for index, row in enumerate(policy.limits):
+        if row.concurrency is not None and row.concurrency < workers:
+            yield doubt(
+                f"{where}: limits[{index}].concurrency",
+                f"each of {workers} workers gives out one at least: together {workers}",
+                "limits_store: redis://HOST",
+            )
 
 
 def _routes_under(gateway: Gateway, where: str) -> list[ModelRoute]:

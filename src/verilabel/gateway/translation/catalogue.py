@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
-from urllib.parse import quote
 
 from verilabel.errors import UsageError
 from verilabel.gateway.translation.clients.chat_reply import ChatStream, write_chat_reply
@@ -17,7 +17,7 @@ from verilabel.gateway.translation.clients.responses_stream import ResponsesStre
 from verilabel.gateway.translation.conversation import Ended, Event, Failed, Reply, Request
 from verilabel.gateway.translation.failures import read_failure
 from verilabel.gateway.translation.identity import Maker
-from verilabel.gateway.translation.interface import StreamTranslator, Translation
+from verilabel.gateway.translation.interface import StreamTranslator, Translation, Untranslatable
 from verilabel.gateway.translation.upstreams.anthropic_reply import AnthropicEvents, read_anthropic_reply
 from verilabel.gateway.translation.upstreams.anthropic_request import write_anthropic_request
 from verilabel.gateway.translation.upstreams.google_reply import GoogleEvents, read_google_reply
@@ -67,8 +67,18 @@ class Upstream(NamedTuple):
     path: Callable[[str, bool], str]
 
 
+_IN_A_PATH = frozenset(string.ascii_letters + string.digits + "._-@")
+"""Of what names of models consist that stand in the upstream's path: nothing that a path is divided or left by."""
+
+
 def _google_path(model: str, stream: bool) -> str:
-    name = quote(model.removeprefix("models/"), safe="")
+    name = model.removeprefix("models/")
+    if not name or ".." in name or not _IN_A_PATH.issuperset(name):
+        raise Untranslatable(
+            "the model's name is part of the address that the upstream is asked at, and cannot stand there",
+            where="$.model",
+            hint="letters, digits, and single . _ - @ between them",
+        )
     verb = "streamGenerateContent?alt=sse" if stream else "generateContent"
     return f"/models/{name}:{verb}"
 
@@ -142,7 +152,10 @@ class Exchange:
         self._maker = maker
 
     def path(self, model: str, *, stream: bool) -> str:
-        """Where the upstream is asked, behind its base URL, which ends in the version (/v1, /v1beta)."""
+        """Where the upstream is asked, behind its base URL, which ends in the version (/v1, /v1beta).
+
+        Raises Untranslatable for a model's name that cannot stand there.
+        """
         return self._upstream.path(model, stream)
 
     def request(self, body: dict[str, Any], *, model: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class Translation(Protocol):
     """Requests one way, replies and streams the other way."""
 
     def path(self, model: str, *, stream: bool) -> str:
-        """Where the upstream is asked, behind its base URL."""
+        """Where the upstream is asked, behind its base URL. Raises Untranslatable for a name that cannot be there."""
         ...
 
     def request(self, body: dict[str, Any], *, model: str) -> dict[str, Any]:
