@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -66,8 +65,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _add_config(check, default=argparse.SUPPRESS)
     add_json_flag(check)
     for name, module_name in ACTIONS.items():
-        if importlib.util.find_spec(f"verilabel.cli.{module_name}") is None:
-            continue  # TEMPORARY
         module = _module(module_name)
         action = actions.add_parser(
             name,

@@ -138,7 +138,8 @@ async def _open_upstreams(
     config: Gateway, before: Snapshot | None, handles: dict[str, UpstreamHandle]
 ) -> None:
     for written in config.upstreams:
-        old = None if before is None else before.upstreams.get(written.id)
+        same_bounds = before is not None and before.config.max_response_bytes == config.max_response_bytes
+        old = before.upstreams.get(written.id) if before is not None and same_bounds else None
         if old is not None and old.written == written:
             handles[written.id] = old
             continue

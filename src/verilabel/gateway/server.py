@@ -26,6 +26,7 @@ from verilabel.gateway.approvals.notices import WebhookNotices
 from verilabel.gateway.approvals.queue import DatabaseQueue
 from verilabel.gateway.approvals.signing import DecisionLog
 from verilabel.gateway.assembling import Assembly, assemble, load_configuration, retire
+from verilabel.gateway.audit.record import AuditRecord
 from verilabel.gateway.audit.trail import AuditTrail
 from verilabel.gateway.limits.opening import open_limiter
 from verilabel.gateway.pipeline.application import Application, Asgi
@@ -39,7 +40,10 @@ from verilabel.gateway.telemetry.loop_watch import LoopWatch
 from verilabel.gateway.telemetry.metrics import Metrics
 from verilabel.gateway.telemetry.names import (
     ADMITTED,
+    APPROVALS_DECIDED,
+    APPROVALS_PENDING,
     AUDIT_WRITABLE,
+    LIMITS_LOST,
     POLICY_RELOADS,
     SPANS_LOST,
     UPSTREAM_UP,
@@ -53,6 +57,7 @@ CONFIG_VARIABLE = "VERILABEL_GATEWAY_CONFIG"
 NOT_STARTED = 3
 """The exit status of a server, and of a worker, that could not open what it needs; uvicorn's word for it."""
 PROBE_EVERY_S = 2.0
+COUNT_EVERY_S = 5.0
 RESTART_WORDS = (
     "host",
     "port",
@@ -154,7 +159,7 @@ class Worker:
             keys=keys,
             desk=desk,
             state=self.state,
-            record=trail.append,
+            record=self._record,
             hosts=config.public_hosts,
             any_host=not is_loopback(config.host),
         )
@@ -187,6 +192,23 @@ class Worker:
         metrics.refresh.append(self._set_gauges)
         return exposition
 
+    def _record(self, record: AuditRecord) -> None:
+        """Keep what people did, and count their votes. Raises AuditUnwritable."""
+        assert self._services is not None
+        self._services.trail.append(record)
+        verdict = record.event.removeprefix("approval_")
+        if verdict in ("approve", "deny"):
+            self._services.metrics.add(APPROVALS_DECIDED, (verdict,))
+
+    async def _keep_counting(self) -> None:
+        """How many wait for people, every few seconds."""
+        while True:
+            if self._services is not None and isinstance(self._services.queue, DatabaseQueue):
+                with contextlib.suppress(VerilabelError):
+                    waiting = await self._services.queue.count_open()
+                    self._services.metrics.set(APPROVALS_PENDING, waiting["pending"])
+            await asyncio.sleep(COUNT_EVERY_S)
+
     def _set_gauges(self) -> None:
         services = self._services
         if services is None:
@@ -194,6 +216,9 @@ class Worker:
         snapshot, metrics = services.snapshot, services.metrics
         metrics.set(AUDIT_WRITABLE, float(services.trail.is_writable))
         metrics.set(SPANS_LOST, services.tracing.lost)
+        lost = getattr(services.limiter, "lost_count", 0)
+        if snapshot.config.limits_lost == "share" and lost:
+            metrics.set(LIMITS_LOST, lost, ("share",))
         for name, handle in snapshot.upstreams.items():
             metrics.set(UPSTREAM_UP, float(not handle.health.is_resting), (name,))
         for route in snapshot.routes:
@@ -212,7 +237,7 @@ class Worker:
         watcher = self._watcher = Watcher(
             self._reload, lambda: watched_files(self._path), known=loaded.digests
         )
-        for task in (watcher.run(), self._keep_probing()):
+        for task in (watcher.run(), self._keep_probing(), self._keep_counting()):
             self._exit.push_async_callback(_cancel, asyncio.create_task(task))
         with contextlib.suppress(ValueError, NotImplementedError):
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, watcher.ask)

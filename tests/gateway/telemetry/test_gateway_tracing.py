@@ -17,7 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from verilabel.errors import UsageError
 from verilabel.gateway.policy.document import Telemetry
-from verilabel.gateway.telemetry.names import GUARD_SPAN, UPSTREAM_SPAN
+from verilabel.gateway.telemetry.names import UPSTREAM_SPAN
 from verilabel.gateway.telemetry.tracing import MAX_QUEUE, open_tracing, parse_traceparent
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -82,13 +82,13 @@ def attributes(span: Any) -> dict[str, Any]:
 
 
 def trace_request(receiver: Receiver, *, parent: str | None = PARENT, genai: bool = False) -> str | None:
-    """One request with an upstream and a guard, sent; gives what the upstream was handed on."""
+    """One request that two upstreams were asked for, sent; gives what the upstream was handed on."""
     settings = Telemetry(otlp_endpoint=receiver.address, genai_conventions=genai, service_name="edge")
     tracing = open_tracing(settings)
     span = tracing.begin(parent, route="gpt", dialect="chat", request_id="req_1")
     now = time.time_ns()
     span.add_child(UPSTREAM_SPAN, now, now + 5_000_000, {"verilabel.upstream": "openai"}, failed=True)
-    span.add_child(GUARD_SPAN, now, now + 1000, {"verilabel.guard.id": "pii", "content": "the secret text"})
+    span.add_child(UPSTREAM_SPAN, now, now + 1000, {"verilabel.upstream": "main", "content": "the secret text"})
     span.note({"verilabel.key": "k_1", "verilabel.code": None, "prompt": "the secret text"})
     span.note_model("openai", "gpt-4o", "gpt-4o-2026", 100, 20)
     span.end("answered", 200)
@@ -97,13 +97,13 @@ def trace_request(receiver: Receiver, *, parent: str | None = PARENT, genai: boo
     return span.traceparent
 
 
-def test_a_request_is_one_span_with_children_for_the_upstream_and_guards(receiver: Receiver) -> None:
+def test_a_request_is_one_span_with_a_child_for_each_upstream_that_was_asked(receiver: Receiver) -> None:
     trace_request(receiver)
     assert ["/v1/traces"] == receiver.paths
-    upstream, guard, request = receiver.spans
-    assert ["verilabel.gateway.upstream", "verilabel.gateway.guard", "verilabel.gateway.request"] == [
+    upstream, second, request = receiver.spans
+    assert ["verilabel.gateway.upstream", "verilabel.gateway.upstream", "verilabel.gateway.request"] == [
         upstream.name,
-        guard.name,
+        second.name,
         request.name,
     ]
     assert {
@@ -114,7 +114,7 @@ def test_a_request_is_one_span_with_children_for_the_upstream_and_guards(receive
         "verilabel.outcome": "answered",
         "http.response.status_code": 200,
     } == attributes(request)
-    assert {request.span_id} == {upstream.parent_span_id, guard.parent_span_id}
+    assert {request.span_id} == {upstream.parent_span_id, second.parent_span_id}
     assert (2, 5_000_000) == (
         upstream.status.code,
         upstream.end_time_unix_nano - upstream.start_time_unix_nano,

@@ -245,7 +245,7 @@ def check_wish(wish: KeyWish) -> KeyWish:
     """A wish with its user filled in. Raises MalformedInput where a word in it cannot be one."""
     if not wish.name or len(wish.name) > 200 or not wish.name.isprintable() or wish.name != wish.name.strip():
         raise MalformedInput("a key's name is 1 to 200 printable characters", where="$.name")
-    user = check_user(wish.user or wish.name)
+    user = check_user(wish.user or "-".join(wish.name.split()))
     if wish.role not in ROLES:
         raise MalformedInput("no such role", where="$.role", hint=", ".join(ROLES))
     for field, words in (("models", wish.models), ("limits", wish.limits)):
@@ -267,7 +267,7 @@ def check_user(user: str) -> str:
         raise MalformedInput(
             f"{name[:80]!r} cannot name a user",
             where="$.user",
-            hint="letters a to z, digits and ._@+/- such as team@example.org",
+            hint="a user is named with letters a to z, digits and ._@+/- such as team@example.org (--user)",
         )
     return name
 

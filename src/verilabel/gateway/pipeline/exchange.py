@@ -36,6 +36,7 @@ class Exchange:
         "conversation",
         "described",
         "dialect",
+        "draw",
         "fingerprint",
         "first_byte_ns",
         "headers",
@@ -100,6 +101,7 @@ class Exchange:
         self.standings: dict[int, Standing] = {}
         self.scope_flags: dict[int, tuple[str, ...]] = {}
         self.admission: tuple[str, ...] = ()
+        self.draw: float | None = None
         self.described: dict[str, Any] | None = None
         self.conversation: Any = None
         self.input: Inspection | None = None
@@ -112,8 +114,7 @@ class Exchange:
         self.tries: list[str] = []
         self.approval: Approval | None = None
         self.wants_stream = False
-        self.outcome = "failed"
-        self.status = 0
+        self.outcome, self.status = "failed", 0
         self.code: str | None = None
         self.span: RequestSpan | None = None
         self.is_recorded = False

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 
 from verilabel.gateway.guards.interface import Conversation
 from verilabel.gateway.pipeline.aside import run_aside
@@ -18,6 +21,7 @@ from verilabel.gateway.wire.interface import Slot
 
 MAX_SLOW_TEXTS = 2_000
 """Texts of one request that a guard is asked about which takes its time."""
+_canonical = msgspec.json.Encoder(order="sorted").encode
 _WORSE = {"flag": Action.FLAG, "hold": Action.HOLD, "block": Action.BLOCK}
 
 
@@ -86,8 +90,10 @@ def facts(exchange: Exchange) -> Facts:
 def _mask(exchange: Exchange, chain: Any) -> int:
     """The bits of the conditional guards that look at this request; one whose condition cannot be told looks."""
     mask = 0
-    assert exchange.raw_digest is not None
-    draw = int(exchange.raw_digest[:8], 16) / 2**32
+    if exchange.draw is None:
+        # of what the request says, not of its bytes: white space must not choose whether a guard looks
+        exchange.draw = int(hashlib.sha256(_canonical(exchange.body)).hexdigest()[:8], 16) / 2**32
+    draw = exchange.draw
     asked = facts(exchange)
     for i, opened in enumerate(chain.conditional):
         if draw >= opened.entry.share:

@@ -167,7 +167,7 @@ def _check_meeting(gateway: Gateway, policy: Policy, where: str) -> Iterator[Rem
             "auth: keys, and a key with the role approver",
         )
     if policy.admit and gateway.trust is None:
-        yield doubt("$.trust", "no trust policy: a label counts whoever signed it", "trust: trust.yaml")
+        yield doubt("$.trust", "no trust policy: labels count that your own keys signed", "trust: trust.yaml")
     if policy.limits and gateway.limits_store == "memory" and gateway.workers > 1:
         yield from _doubt_shares(policy, gateway.workers, where)
     routes = _routes_under(gateway, where)

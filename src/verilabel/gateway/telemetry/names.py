@@ -94,7 +94,7 @@ LIMITS_LOST = Metric(
 )
 APPROVALS_PENDING = Metric("approvals_pending", "gauge", (), "Held requests that wait for people", "max")
 APPROVALS_DECIDED = Metric(
-    "approvals_decided_total", "counter", ("verdict",), "Held requests that were approved, denied or expired"
+    "approvals_decided_total", "counter", ("verdict",), "Votes that people cast over HTTP; verdict is approve or deny"
 )
 ADMITTED = Metric(
     "admission_admitted", "gauge", ("route", "target"), "1 if the target's label admits it now", "min"
@@ -152,7 +152,6 @@ BY_NAME = {metric.name: metric for metric in METRICS}
 
 REQUEST_SPAN = "verilabel.gateway.request"
 UPSTREAM_SPAN = "verilabel.gateway.upstream"
-GUARD_SPAN = "verilabel.gateway.guard"
 
 ATTRIBUTES = {
     "verilabel.request.id": "id of the request, as in the audit trail",
@@ -166,9 +165,6 @@ ATTRIBUTES = {
     "verilabel.streamed": "true for a stream",
     "verilabel.findings": "number of findings",
     "verilabel.upstream": "id of the upstream",
-    "verilabel.guard.id": "id of the guard",
-    "verilabel.guard.action": "what its finding led to",
-    "verilabel.guard.direction": "input or output",
     "http.response.status_code": "status of the answer",
 }
 GENAI_ATTRIBUTES = {
