@@ -35,7 +35,7 @@ from verilabel.gateway.limits.share import ShareLimiter
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-TIMEOUT_S = 0.25
+TIMEOUT_S = 1.0
 LEASE_S = 60.0
 """How long the slots of a worker that has died stay taken; those of one that lives are renewed."""
 HELD_S = 3600.0

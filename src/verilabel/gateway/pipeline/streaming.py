@@ -25,6 +25,9 @@ from verilabel.gateway.verdicts import Action, Field, Refused
 from verilabel.gateway.wire.interface import MalformedStream, Passage
 
 PIECE_BYTES = 4096
+LARGE_PIECE_BYTES = 16_384
+SHORT_EVENT_BYTES = 256
+"""Of events as short as these most is not text, and a larger piece takes no longer to look at."""
 TURN_S = 0.002
 LARGEST_STREAM = 8
 """How many times `max_response_bytes` a stream may be: an event may be a hundred times as long as its text."""
@@ -238,8 +241,10 @@ async def _in_pieces(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             yield part
             continue
         began = time.perf_counter()
-        for i in range(0, len(part), PIECE_BYTES):
-            yield part[i : i + PIECE_BYTES]
+        is_short = part.count(b"\n\n") * SHORT_EVENT_BYTES > len(part)
+        size = LARGE_PIECE_BYTES if is_short else PIECE_BYTES
+        for i in range(0, len(part), size):
+            yield part[i : i + size]
             if time.perf_counter() - began > TURN_S:
                 await asyncio.sleep(0)
                 began = time.perf_counter()
