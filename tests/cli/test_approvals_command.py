@@ -164,7 +164,16 @@ def test_a_store_is_listed_and_decided_in_a_users_name_which_the_record_says(
     save_key(key, tmp_path / "gateway.key")
     place = ["--store", str(store), "--json"]
     assert [held.id] == [one["id"] for one in run("list", *place)[1]]
-    line = ["approve", held.id, "--reason", "fine", "--as", "Reviewer", "--key", str(tmp_path / "gateway.key")]
+    line = [
+        "approve",
+        held.id,
+        "--reason",
+        "fine",
+        "--as",
+        "Reviewer",
+        "--key",
+        str(tmp_path / "gateway.key"),
+    ]
     status, decided = run(*line, *place)
     assert (0, "approved", "reviewer") == (status, decided["state"], decided["votes"][0]["by"])
     shown = run("show", held.id, *place)[1]

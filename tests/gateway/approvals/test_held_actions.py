@@ -79,7 +79,7 @@ async def test_a_payload_is_gone_once_it_was_denied_or_expired(store_url: str, h
             await desk.decide(held.id, by=FIRST, verdict="deny", reason="no")
         else:
             await pass_time(desk.queue.database, 3601)
-            assert 1 == await desk.queue.expire_overdue()
+            await desk.queue.expire_overdue()  # or the queue's own watch was faster
         assert [(b"", 0)] == await desk.queue.database.fetch("SELECT payload, payload_bytes FROM approvals")
         assert None is await desk.queue.consume(subject())
 

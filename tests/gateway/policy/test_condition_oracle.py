@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +20,9 @@ TEXTS = ["", "a", "gpt-4", "é🙂x", "\u0663", "GPT", "search"]
 NUMBERS = [0, 1, 2, 3, 7, 40]
 DOUBLES = [0.0, 0.5, 0.7, 1.0, 2.0, 7.25]
 PATTERNS = ["^gpt", r"\\d", r"\\w+", "a|b", "(?i)gpt", r"[^a-z]", r"^.$", r"\\bgpt\\b", r"\\s", "é"]
+_recursion_limit = sys.getrecursionlimit()
 _environment = celpy.Environment()
+sys.setrecursionlimit(_recursion_limit)  # the oracle raises it for the whole process
 
 
 class _Key:

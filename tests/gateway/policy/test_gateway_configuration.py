@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from verilabel.errors import MalformedInput, UsageError, VerilabelError
-from verilabel.gateway.policy.bundled import sample_gateway_yaml
+from verilabel.gateway.policy.bundled import bundled_bytes, sample_gateway_yaml
 from verilabel.gateway.policy.reading import Loaded, load_gateway, watched_files
 from verilabel.records.canonical import digest
 
@@ -37,7 +37,7 @@ def doubts_of(loaded: Loaded) -> set[str]:
 
 
 def test_the_sample_configuration_is_one(tmp_path: Path) -> None:
-    loaded = load(tmp_path, sample_gateway_yaml())
+    loaded = load(tmp_path, sample_gateway_yaml(), policy=bundled_bytes("default").decode())
     assert ("default@1.0.0", ()) == (loaded.policy.name, loaded.remarks)
     assert (tmp_path, digest(sample_gateway_yaml().encode())) == (loaded.folder, loaded.digest)
 

@@ -88,7 +88,9 @@ def trace_request(receiver: Receiver, *, parent: str | None = PARENT, genai: boo
     span = tracing.begin(parent, route="gpt", dialect="chat", request_id="req_1")
     now = time.time_ns()
     span.add_child(UPSTREAM_SPAN, now, now + 5_000_000, {"verilabel.upstream": "openai"}, failed=True)
-    span.add_child(UPSTREAM_SPAN, now, now + 1000, {"verilabel.upstream": "main", "content": "the secret text"})
+    span.add_child(
+        UPSTREAM_SPAN, now, now + 1000, {"verilabel.upstream": "main", "content": "the secret text"}
+    )
     span.note({"verilabel.key": "k_1", "verilabel.code": None, "prompt": "the secret text"})
     span.note_model("openai", "gpt-4o", "gpt-4o-2026", 100, 20)
     span.end("answered", 200)

@@ -94,7 +94,10 @@ LIMITS_LOST = Metric(
 )
 APPROVALS_PENDING = Metric("approvals_pending", "gauge", (), "Held requests that wait for people", "max")
 APPROVALS_DECIDED = Metric(
-    "approvals_decided_total", "counter", ("verdict",), "Votes that people cast over HTTP; verdict is approve or deny"
+    "approvals_decided_total",
+    "counter",
+    ("verdict",),
+    "Votes that people cast over HTTP; verdict is approve or deny",
 )
 ADMITTED = Metric(
     "admission_admitted", "gauge", ("route", "target"), "1 if the target's label admits it now", "min"
