@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.settings import REPOSITORY, NotMeasured, Settings
-from benchmarks.tables import Cell, Section, Spread, Table
+from benchmarks.tables import Section, Table
 
 ROUNDS = 3
 RIVALS_PYTHON = REPOSITORY / ".venv-rivals" / "bin" / "python"
@@ -44,7 +44,7 @@ def measure(settings: Settings) -> Section:
 def section_of(results: Any) -> Section:
     """What the bench measured, in the form of the page: methods are notes."""
     tables = tuple(
-        Table(f"{part.title}: {table.title}", table.headings, tuple(map(_row, table.rows)))
+        Table(f"{part.title}: {table.title}", table.headings, table.rows)
         for part in results.sections
         for table in part.tables
     )
@@ -56,7 +56,3 @@ def section_of(results: Any) -> Section:
 
 def _rivals_python(settings: Settings) -> Path | None:
     return RIVALS_PYTHON if settings.peers and RIVALS_PYTHON.is_file() else None
-
-
-def _row(cells: tuple[Any, ...]) -> tuple[Cell, ...]:
-    return tuple(Spread(cell.values) if hasattr(cell, "values") else cell for cell in cells)

@@ -53,7 +53,12 @@ def format_number(value: float) -> str:
         return "0"
     if abs(value) >= 100:
         return f"{value:,.0f}"
-    return f"{value:.{2 if abs(value) < 10 else 1}f}" if abs(value) >= 1 else f"{value:.3g}"
+    digits = 3
+    scaled = abs(value)
+    while scaled < 1 and digits < 9:
+        scaled *= 10
+        digits += 1
+    return f"{value:.{digits - 1 - (1 if scaled >= 10 else 0)}f}"
 
 
 def show(cell: Cell) -> str:
@@ -65,7 +70,7 @@ def show(cell: Cell) -> str:
     return format_number(cell) if isinstance(cell, float) else str(cell)
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True):
+class Table(msgspec.Struct, frozen=True):
     """A table. The first column names the row; every row has one cell a heading."""
 
     title: str
@@ -92,6 +97,13 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         ]
         shown.insert(1, "  ".join("-" * width for width in widths))
         return "\n".join([self.title, *shown])
+
+    def markdown(self) -> str:
+        """The table as Markdown. Bars in cells are escaped."""
+        lines = [self.headings, *(tuple(show(cell) for cell in row) for row in self.rows)]
+        shown = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+        shown.insert(1, "|---|" + "---:|" * (len(self.headings) - 1))
+        return "\n".join([f"**{self.title}**", "", *shown])
 
     def document(self) -> dict[str, Any]:
         """The table as JSON: a spread is its median, least, greatest and values."""

@@ -1,0 +1,1 @@
+"""How well a tool policy holds against hijacked agents: AgentDojo, replayed."""

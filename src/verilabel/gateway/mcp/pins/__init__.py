@@ -1,0 +1,1 @@
+"""Pins: what a server was when a person looked at it, and what is kept from agents when it changes."""

@@ -1,0 +1,1 @@
+"""Tool policies: read, checked, decided by, tested."""

@@ -1,0 +1,1 @@
+"""Between agents and servers: sessions, decisions, approvals and records around every call."""

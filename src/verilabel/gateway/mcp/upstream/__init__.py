@@ -1,0 +1,1 @@
+"""Connections to MCP servers, kept open by server and principal."""

@@ -1,0 +1,1 @@
+"""Models that call tools, in the dialects of their providers."""

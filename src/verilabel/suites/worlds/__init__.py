@@ -1,0 +1,1 @@
+"""Environments of agentic suites: generated from a seed, played again by whoever verifies."""
