@@ -7,6 +7,32 @@ import msgspec
 from verilabel.gateway.verdicts import Finding
 
 
+class ToolRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a tool policy decided of one call, with all that deciding it again needs but the texts.
+
+    `labels` is what the session carried before, `gained` what it got by the call and by its result. `arguments` is a
+    digest keyed by a secret of the run, so that nobody finds an argument by guessing. `containment` is the level of the
+    sandbox that the server runs in. With content kept, the record's `content` has `arguments`, `result` and `prompt`.
+    """
+
+    server: str
+    tool: str
+    session: str
+    action: str = ""
+    rules: tuple[str, ...] = ()
+    shadow: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    gained: tuple[str, ...] = ()
+    calls: int = 0
+    """Calls of the session that were let through before."""
+    pin: str = ""
+    arguments: str = ""
+    vouches: bool = False
+    containment: str = ""
+    filtered: dict[str, int] = {}
+    """What the result rules found or took away: rule to how often."""
+
+
 class AuditRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What happened to one request. Times in microseconds, sizes in bytes of UTF-8, digests `sha256:...`.
 
@@ -50,3 +76,5 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """From the whole request to the upstream's first byte."""
     elapsed_us: int = 0
     content: dict[str, str] | None = None
+    tool: ToolRecord | None = None
+    """Set for calls through the MCP gateway."""
