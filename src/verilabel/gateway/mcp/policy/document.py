@@ -170,8 +170,8 @@ class TestStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class PolicyTest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A trace and what must be decided of its last call. `user_prompt` is what the person asked for."""
 
-    trace: tuple[TestStep | str | dict[str, dict[str, Any]], ...]
-    """`mail/read`, `{mail/send: {to: x}}` or a whole step."""
+    trace: tuple[str | dict[str, Any], ...]
+    """Each `mail/read`, `{mail/send: {to: x}}` or a whole `TestStep` (`policy.trying.read_trace` tells them apart)."""
     expect: Action
     rule: str | None = None
     user_prompt: str = ""
@@ -250,5 +250,7 @@ class McpGateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     approvals: ApprovalTerms = ApprovalTerms()
     trust: str | None = None
     """A trust policy: then lock files and packs must be signed by a key that it trusts."""
+    user_prompt: Literal["none", "client"] = "none"
+    """`client` where the agent's host may say, in `_meta`, what its person asked for; that vouches for arguments."""
     keep_content: bool = False
     """True to keep arguments and results in the audit trail, which replaying decisions needs."""

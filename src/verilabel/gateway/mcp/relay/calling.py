@@ -1,0 +1,324 @@
+"""The path of one call: decided, recorded, allowed, forwarded, filtered, recorded, shown.
+
+ 1. find the tool among what this principal may be shown; what is quarantined is not there
+ 2. check the session's own bounds: calls, and calls at once
+ 3. decide by the policy (pure), with the labels as they stand
+ 4. charge the rates of the rules that spoke
+ 5. record the decision, before anything has an effect; what cannot be recorded is not done
+ 6. where a person must allow it: find, hold or ask (`asking`)
+ 7. give the session the labels of the call itself, durably
+ 8. forward what was decided, re-written from what was read
+ 9. filter the result, give the session its labels, durably, and record
+10. only then show it
+
+Whatever fails on the way is a refusal with a reason, recorded; an error of a server carries the labels of its tool.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+
+from verilabel.errors import VerilabelError
+from verilabel.gateway.limits.interface import Charge, Exceeded, Limit, Reservation
+from verilabel.gateway.mcp.policy.interface import Decision, Rate, ToolCall
+from verilabel.gateway.mcp.policy.provenance import fold_text
+from verilabel.gateway.mcp.relay.asking import Allowed, Asked, Waits, ask_for
+from verilabel.gateway.mcp.relay.record import content_of, keyed_digest, write_record
+from verilabel.gateway.mcp.relay.results import Shaped, shape_call_result
+from verilabel.gateway.mcp.relay.services import Principal, Services
+from verilabel.gateway.mcp.relay.sessions import MAX_PROMPT_CHARS, Session
+from verilabel.gateway.mcp.relay.strict_json import check_shape, write_canonically
+from verilabel.gateway.mcp.upstream.connection import ServerLost, ServerSaidNo
+from verilabel.gateway.mcp.upstream.pool import Catalogue, Shown
+
+PROMPT_META = "verilabel/userPrompt"
+"""The key of `_meta` under which a trusted host says what its person asked for."""
+
+
+class Refusal(Exception):
+    """A call that is not done: `message` is for the agent, `code` for programs."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass
+class Work:
+    """One call on its way, and what became of it so far."""
+
+    services: Services
+    principal: Principal
+    call: ToolCall
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    began_ns: int = field(default_factory=time.perf_counter_ns)
+    session: Session | None = None
+    decision: Decision | None = None
+    approval: str | None = None
+    containment: str = ""
+    gained: frozenset[str] = frozenset()
+    shaped: Shaped = field(default_factory=Shaped)
+    reply: str | None = None
+    forwarded: bool = False
+
+    def record(
+        self, event: str, outcome: str, code: str | None = None, content: dict[str, str] | None = None
+    ) -> None:
+        """Write a line of the trail. Raises AuditUnwritable."""
+        write_record(
+            self.services,
+            self.principal,
+            event=event,
+            call_id=self.id,
+            call=self.call,
+            session=self.session,
+            decision=self.decision,
+            outcome=outcome,
+            gained=self.gained,
+            containment=self.containment,
+            filtered=self.shaped.findings,
+            approval=self.approval,
+            code=code,
+            reply=self.reply,
+            elapsed_us=(time.perf_counter_ns() - self.began_ns) // 1000,
+            content=content,
+        )
+
+
+def error_result(message: str) -> dict[str, Any]:
+    """A refusal as agents get it: an error of the tool, so that the model sees the reason."""
+    return {"content": [{"type": "text", "text": f"Not done: {message}"}], "isError": True}
+
+
+async def call_tool(
+    services: Services,
+    principal: Principal,
+    context: ServerRequestContext[Any, Any],
+    params: types.CallToolRequestParams,
+) -> dict[str, Any] | types.InputRequiredResult:
+    """The whole path of `tools/call`. Never raises but for cancellation: what fails is refused."""
+    work = Work(services, principal, ToolCall(server="", tool=params.name[:256], arguments={}))
+    try:
+        try:
+            return await _carry_out(work, context, params)
+        except Refusal as refusal:
+            work.record("ended", "refused", refusal.code)
+            return error_result(refusal.message)
+    except VerilabelError as error:
+        # the trail or the database is lost: nothing was shown, and nothing more can be recorded
+        return error_result(f"the gateway cannot go on ({error.code})")
+
+
+async def _carry_out(
+    work: Work, context: ServerRequestContext[Any, Any], params: types.CallToolRequestParams
+) -> dict[str, Any] | types.InputRequiredResult:
+    services, principal = work.services, work.principal
+    arguments = dict(params.arguments or {})
+    try:
+        check_shape(arguments, where="arguments")
+    except VerilabelError as error:
+        raise Refusal("arguments", error.message) from None
+    session = work.session = await services.sessions.of(principal.identity)
+    note_prompt(services, session, context)
+    catalogue = await _catalogue(work)
+    shown = await _find(work, catalogue, params.name)  # 1
+    work.call = ToolCall(server=shown.server, tool=shown.name, arguments=arguments, pin=shown.pin)
+    upstream = catalogue.upstream(shown.server)
+    work.containment = "" if upstream.containment is None else upstream.containment.level
+    _check_bounds(services, session)  # 2
+    session.in_flight += 1
+    try:
+        return await _decide_and_forward(work, session, catalogue, context, params)
+    finally:
+        session.in_flight -= 1
+
+
+async def _decide_and_forward(
+    work: Work,
+    session: Session,
+    catalogue: Catalogue,
+    context: ServerRequestContext[Any, Any],
+    params: types.CallToolRequestParams,
+) -> dict[str, Any] | types.InputRequiredResult:
+    services = work.services
+    decision = work.decision = services.policy.decide(work.call, session.view)  # 3
+    services.telemetry.note_decision(
+        action=decision.action, policy=services.policy.digest, rules=decision.rules, session=session.name
+    )
+    charged = None if decision.action == "deny" else await _charge(work, session, decision.rates)  # 4
+    try:
+        return await _forward_decided(work, session, decision, catalogue, context, params)
+    finally:
+        if charged is not None:
+            await services.limiter.settle(charged, {"requests": 1})
+
+
+async def _forward_decided(
+    work: Work,
+    session: Session,
+    decision: Decision,
+    catalogue: Catalogue,
+    context: ServerRequestContext[Any, Any],
+    params: types.CallToolRequestParams,
+) -> dict[str, Any] | types.InputRequiredResult:
+    services = work.services
+    content = content_of(work.call, session)
+    if decision.action == "deny":
+        work.record("ended", "refused", "policy", content)
+        return error_result(f"denied by {', '.join(decision.rules)}{_because(decision)}")
+    if decision.action == "ask":  # 6
+        asked = await _ask(work, session, decision, context, params, content)
+        if asked is not None:
+            return asked
+    work.record("begun", "allowed", None, content)  # 5
+    await services.sessions.count(session)
+    work.gained = decision.before
+    await services.sessions.add(session, decision.before)  # 7
+    work.forwarded = True
+    try:
+        raw = await _forward(work, catalogue)  # 8
+    except (ServerLost, ServerSaidNo) as error:
+        raw = _failed(error)
+    return await finish(work, session, decision, raw)
+
+
+async def finish(work: Work, session: Session, decision: Decision, raw: dict[str, Any]) -> dict[str, Any]:
+    """Steps 9 and 10 of a call that came back."""
+    services = work.services
+    result, work.shaped = shape_call_result(raw, services.filter, services.rules.results.max_bytes)  # 9
+    after = decision.after | work.shaped.labels
+    work.gained |= after
+    await services.sessions.add(session, after)
+    if decision.vouches and not result.get("isError"):
+        for text in work.shaped.texts:
+            session.vouch(fold_text(text))
+    shown = write_canonically(result)
+    work.reply = keyed_digest(services.secret, shown)
+    work.record(
+        "ended",
+        "failed" if result.get("isError") else "answered",
+        None,
+        {"result": shown.decode("utf-8")},
+    )
+    return result  # 10
+
+
+async def _forward(work: Work, catalogue: Catalogue) -> dict[str, Any]:
+    call = work.call
+    attributes = {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": call.tool,
+        "verilabel.server": call.server,
+        "verilabel.containment": work.containment,
+    }
+    with work.services.telemetry.span(f"execute_tool {call.tool}", attributes):
+        raw = await catalogue.upstream(call.server).ask(
+            "tools/call", {"name": call.tool, "arguments": call.arguments}
+        )
+    if raw.get("resultType") == "input_required":
+        raise ServerLost("the server asks for input, which is not passed on", where=call.server)
+    return raw
+
+
+def _failed(error: ServerLost | ServerSaidNo) -> dict[str, Any]:
+    # a server's own words about its error may be an attack too: they go through the filter like any result
+    said = error.message if isinstance(error, ServerSaidNo) else f"the server gave no result: {error.message}"
+    return {"content": [{"type": "text", "text": said}], "isError": True}
+
+
+async def _ask(
+    work: Work,
+    session: Session,
+    decision: Decision,
+    context: ServerRequestContext[Any, Any],
+    params: types.CallToolRequestParams,
+    content: dict[str, str],
+) -> dict[str, Any] | types.InputRequiredResult | None:
+    with work.services.telemetry.span("verilabel.approval", {"verilabel.rules": decision.rules}):
+        answer = await ask_for(work.services, work.principal, session, work.call, decision, context, params)
+    work.approval = None if answer.approval is None else answer.approval.id
+    if isinstance(answer, Allowed):
+        return None
+    if isinstance(answer, Asked):
+        work.record("ended", "held", "approval_asked", content)
+        return answer.result
+    assert isinstance(answer, Waits)
+    work.record("ended", "held" if answer.code == "approval_pending" else "refused", answer.code, content)
+    return error_result(answer.message)
+
+
+async def _catalogue(work: Work) -> Catalogue:
+    try:
+        return await work.services.pool.of(work.principal.identity)
+    except ServerLost as error:
+        raise Refusal("servers", error.message) from None
+
+
+async def _find(work: Work, catalogue: Catalogue, name: str) -> Shown:
+    view = await catalogue.view()
+    shown = view.tools.get(name)
+    if shown is None or not work.services.policy.shows(shown.server, shown.name):
+        raise Refusal("unknown_tool", "there is no such tool here")
+    return shown
+
+
+def _check_bounds(services: Services, session: Session) -> None:
+    limits = services.rules.limits
+    if session.calls >= limits.calls_per_session:
+        raise Refusal("session_calls", f"the session has used its {limits.calls_per_session} calls")
+    if session.in_flight >= limits.parallel:
+        raise Refusal(
+            "session_parallel", f"{limits.parallel} calls are at work already; wait for one of them"
+        )
+
+
+async def _charge(work: Work, session: Session, rates: tuple[Rate, ...]) -> Reservation | None:
+    if not rates:
+        return None
+    charges = [
+        Charge(
+            Limit(
+                id=rate.rule,
+                quantity="requests",
+                amount=rate.amount,
+                window_s=rate.window_s,
+                burst=rate.amount,
+            ),
+            f"{rate.rule}\n{session.name if rate.per == 'session' else work.principal.holder.user}",
+            1,
+        )
+        for rate in rates
+    ]
+    reserved = await work.services.limiter.reserve(charges)
+    if isinstance(reserved, Exceeded):
+        wait = reserved.retry_after_s
+        later = "" if wait is None else f"; again in {wait:.0f} s"
+        raise Refusal("rate", f"too often: {reserved.charge.limit.id}{later}")
+    return reserved
+
+
+def _because(decision: Decision) -> str:
+    said = [
+        f" ({reason.why})" for reason in decision.reasons if reason.action == "deny" and not reason.shadow
+    ]
+    return said[0] if said and said[0] != " ()" else ""
+
+
+def note_prompt(services: Services, session: Session, context: ServerRequestContext[Any, Any]) -> None:
+    """Take what the host says its person asked for, where the gateway's file trusts its hosts with that."""
+    if services.config.user_prompt != "client":
+        return
+    meta: Mapping[str, Any] = context.meta or {}
+    said = meta.get(PROMPT_META)
+    if isinstance(said, str) and said:
+        folded = fold_text(said[:MAX_PROMPT_CHARS])
+        if folded not in session.prompt:
+            session.prompt = f"{session.prompt}\n{folded}"[-MAX_PROMPT_CHARS:]

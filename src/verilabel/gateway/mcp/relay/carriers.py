@@ -1,0 +1,163 @@
+"""Resources and prompts: texts of servers on other roads than tools, under the same policy, labels and records.
+
+Reading a resource is decided as a call of `SERVER/resources/read` with the argument `uri`, getting a prompt as one of
+`SERVER/prompts/get` with `name` and `arguments`. Nobody is asked in band for them: what must be asked waits in the
+queue like a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import mcp_types as types
+import msgspec
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+
+from verilabel.errors import VerilabelError
+from verilabel.gateway.mcp.policy.interface import Decision, ToolCall
+from verilabel.gateway.mcp.policy.provenance import fold_text
+from verilabel.gateway.mcp.relay.asking import Allowed, ask_for
+from verilabel.gateway.mcp.relay.calling import Refusal, Work, note_prompt
+from verilabel.gateway.mcp.relay.record import content_of
+from verilabel.gateway.mcp.relay.results import shape_contents
+from verilabel.gateway.mcp.relay.services import Principal, Services
+from verilabel.gateway.mcp.upstream.connection import ServerLost, ServerSaidNo
+from verilabel.gateway.mcp.upstream.pool import Catalogue, Shown, View
+
+READ = "resources/read"
+GET = "prompts/get"
+REFUSED = -32000
+"""The JSON-RPC error of a refusal: these requests have no result that could say so."""
+
+
+async def read_resource(
+    services: Services, principal: Principal, context: ServerRequestContext[Any, Any], uri: str
+) -> dict[str, Any]:
+    """`resources/read`. Raises MCPError for a refusal, with its reason."""
+    return await _carry(services, principal, context, READ, {"uri": uri}, "contents")
+
+
+async def get_prompt(
+    services: Services,
+    principal: Principal,
+    context: ServerRequestContext[Any, Any],
+    name: str,
+    arguments: Mapping[str, str],
+) -> dict[str, Any]:
+    """`prompts/get`. Raises MCPError for a refusal, with its reason."""
+    given = {"name": name, "arguments": dict(arguments)}
+    return await _carry(services, principal, context, GET, given, "messages")
+
+
+async def _carry(
+    services: Services,
+    principal: Principal,
+    context: ServerRequestContext[Any, Any],
+    method: str,
+    arguments: dict[str, Any],
+    key: str,
+) -> dict[str, Any]:
+    work = Work(services, principal, ToolCall(server="", tool=method, arguments=arguments))
+    try:
+        try:
+            return await _carry_out(work, context, method, key)
+        except Refusal as refusal:
+            work.record("ended", "refused", refusal.code)
+            raise MCPError(code=REFUSED, message=f"Not done: {refusal.message}") from None
+        except ServerSaidNo:
+            raise MCPError(code=REFUSED, message="Not done: the server refused it") from None
+    except VerilabelError as error:
+        raise MCPError(code=REFUSED, message=f"Not done: the gateway cannot go on ({error.code})") from None
+
+
+async def _carry_out(
+    work: Work, context: ServerRequestContext[Any, Any], method: str, key: str
+) -> dict[str, Any]:
+    services = work.services
+    session = work.session = await services.sessions.of(work.principal.identity)
+    note_prompt(services, session, context)
+    catalogue = await services.pool.of(work.principal.identity)
+    view = await catalogue.view()
+    arguments = work.call.arguments
+    shown = _find(view, method, arguments)
+    if shown is None or not services.policy.shows(shown.server, method):
+        raise Refusal("unknown", "there is no such thing here")
+    if method == GET:
+        arguments = {**arguments, "name": shown.name}
+    work.call = ToolCall(server=shown.server, tool=method, arguments=arguments)
+    decision = work.decision = services.policy.decide(work.call, session.view)
+    content = content_of(work.call, session)
+    if decision.action != "allow":
+        await _require_approval(work, context, decision, content)
+    work.record("begun", "allowed", None, content)
+    await services.sessions.count(session)
+    await services.sessions.add(session, decision.before)
+    work.gained = decision.before
+    return await _fetch(work, catalogue, decision, method, key)
+
+
+async def _fetch(
+    work: Work, catalogue: Catalogue, decision: Decision, method: str, key: str
+) -> dict[str, Any]:
+    services, session = work.services, work.session
+    assert session is not None, "it was found before"
+    try:
+        raw = await catalogue.upstream(work.call.server).ask(method, work.call.arguments)
+    except (ServerLost, ServerSaidNo):
+        await services.sessions.add(session, decision.after)  # that it failed may be a message too
+        raise Refusal("server", "the server gave nothing") from None
+    result, work.shaped = shape_contents(raw, key, services.filter, services.rules.results.max_bytes)
+    after = decision.after | work.shaped.labels
+    work.gained |= after
+    await services.sessions.add(session, after)
+    if decision.vouches:
+        for text in work.shaped.texts:
+            session.vouch(fold_text(text))
+    work.record("ended", "answered")
+    return result
+
+
+async def _require_approval(
+    work: Work, context: ServerRequestContext[Any, Any], decision: Decision, content: dict[str, str]
+) -> None:
+    if decision.action == "deny":
+        raise Refusal("policy", f"denied by {', '.join(decision.rules)}")
+    assert work.session is not None, "it was found before"
+    params = types.CallToolRequestParams(name=work.call.tool)
+    queued = decision
+    if decision.terms is not None and decision.terms.channel == "client":
+        terms = msgspec.structs.replace(decision.terms, channel="queue")
+        queued = msgspec.structs.replace(decision, terms=terms)
+    answer = await ask_for(work.services, work.principal, work.session, work.call, queued, context, params)
+    work.approval = None if answer.approval is None else answer.approval.id
+    if not isinstance(answer, Allowed):
+        message = getattr(answer, "message", "it waits for a person")
+        work.record("ended", "held", "approval_pending", content)
+        raise MCPError(code=REFUSED, message=f"Not done: {message}")
+
+
+def _find(view: View, method: str, arguments: Mapping[str, Any]) -> Shown | None:
+    if method == READ:
+        return find_resource(view, str(arguments["uri"]))
+    return view.prompts.get(str(arguments["name"]))
+
+
+def find_resource(view: View, uri: str) -> Shown | None:
+    """The resource of a URI: one that was listed, or of a template of exactly one server by its fixed beginning."""
+    listed = view.resources.get(uri)
+    if listed is not None and "uri" in listed.raw:
+        return listed
+    matching = [
+        shown
+        for template, shown in view.resources.items()
+        if "uriTemplate" in shown.raw and _is_of_template(template, uri)
+    ]
+    return matching[0] if len({shown.server for shown in matching}) == 1 else None
+
+
+def _is_of_template(template: str, uri: str) -> bool:
+    fixed, brace, _ = template.partition("{")
+    scheme, colon, _ = fixed.partition("://")
+    return bool(brace and colon and scheme) and len(fixed) > len(scheme) + 3 and uri.startswith(fixed)

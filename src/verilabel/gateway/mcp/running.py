@@ -1,0 +1,252 @@
+"""The MCP gateway as a process: everything it opens, over stdio for one client or over HTTP for many, until it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from verilabel.errors import MalformedInput, PolicyError
+from verilabel.evidence.trust import TrustPolicy
+from verilabel.gateway.access.interface import Holder
+from verilabel.gateway.access.ring import CachedKeyRing
+from verilabel.gateway.access.store import KeyStore
+from verilabel.gateway.administration.application import application as people_application
+from verilabel.gateway.administration.services import Administration
+from verilabel.gateway.approvals.deciding import Desk
+from verilabel.gateway.approvals.notices import WebhookNotices
+from verilabel.gateway.approvals.queue import DatabaseQueue
+from verilabel.gateway.audit.trail import AuditTrail
+from verilabel.gateway.limits.opening import open_limiter
+from verilabel.gateway.mcp.pins.interface import Pins
+from verilabel.gateway.mcp.pins.locking import open_pins
+from verilabel.gateway.mcp.policy.compiling import compile_policy
+from verilabel.gateway.mcp.policy.document import ToolPolicy
+from verilabel.gateway.mcp.policy.filtering import compile_results
+from verilabel.gateway.mcp.policy.provenance import fold_text
+from verilabel.gateway.mcp.policy.reading import LoadedMcp, load_mcp_file
+from verilabel.gateway.mcp.relay.own_stdio import stdio_streams
+from verilabel.gateway.mcp.relay.services import Principal, Services
+from verilabel.gateway.mcp.relay.serving import make_server
+from verilabel.gateway.mcp.relay.sessions import Sessions
+from verilabel.gateway.mcp.relay.telemetry import Telemetry
+from verilabel.gateway.mcp.relay.web import Door, principal_of
+from verilabel.gateway.mcp.upstream.pool import Pool
+from verilabel.models.endpoint import is_loopback
+from verilabel.registry.database import open_database
+from verilabel.serving import listen
+
+ROLES = ("user", "approver", "auditor", "admin")
+
+
+def check_mcp(loaded: LoadedMcp) -> None:
+    """Check what must hold before anything starts. Raises PolicyError, MalformedInput."""
+    where = loaded.config.listen
+    if where.transport == "http" and where.auth == "none" and not is_loopback(where.host):
+        raise PolicyError(
+            "without keys the gateway listens on this machine alone",
+            where="$.listen.auth",
+            hint="auth: keys, and `verilabel gateway keys create --store FILE` with the file's `database`",
+        )
+    check_approvers(loaded.policy.policy)
+
+
+def check_approvers(policy: ToolPolicy) -> None:
+    """Check that who is to approve is a role that keys can have. Raises MalformedInput."""
+    tools = [(f"$.tools[{i}]", rule.approvers) for i, rule in enumerate(policy.tools)]
+    flows = [(f"$.flows[{i}]", rule.approvers) for i, rule in enumerate(policy.flows)]
+    for place, approvers in tools + flows:
+        for name in approvers:
+            if name not in ROLES:
+                raise MalformedInput(
+                    f"{name!r} is no role of a key",
+                    where=f"{place}.approvers",
+                    hint=f"one of {', '.join(ROLES)}",
+                )
+
+
+def open_all_pins(loaded: LoadedMcp, trust: TrustPolicy | None) -> dict[str, Pins]:
+    """The locks of all servers; remarks go to standard error. A lock that cannot be used closes its server."""
+    pins: dict[str, Pins] = {}
+    for name, entry in loaded.config.servers.items():
+        opened = open_pins(entry, name, folder=loaded.folder, trust=trust, closed=True)
+        pins[name] = opened.pins
+        for remark in opened.remarks:
+            print(f"mcp gateway: {remark.where}: {remark.message}", file=sys.stderr)
+    return pins
+
+
+class Gateway:
+    """Everything that one gateway opens. Use as an asynchronous context; `services` is there within."""
+
+    def __init__(self, loaded: LoadedMcp, *, prompt: str = "") -> None:
+        check_mcp(loaded)
+        self.loaded = loaded
+        self.ring: CachedKeyRing | None = None
+        self.keys: KeyStore | None = None
+        self._prompt = prompt
+        self._stack = AsyncExitStack()
+        self._services: Services | None = None
+
+    @property
+    def services(self) -> Services:
+        """What calls work with."""
+        assert self._services is not None, "the gateway is open"
+        return self._services
+
+    async def __aenter__(self) -> Gateway:
+        try:
+            await self._open()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def _open(self) -> None:
+        loaded, config = self.loaded, self.loaded.config
+        place = config.database
+        database = await open_database(place if "://" in place else str(loaded.folder / place))
+        self._stack.push_async_callback(database.close)
+        notices = WebhookNotices()
+        self._stack.push_async_callback(notices.close)
+        queue = await DatabaseQueue.open(database, notices=notices)
+        self._stack.push_async_callback(queue.close)
+        limiter = open_limiter("memory", lost="block", workers=1)
+        await limiter.open()
+        self._stack.push_async_callback(limiter.close)
+        settings = msgspec.structs.replace(config.audit, content=config.keep_content)
+        trail = AuditTrail.open(
+            settings, folder=loaded.folder, worker=str(os.getpid()), policy=loaded.policy.digest
+        )
+        self._stack.callback(trail.close)
+        self.keys = await KeyStore.open(database)
+        self.ring = CachedKeyRing(self.keys)
+        await self.ring.open()
+        self._stack.push_async_callback(self.ring.close)
+        # a process that serves one client is one session, which ends with it; on HTTP sessions outlive processes
+        sessions = Sessions(None if config.listen.transport == "stdio" else database)
+        await sessions.open()
+        pool = Pool(config.servers, open_all_pins(loaded, loaded.trust))
+        self._stack.push_async_callback(pool.close)
+        policy = loaded.policy.policy
+        trusts = {name: entry.trust for name, entry in config.servers.items()}
+        self._services = Services(
+            config=config,
+            rules=policy,
+            policy=compile_policy(policy, loaded.policy.digest, trusts),
+            filter=compile_results(policy.results),
+            pool=pool,
+            sessions=sessions,
+            queue=queue,
+            desk=Desk(queue),
+            limiter=limiter,
+            trail=trail,
+            telemetry=Telemetry(draft=os.environ.get("VERILABEL_SEMCONV") == "genai-draft-427"),
+            trusts=trusts,
+        )
+
+    async def serve_stdio(self) -> None:
+        """Serve the client that started this process, until it closes the connection."""
+        user = getpass.getuser()
+        identity = f"stdio:{secrets.token_hex(6)}"
+        principal = Principal(
+            holder=Holder(id=identity, name="stdio", user=f"local:{user}"), identity=identity
+        )
+        if self._prompt:
+            session = await self.services.sessions.of(identity)
+            session.prompt = fold_text(self._prompt)
+        server = make_server(self.services, lambda _: principal)
+        async with stdio_streams() as (read_stream, write_stream):
+            await server.run(read_stream, write_stream, server.create_initialization_options())
+
+    def door(self, port: int) -> Door:
+        """The gateway as an ASGI application."""
+        where = self.loaded.config.listen
+        assert self.ring is not None and self.keys is not None, "the gateway is open"
+        administration = Administration(
+            ring=self.ring,
+            keys=self.keys,
+            desk=self.services.desk,
+            state=self.state,
+            record=self.services.trail.append,
+            hosts=where.allowed_hosts,
+            any_host=not is_loopback(where.host),
+        )
+        return Door(
+            make_server(self.services, principal_of),
+            people_application(administration),
+            ring=self.ring if where.auth == "keys" else None,
+            hosts=where.allowed_hosts,
+            port=port,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """How the gateway stands, for people who run it."""
+        return {
+            "status": "ready",
+            "policy": {"name": self.services.policy.name, "digest": self.services.policy.digest},
+            "servers": sorted(self.loaded.config.servers),
+        }
+
+
+async def run_stdio(path: Path, *, prompt: str = "") -> None:
+    """Serve one client over standard input and output. Raises the errors of what cannot be opened."""
+    async with Gateway(load_mcp_file(path), prompt=prompt) as gateway:
+        await gateway.serve_stdio()
+
+
+async def run_http(path: Path, listener: socket.socket, *, announce: Callable[[str], None]) -> None:
+    """Serve over streamable HTTP until told to stop; `announce` gets the URL first."""
+    import uvicorn
+
+    host, port = listener.getsockname()[:2]
+    async with Gateway(load_mcp_file(path)) as gateway:
+        config = uvicorn.Config(
+            gateway.door(port),
+            http="httptools" if _has("httptools") else "h11",
+            ws="none",
+            lifespan="on",
+            log_level="error",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=10,
+            limit_concurrency=2_000,
+        )
+        announce(f"http://[{host}]:{port}/mcp" if ":" in host else f"http://{host}:{port}/mcp")
+        await uvicorn.Server(config).serve(sockets=[listener])
+
+
+def _has(package: str) -> bool:
+    import importlib.util
+
+    return importlib.util.find_spec(package) is not None
+
+
+def run_gateway(path: Path, *, prompt: str = "", port: int | None = None) -> None:
+    """Serve as the file says; with `port` over HTTP. Raises the errors of what cannot be opened."""
+    loaded = load_mcp_file(path)
+    where = loaded.config.listen
+    if where.transport == "stdio" and port is None:
+        asyncio.run(run_stdio(path, prompt=prompt))
+        return
+    check_mcp(loaded)
+    listener = listen(where.host, where.port if port is None else port)
+    asyncio.run(run_http(path, listener, announce=_announce))
+
+
+def _announce(url: str) -> None:
+    print(f"MCP gateway on {url}", file=sys.stderr, flush=True)
