@@ -53,7 +53,7 @@ def test_more_speed_and_less_cost_are_ratios_above_one() -> None:
 def test_every_contender_has_a_row_and_direct_shows_its_own_latency() -> None:
     table = load_table([DIRECT, BARE, OURS], FOUND)
     rows = {row[0]: dict(zip(table.headings, row, strict=True)) for row in table.rows}
-    assert "0.2 (0.1-0.3)" == str(rows[DIRECT.name]["added p50 ms"])
+    assert "0.200 (0.100-0.300)" == str(rows[DIRECT.name]["added p50 ms"])
     assert rows[DIRECT.name]["CPU us/request"] is None
     assert Spread((700.0, 700.0)) == rows[OURS.name]["requests/s"]
     ratios = ratio_tables([DIRECT, BARE, OURS], FOUND)[0]

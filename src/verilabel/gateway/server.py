@@ -110,12 +110,15 @@ class Worker:
         self._services: Services | None = None
         self._retiring: set[asyncio.Task[None]] = set()
         self._watcher: Watcher | None = None
+        self.objection: VerilabelError | None = None
+        """Why it could not be opened."""
 
     async def start(self) -> tuple[Services, Asgi]:
         """Open everything. Raises the errors of what cannot be opened; what was opened is closed again then."""
         try:
             return await self._start()
-        except BaseException:
+        except BaseException as error:
+            self.objection = error if isinstance(error, VerilabelError) else None
             await self._exit.aclose()
             raise
 
@@ -336,7 +339,10 @@ def application() -> Application:
 
 
 def run(path: Path, listener: socket.socket, *, workers: int, announce: Callable[[str], None]) -> int:
-    """Serve until told to stop; `announce` gets the URL first. Returns the exit status of the server."""
+    """Serve until told to stop; `announce` gets the URL first. Returns the exit status of the server.
+
+    What keeps the only worker from starting is raised; of several workers each says it on standard error.
+    """
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
@@ -344,14 +350,15 @@ def run(path: Path, listener: socket.socket, *, workers: int, announce: Callable
 
     os.environ[CONFIG_VARIABLE] = str(path.resolve())
     os.environ[WORKERS_VARIABLE] = str(workers)
+    worker = Worker(path.resolve())
     config = uvicorn.Config(
-        "verilabel.gateway.server:application",
-        factory=True,
+        "verilabel.gateway.server:application" if workers > 1 else Application(worker.start, worker.stop),
+        factory=workers > 1,
         loop="uvloop" if _has_uvloop() else "asyncio",
         http=ClientConnection,
         ws="none",
         lifespan="on",
-        log_level="error",
+        log_level="error" if workers > 1 else "critical",  # of one worker the error itself is shown
         access_log=False,
         proxy_headers=False,
         server_header=False,
@@ -370,7 +377,13 @@ def run(path: Path, listener: socket.socket, *, workers: int, announce: Callable
         failed = any(process.exitcode == NOT_STARTED for process in supervisor.processes)
         return NOT_STARTED if failed else 0
     server = uvicorn.Server(config)
-    server.run(sockets=[listener])
+    try:
+        server.run(sockets=[listener])
+    except SystemExit:  # uvicorn ends the process itself where the start fails
+        if worker.objection is None:
+            raise
+    if worker.objection is not None:
+        raise worker.objection
     return 0 if server.started else NOT_STARTED
 
 

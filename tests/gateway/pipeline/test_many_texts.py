@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from verilabel.gateway.guards.awaited import AwaitedGuard
 from verilabel.gateway.guards.interface import Conversation, GuardError, Judgement
+from verilabel.gateway.guards.jailbreak import JailbreakGuard, JailbreakSettings
 from verilabel.gateway.guards.quick import QUICK_CHARS, Place
 from verilabel.gateway.pipeline.chain import Chain, OpenGuard
 from verilabel.gateway.pipeline.guarding import MAX_SLOW_TEXTS
@@ -88,3 +91,57 @@ def test_the_pages_say_how_many_texts_there_may_be() -> None:
     guards = (DOCS / "guards.md").read_text("utf-8")
     assert f"asked about {MAX_ASKED_AT_ONCE} at once" in guards
     assert f"{MAX_SLOW_TEXTS:,} texts" in guards
+
+
+class Slow(AwaitedGuard):
+    """Answers what the text says, or never."""
+
+    async def look(self, text: str, place: Place, /) -> Judgement:
+        """Look."""
+        if text == "never":
+            await asyncio.Event().wait()
+        if text == "mistake":
+            raise ZeroDivisionError(text)
+        if text == "refuse":
+            raise GuardError("not today")
+        return Judgement(found=text == place.field)
+
+
+async def test_a_guard_that_is_too_slow_mistaken_or_refusing_is_a_finding_and_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    entry = GuardEntry(id="slow", use="slow", fields=("content",), timeout_ms=50)
+    inspection = Inspection(Chain("input", [OpenGuard(entry, Slow("v"), None)]))
+    texts = [Text(said, "content", 0) for said in ("mistake", "content", "other", "refuse", "never")]
+    found = await inspection.judge(texts, ABOUT)
+    assert ["content"] == [text.text for _, text, _ in found]
+    assert [True, False, True, True] == [each.error for each in inspection.findings]
+    assert ["block"] * 4 == [each.action for each in inspection.findings]
+    assert ["the guard slow could not look: ZeroDivisionError"] == [
+        record.getMessage() for record in caplog.records if record.name == "verilabel.gateway.guards"
+    ]
+
+
+async def test_an_awaited_guard_is_never_asked_on_the_spot() -> None:
+    with pytest.raises(GuardError, match="must be awaited"):
+        Slow("v").judge_now("text", "content", "input", ABOUT)
+
+
+async def test_a_long_text_is_awaited_even_of_a_quick_guard() -> None:
+    entry = GuardEntry(id="jailbreak", use="jailbreak", fields=("content",))
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count_turns())
+    for words, least, most in ((100, 0, 0), (QUICK_CHARS, 6, 10**9)):
+        turns = 0
+        guard = JailbreakGuard(JailbreakSettings())
+        inspection = Inspection(Chain("input", [OpenGuard(entry, guard, None)]))
+        await inspection.judge([Text("word " * words, "content", 0)], ABOUT)
+        assert least <= turns <= most
+    counting.cancel()

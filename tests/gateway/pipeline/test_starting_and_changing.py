@@ -12,7 +12,7 @@ import pytest
 
 from servers.gateway_server import RunningGateway, gateway_process, write_gateway
 from servers.upstream import upstream_server
-from verilabel.errors import UsageError
+from verilabel.errors import ModelError, UsageError
 from verilabel.gateway.policy.document import AuditSettings, Gateway
 from verilabel.gateway.server import NOT_STARTED, check_restart_words
 
@@ -47,15 +47,18 @@ def test_keys_that_are_asked_for_later_are_not_taken_for_being_in_force(tmp_path
         assert 403 == gateway.ask(body=HELLO)[0]
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_gateway_that_cannot_open_what_it_needs_ends_with_a_status(tmp_path: Path, workers: str) -> None:
+@pytest.mark.parametrize(("workers", "status"), [("1", ModelError.status), ("2", NOT_STARTED)])
+def test_a_gateway_that_cannot_open_what_it_needs_ends_with_a_status(
+    tmp_path: Path, workers: str, status: int
+) -> None:
     upstream = {"id": "main", "base_url": "http://127.0.0.1:9/v1", "key_env": "VERILABEL_NO_SUCH_KEY"}
     config = write_gateway(tmp_path, "", upstreams=[upstream])
     command = [sys.executable, "-m", "verilabel", "gateway", "--config", str(config), "--port", "0"]
     ended = subprocess.run(
         [*command, "--workers", workers], capture_output=True, text=True, timeout=60, check=False
     )
-    assert (NOT_STARTED, True) == (ended.returncode, "VERILABEL_NO_SUCH_KEY" in ended.stderr)
+    assert (status, True) == (ended.returncode, "VERILABEL_NO_SUCH_KEY" in ended.stderr)
+    assert "Traceback" not in ended.stderr
 
 
 def test_each_change_names_its_word() -> None:

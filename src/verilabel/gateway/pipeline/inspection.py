@@ -10,7 +10,8 @@ import msgspec
 
 from verilabel.detectors.spans.interface import SpanFilter
 from verilabel.detectors.spans.rule import Match
-from verilabel.gateway.guards.interface import Conversation, GuardError, Judgement
+from verilabel.gateway.guards.faults import FAULTS
+from verilabel.gateway.guards.interface import Conversation, Judgement
 from verilabel.gateway.guards.quick import QUICK_CHARS
 from verilabel.gateway.pipeline.chain import Chain, PassageEntry, SpanPlan
 from verilabel.gateway.verdicts import Action, Direction, Field, Finding
@@ -267,7 +268,8 @@ async def _pass_in_parts(filter_: SpanFilter, text: str) -> str:
 def _judge_now(each: PassageEntry, text: Text, direction: Direction, about: Conversation) -> Judgement | None:
     try:
         return each.guard.judge_now(text.text, text.field, direction, about)
-    except Exception:  # whatever a guard's code does, its `on_error` decides
+    except Exception as error:  # whatever a guard's code does, its `on_error` decides
+        FAULTS.note(each.entry.id, error)
         return None
 
 
@@ -302,9 +304,8 @@ async def _judge(
     try:
         async with asyncio.timeout(each.entry.timeout_ms / 1000):
             return each, text, await each.guard.judge(text.text, text.field, direction, about)
-    except (GuardError, TimeoutError):
-        return each, text, None
-    except Exception:  # a guard's own mistake is a guard that could not look
+    except Exception as error:  # too slow, refusing or mistaken: it is a guard that could not look
+        FAULTS.note(each.entry.id, error)
         return each, text, None
 
 

@@ -1,5 +1,7 @@
 """Packs: a policy's exact bytes in one signed envelope, shared as a file, pinned by the digest of those bytes.
 
+There is a kind of pack for each kind of policy, told apart by the type of payload that is signed with it.
+
 A pack is data alone: reading one runs nothing. What is pinned is the policy's own identity, `sha256:` over its bytes,
 so that the same policy signed by somebody else still fits its pin. Packs are kept as
 `$VERILABEL_HOME/policies/HEX.pack`, and a configuration names one as `pack:NAME@sha256:HEX`.
@@ -7,7 +9,7 @@ so that the same policy signed by somebody else still fits its pin. Packs are ke
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +29,24 @@ MAX_PACK_BYTES = 2 * 2**20
 MAX_PACKED_POLICY = 2**20
 
 
+class PackKind(NamedTuple):
+    """What packs of one kind hold. `read_name` gives name and version of a policy's bytes; for bytes that are none it
+    raises MalformedInput with the place that it is given."""
+
+    payload_type: str
+    read_name: Callable[[bytes, str], tuple[str, str]]
+
+
+def _read_name(data: bytes, where: str) -> tuple[str, str]:
+    document = load_strict_yaml(data, where=where, max_bytes=MAX_PACKED_POLICY)
+    policy = convert_document(document, Policy, where)
+    return policy.policy, policy.version
+
+
+GUARD_POLICY = PackKind(PACK_TYPE, _read_name)
+"""Packs that hold a guard policy."""
+
+
 class Pack(NamedTuple):
     """A pack that was read. `signers` are the names under which its signatures are trusted; empty: not verified."""
 
@@ -36,26 +56,32 @@ class Pack(NamedTuple):
     data: bytes
     keyids: tuple[str, ...]
     signers: tuple[str, ...] = ()
+    payload_type: str = PACK_TYPE
 
 
-def pack_policy(data: bytes, key: PrivateKey, *, where: str) -> bytes:
+def pack_policy(data: bytes, key: PrivateKey, *, where: str, kind: PackKind = GUARD_POLICY) -> bytes:
     """The file of a pack: a policy's exact bytes, signed. Raises MalformedInput for bytes that are no policy."""
-    _read_name(data, where)
-    return sign(data, key, payload_type=PACK_TYPE)
+    kind.read_name(data, where)
+    return sign(data, key, payload_type=kind.payload_type)
 
 
-def read_pack(data: bytes, *, where: str) -> Pack:
+def read_pack(data: bytes, *, where: str, kinds: Sequence[PackKind] = (GUARD_POLICY,)) -> Pack:
     """What a pack says it holds, before any signature is verified: to be held against a digest.
 
     Raises SealError for what is no pack, MalformedInput where the policy in it is none.
     """
-    payload, keyids = _peek(data, where)
-    name, version = _read_name(payload, where)
-    return Pack(name, version, digest(payload), payload, keyids)
+    kind, payload, keyids = _peek(data, where, kinds)
+    name, version = kind.read_name(payload, where)
+    return Pack(name, version, digest(payload), payload, keyids, payload_type=kind.payload_type)
 
 
 def verify_pack(
-    data: bytes, *, where: str, trust: TrustPolicy | None = None, keys: Iterable[PublicKey] = ()
+    data: bytes,
+    *,
+    where: str,
+    trust: TrustPolicy | None = None,
+    keys: Iterable[PublicKey] = (),
+    kinds: Sequence[PackKind] = (GUARD_POLICY,),
 ) -> Pack:
     """A pack whose every signature verifies and is trusted: by `keys`, or by `trust` in the role `labels`.
 
@@ -66,10 +92,13 @@ def verify_pack(
     known = {key.keyid: key for key in given}
     if trust is not None:
         known |= {key.keyid: key for key in trust.keys("labels")}
-    opened = open_envelope(data, known.values(), payload_type=PACK_TYPE, where=where)
+    kind, _, _ = _peek(data, where, kinds)
+    opened = open_envelope(data, known.values(), payload_type=kind.payload_type, where=where)
     signers = tuple(_trusted_name(key, given, trust, where) for key in opened.keys)
-    name, version = _read_name(opened.payload, where)
-    return Pack(name, version, digest(opened.payload), opened.payload, opened.keyids, signers)
+    name, version = kind.read_name(opened.payload, where)
+    return Pack(
+        name, version, digest(opened.payload), opened.payload, opened.keyids, signers, kind.payload_type
+    )
 
 
 def _trusted_name(key: PublicKey, given: tuple[PublicKey, ...], trust: TrustPolicy | None, where: str) -> str:
@@ -84,29 +113,28 @@ def _trusted_name(key: PublicKey, given: tuple[PublicKey, ...], trust: TrustPoli
     return str(decision.name)
 
 
-def _peek(data: bytes, where: str) -> tuple[bytes, tuple[str, ...]]:
+def _peek(data: bytes, where: str, kinds: Sequence[PackKind]) -> tuple[PackKind, bytes, tuple[str, ...]]:
     if len(data) > MAX_PACK_BYTES:
         raise LimitExceeded(f"a pack has at most {MAX_PACK_BYTES} bytes", where=where)
     try:
         document = parse_json(data, where=where, max_bytes=MAX_PACK_BYTES, max_depth=4)
-        kind, payload, signatures = document["payloadType"], document["payload"], document["signatures"]
+        payload_type, payload, signatures = (
+            document["payloadType"],
+            document["payload"],
+            document["signatures"],
+        )
         keyids = tuple(str(signature["keyid"]) for signature in signatures)
     except (MalformedInput, KeyError, TypeError, AttributeError):
         raise SealError(
             "not a pack: no signed envelope", where=where, hint="`verilabel policy sign` makes one"
         ) from None
-    if kind != PACK_TYPE or not isinstance(payload, str):
+    kind = next((each for each in kinds if each.payload_type == payload_type), None)
+    if kind is None or not isinstance(payload, str):
         raise SealError("not a pack: the envelope holds another type of payload", where=where)
     try:
-        return decode_base64(payload, what="the policy in the pack", where=where), keyids
+        return kind, decode_base64(payload, what="the policy in the pack", where=where), keyids
     except MalformedInput as error:
         raise SealError(error.message, where=where) from None
-
-
-def _read_name(data: bytes, where: str) -> tuple[str, str]:
-    document = load_strict_yaml(data, where=where, max_bytes=MAX_PACKED_POLICY)
-    policy = convert_document(document, Policy, where)
-    return policy.policy, policy.version
 
 
 def parse_reference(reference: str, *, where: str) -> tuple[str, str]:
@@ -126,9 +154,11 @@ def pack_path(pinned: str, home: Path) -> Path:
     return home / "policies" / f"{pinned.removeprefix('sha256:')}.pack"
 
 
-def keep_pack(data: bytes, pinned: str, *, home: Path, where: str) -> tuple[Pack, Path]:
+def keep_pack(
+    data: bytes, pinned: str, *, home: Path, where: str, kinds: Sequence[PackKind] = (GUARD_POLICY,)
+) -> tuple[Pack, Path]:
     """Keep a pack under its digest. Raises SealError, and writes nothing, where it holds another policy."""
-    pack = read_pack(data, where=where)
+    pack = read_pack(data, where=where, kinds=kinds)
     if pack.digest != pinned:
         raise SealError(f"the pack holds {pack.digest}, not {pinned}", where=where)
     path = pack_path(pinned, home)
@@ -137,8 +167,10 @@ def keep_pack(data: bytes, pinned: str, *, home: Path, where: str) -> tuple[Pack
     return pack, path
 
 
-def find_pack(reference: str, *, home: Path, trust: TrustPolicy | None, where: str) -> bytes:
-    """The policy's bytes of a pack that is kept here; nothing is fetched.
+def find_pack(
+    reference: str, *, home: Path, trust: TrustPolicy | None, where: str, kind: PackKind = GUARD_POLICY
+) -> bytes:
+    """The policy's bytes of a pack of one kind that is kept here; nothing is fetched.
 
     Raises UsageError where it was never pulled, SealError where it is not what its digest or its name says, or, with a
     trust policy, where nobody trusted signed it.
@@ -152,9 +184,9 @@ def find_pack(reference: str, *, home: Path, trust: TrustPolicy | None, where: s
         raise UsageError(
             "this pack is not kept here", where=where, hint=f"verilabel policy pull URL --digest {pinned}"
         ) from None
-    pack = read_pack(data, where=str(path))
+    pack = read_pack(data, where=str(path), kinds=(kind,))
     if pack.digest != pinned:
         raise SealError(f"the pack that is kept holds {pack.digest}", where=str(path), hint="pull it again")
     if pack.name != name:
         raise SealError(f"the pack is called {pack.name!r}, not {name!r}", where=where)
-    return pack.data if trust is None else verify_pack(data, where=str(path), trust=trust).data
+    return pack.data if trust is None else verify_pack(data, where=str(path), trust=trust, kinds=(kind,)).data

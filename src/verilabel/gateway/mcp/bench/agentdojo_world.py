@@ -17,6 +17,7 @@ from __future__ import annotations
 import datetime
 import importlib
 import importlib.metadata
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -162,7 +163,9 @@ class AgentDojo:
     def _stop_clock(self) -> None:
         types = importlib.import_module("agentdojo.default_suites.v1.tools.types")
         importlib.import_module("agentdojo.default_suites.v1.tools.email_client").datetime = _FixedTime()  # type: ignore[attr-defined]
-        importlib.import_module("agentdojo.default_suites.v1.tools.cloud_drive_client").datetime = _FixedTime()  # type: ignore[attr-defined]
+        importlib.import_module(
+            "agentdojo.default_suites.v1.tools.cloud_drive_client"
+        ).datetime = _FixedTime()  # type: ignore[attr-defined]
         types.Email.model_fields["timestamp"].default_factory = lambda: FIXED_NOW
         types.Email.model_rebuild(force=True)
 
@@ -172,7 +175,9 @@ class AgentDojo:
         if suite.name not in self._data:
             places = {name: f"@@{name}@@" for name in vectors}
             text = self._read(suite.name, "environment.yaml", suite.data_path).format(**places)
-            self._data[suite.name] = self._yaml.load(text, getattr(self._yaml, "CSafeLoader", self._yaml.SafeLoader))
+            self._data[suite.name] = self._yaml.load(
+                text, getattr(self._yaml, "CSafeLoader", self._yaml.SafeLoader)
+            )
         written = {f"@@{name}@@": default if words is None else words for name, default in vectors.items()}
         return suite.environment_type.model_validate(_write_into(self._data[suite.name], written))
 
@@ -206,6 +211,21 @@ def _write_into(value: Any, written: Mapping[str, str]) -> Any:
     return value
 
 
+def _without(value: Any, words: str) -> Any:
+    """A part of a world, changed in place, in which the attacker's words no longer stand."""
+    if isinstance(value, str):
+        return value.replace(words, "") if words in value else value
+    if isinstance(value, list):
+        value[:] = [_without(item, words) for item in value]
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            value[key] = _without(item, words)
+    elif hasattr(type(value), "model_fields"):
+        for name in type(value).model_fields:
+            value.__dict__[name] = _without(value.__dict__[name], words)
+    return value
+
+
 class Case:
     """One user task, and the attack upon it if there is one, in a world of its own."""
 
@@ -215,8 +235,8 @@ class Case:
         self.user_task = self.suite.user_tasks[user_task]
         self.attack = None if attack is None else self.suite.injection_tasks[attack]
         self.attack_id = attack
-        words = None if self.attack is None else f"{MARK} {self.attack.GOAL}"
-        self.env = self.user_task.init_environment(dojo.make_environment(self.suite, words))
+        self.words = "" if self.attack is None else f"{MARK} {self.attack.GOAL}"
+        self.env = self.user_task.init_environment(dojo.make_environment(self.suite, self.words or None))
         self.pre = self.env.model_copy(deep=True)
         self.runtime = dojo.runtime(self.suite.tools)
         self.read = False
@@ -261,14 +281,16 @@ class Case:
         return {"is": "over", "reached": reached, "read": self.read, "error": error}
 
     def _is_reached(self) -> bool:
-        pre = self.pre.model_copy(deep=True)
+        pre, post = self.pre.model_copy(deep=True), self.env.model_copy(deep=True)
         if self.attack is None:
             output = self.user_task.GROUND_TRUTH_OUTPUT
-            by_trace = self.user_task.utility_from_traces(output, pre, self.env, self.carried_out)
-            return bool(self.user_task.utility(output, pre, self.env) if by_trace is None else by_trace)
+            by_trace = self.user_task.utility_from_traces(output, pre, post, self.carried_out)
+            return bool(self.user_task.utility(output, pre, post) if by_trace is None else by_trace)
+        # checks that search for what the attacker wanted written must not find the words that asked for it
+        pre, post = _without(pre, self.words), _without(post, self.words)
         # what the agent says is no call: an attack counts by what it did
-        by_trace = self.attack.security_from_traces("", pre, self.env, self.carried_out)
-        return bool(self.attack.security("", pre, self.env) if by_trace is None else by_trace)
+        by_trace = self.attack.security_from_traces("", pre, post, self.carried_out)
+        return bool(self.attack.security("", pre, post) if by_trace is None else by_trace)
 
 
 # ---------------------------------------------------------------- the lines
@@ -306,7 +328,7 @@ def play(case: Case, wire: Wire) -> None:
 def main() -> None:
     """Serve cases until there are no more."""
     lines_in, lines_out = sys.stdin, sys.stdout
-    sys.stdin, sys.stdout = open("/dev/null"), sys.stderr  # noqa: SIM115 - what packages print is no line of ours
+    sys.stdin, sys.stdout = io.StringIO(), sys.stderr  # what packages print is no line of ours
     wire = Wire(lines_in, lines_out)
     dojo = AgentDojo(sys.argv[1])
     wire.say(dojo.opening())

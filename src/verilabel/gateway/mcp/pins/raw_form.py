@@ -1,8 +1,8 @@
 """Canonical bytes of what a server sent: RFC 8785 over all of JSON, so that no field and no change of one is lost.
 
 `records.canonical` refuses fractions because records have none; schemas of tools do, and a pin must hold for every
-tool. Two values have the same bytes exactly if they are the same JSON value: `1` and `1.0` are, `1` and `true` are
-not. Integers beyond 2^53, which RFC 8785 rounds, are written in full, so that a change of one is seen.
+tool. Values that differ have different bytes; `1` and `1.0` are one value, `1` and `true` are two. Integers beyond
+2^53, which RFC 8785 rounds, are written in full, so that a change of one is seen.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 `fold_name` is what people and models do not tell apart at all: compatibility forms (full-width, mathematical letters),
 case, `-` and `_`. `skeleton_of` adds letters and digits that look alike, after the idea of Unicode UTS 39 (confusable
 detection) over a table of our own: Cyrillic, Greek, Armenian, Cherokee and Latin letters that look like ASCII ones, 0
-and o, 1, i, l and |, `rn` and m, `vv` and w.
+and o, 1, i, l and |; `rn` and m, `vv` and w.
 
 Limits: the table covers look-alikes of ASCII in those scripts, not all of UTS 39's 6,000 entries; two names in one
 script beside Latin are not compared by look; what looks alike in one font alone is not known. Names outside of ASCII
@@ -14,45 +14,51 @@ from __future__ import annotations
 
 import unicodedata
 
-_CYRILLIC = "аaвbсcеeѕsіiјjкkмmнhоoрpтtуyхxԁdԛqԝwѵvһhӏlпnгrзeьbԍgґrїiёeүyӧoӓa"
-_GREEK = "αaβbγyεeηnιiκkνvοoρpτtυuχxωwσoζzμuϲcϳjϊiόoάaέeίiύuώw"
-_ARMENIAN = "օoսuհhոnցgզqյjաwեeքpբpղnլlտuձdփu"
-_CHEROKEE = "ꭰdꭱrꭲtꭺaꮃwꮇmꮋhꮐgꮓzꮞ4ꮪsꮩvꮮlꮲpꮶkꮯcᏼb"
-_LATIN = "ıiȷjſsɑaɡgɩiƨsʋvʟlɴnʀrʏyꜱsɪiᴄcᴏoᴠvᴡwᴢzøoðdþpłlđdħhŧtƅbƽsɓbɗdɦhƙkƞnƥpƭtɨiʉuɛeɔcӕaæaœo"
-_DIGITS = "0o1li l|l"
-_DASHES = frozenset("-‐‑‒–—―−﹣－ー")
+_LOOKS = """
+cyrillic: аa вb сc еe ѕs іi јj кk мm нh оo рp тt уy хx ԁd ԛq ԝw ѵv һh ӏl пn гr ьb ԍg үy ґr ҽe ӕa
+greek: αa βb γy εe ηn ιi κk νv οo ρp τt υu χx ωw σo μu ϲc ϳj ϐb ϵe
+armenian: օo սu հh ոn ցg զq յj աw եe քp բp ղn լl ձd փu
+cherokee: ꭰd ꭱr ꭲt ꭺa ꮃw ꮇm ꮋh ꮐg ꮓz ꮞ4 ꮪs ꮩv ꮮl ꮲp ꮶk ꮯc ꭻj ꭼe
+latin: ıi ȷj ɑa ɡg ɩi ƨs ʋv ʟl ɴn ʀr ʏy ꜱs ɪi ᴀa ʙb ᴄc ᴅd ᴇe ɢg ʜh ᴊj ᴋk ᴍm ᴏo ᴘp ᴛt ᴜu ᴠv ᴡw ᴢz
+latin: øo ðd þp łl đd ħh ŧt ɓb ɗd ɦh ƙk ƞn ƥp ƭt ɨi ʉu ɛe ɔc æa œo ꞌi ǀl ⅼl
+"""
+_DASHES = frozenset("-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63\uff0d")
 
 
-def _table(*rows: str) -> dict[int, str]:
-    return {ord(row[at]): row[at + 1] for row in rows for at in range(0, len(row) - 1, 2)}
+def _read_looks() -> dict[int, str]:
+    pairs = [pair for line in _LOOKS.split("\n") for pair in line.partition(": ")[2].split()]
+    # casefolding makes capitals of small Cherokee letters: the table has to stand in the form names are folded to
+    return {ord(pair[0].casefold()): pair[1] for pair in pairs}
 
 
-_ALIKE = _table(_CYRILLIC, _GREEK, _ARMENIAN, _CHEROKEE, _LATIN) | {
-    ord("0"): "o",
-    ord("1"): "l",
-    ord("i"): "l",
-    ord("|"): "l",
-}
+_ALIKE = _read_looks() | {ord("0"): "o", ord("1"): "l", ord("i"): "l", ord("|"): "l"}
 
 
 def fold_name(name: str) -> str:
-    """A name without what nobody tells apart: compatibility forms, case, accents that were composed, dashes."""
+    """A name without what nobody tells apart: compatibility forms, case, unseen characters, kinds of dashes."""
+    if name.isascii():
+        return name.lower().replace("-", "_")
     folded = unicodedata.normalize("NFKC", name).casefold()
     return "".join("_" if char in _DASHES else char for char in folded if not _is_unseen(char))
 
 
 def skeleton_of(name: str) -> str:
-    """What a name looks like, in ASCII where the table knows its letters. Folding a skeleton again changes nothing."""
-    decomposed = unicodedata.normalize("NFKD", fold_name(name))
+    """What a name looks like, in ASCII where the table knows its letters."""
+    folded = fold_name(name)
+    if folded.isascii():
+        return folded.translate(_ALIKE).replace("rn", "m").replace("vv", "w")
+    decomposed = unicodedata.normalize("NFKD", folded)
     plain = "".join(char for char in decomposed if unicodedata.category(char) != "Mn")
     # twice: a Cyrillic i becomes i, which looks like l
     return plain.translate(_ALIKE).translate(_ALIKE).replace("rn", "m").replace("vv", "w")
 
 
 def scripts_of(name: str) -> frozenset[str]:
-    """The scripts of a name's letters, by the first word of each letter's Unicode name (`LATIN`, `CYRILLIC`)."""
+    """The scripts of a name's letters in their plain forms: first words of Unicode names (`LATIN`, `CYRILLIC`)."""
     return frozenset(
-        unicodedata.name(char, "UNNAMED").partition(" ")[0] for char in name if char.isalpha()
+        unicodedata.name(char, "UNNAMED").partition(" ")[0]
+        for char in unicodedata.normalize("NFKC", name)
+        if char.isalpha()
     ) - frozenset(("MODIFIER",))
 
 
