@@ -44,7 +44,7 @@ async def _view(loaded: LoadedMcp) -> View:
     from verilabel.gateway.mcp.upstream.pool import Catalogue
 
     check_mcp(loaded)
-    catalogue = Catalogue(loaded.config.servers, open_all_pins(loaded, loaded.trust))
+    catalogue = Catalogue(loaded.gateway.servers, open_all_pins(loaded, loaded.trust))
     try:
         return await catalogue.view()
     finally:
@@ -80,7 +80,7 @@ async def _with_sessions(path: Path, ending: str | None) -> list[tuple[str, int,
     from verilabel.registry.database import open_database
 
     loaded = load_mcp_file(path)
-    place = loaded.config.database
+    place = loaded.gateway.database
     database = await open_database(place if "://" in place else str(loaded.folder / place))
     try:
         sessions: Sessions = Sessions(database)

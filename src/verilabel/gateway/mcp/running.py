@@ -29,7 +29,6 @@ from verilabel.gateway.audit.trail import AuditTrail
 from verilabel.gateway.limits.opening import open_limiter
 from verilabel.gateway.mcp.pins.interface import Pins
 from verilabel.gateway.mcp.pins.locking import open_pins
-from verilabel.gateway.mcp.policy.compiling import compile_policy
 from verilabel.gateway.mcp.policy.document import ToolPolicy
 from verilabel.gateway.mcp.policy.filtering import compile_results
 from verilabel.gateway.mcp.policy.provenance import fold_text
@@ -50,7 +49,7 @@ ROLES = ("user", "approver", "auditor", "admin")
 
 def check_mcp(loaded: LoadedMcp) -> None:
     """Check what must hold before anything starts. Raises PolicyError, MalformedInput."""
-    where = loaded.config.listen
+    where = loaded.gateway.listen
     if where.transport == "http" and where.auth == "none" and not is_loopback(where.host):
         raise PolicyError(
             "without keys the gateway listens on this machine alone",
@@ -77,7 +76,7 @@ def check_approvers(policy: ToolPolicy) -> None:
 def open_all_pins(loaded: LoadedMcp, trust: TrustPolicy | None) -> dict[str, Pins]:
     """The locks of all servers; remarks go to standard error. A lock that cannot be used closes its server."""
     pins: dict[str, Pins] = {}
-    for name, entry in loaded.config.servers.items():
+    for name, entry in loaded.gateway.servers.items():
         opened = open_pins(entry, name, folder=loaded.folder, trust=trust, closed=True)
         pins[name] = opened.pins
         for remark in opened.remarks:
@@ -115,7 +114,7 @@ class Gateway:
         await self._stack.aclose()
 
     async def _open(self) -> None:
-        loaded, config = self.loaded, self.loaded.config
+        loaded, config = self.loaded, self.loaded.gateway
         place = config.database
         database = await open_database(place if "://" in place else str(loaded.folder / place))
         self._stack.push_async_callback(database.close)
@@ -141,11 +140,10 @@ class Gateway:
         pool = Pool(config.servers, open_all_pins(loaded, loaded.trust))
         self._stack.push_async_callback(pool.close)
         policy = loaded.policy.policy
-        trusts = {name: entry.trust for name, entry in config.servers.items()}
         self._services = Services(
             config=config,
             rules=policy,
-            policy=compile_policy(policy, loaded.policy.digest, trusts),
+            policy=loaded.compile(),
             filter=compile_results(policy.results),
             pool=pool,
             sessions=sessions,
@@ -154,7 +152,7 @@ class Gateway:
             limiter=limiter,
             trail=trail,
             telemetry=Telemetry(draft=os.environ.get("VERILABEL_SEMCONV") == "genai-draft-427"),
-            trusts=trusts,
+            trusts=loaded.trusts,
         )
 
     async def serve_stdio(self) -> None:
@@ -173,7 +171,7 @@ class Gateway:
 
     def door(self, port: int) -> Door:
         """The gateway as an ASGI application."""
-        where = self.loaded.config.listen
+        where = self.loaded.gateway.listen
         assert self.ring is not None and self.keys is not None, "the gateway is open"
         administration = Administration(
             ring=self.ring,
@@ -197,7 +195,7 @@ class Gateway:
         return {
             "status": "ready",
             "policy": {"name": self.services.policy.name, "digest": self.services.policy.digest},
-            "servers": sorted(self.loaded.config.servers),
+            "servers": sorted(self.loaded.gateway.servers),
         }
 
 
@@ -239,7 +237,7 @@ def _has(package: str) -> bool:
 def run_gateway(path: Path, *, prompt: str = "", port: int | None = None) -> None:
     """Serve as the file says; with `port` over HTTP. Raises the errors of what cannot be opened."""
     loaded = load_mcp_file(path)
-    where = loaded.config.listen
+    where = loaded.gateway.listen
     if where.transport == "stdio" and port is None:
         asyncio.run(run_stdio(path, prompt=prompt))
         return

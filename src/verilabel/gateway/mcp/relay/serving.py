@@ -87,7 +87,8 @@ def make_server(services: Services, find_principal: FindPrincipal) -> Server[Any
 async def _guarded(work: Awaitable[Any]) -> Any:
     """What the work gives; its failures as errors that hold no text of arguments, results or files."""
     try:
-        return await work
+        result = await work
+        return {**result, "resultType": "complete"} if isinstance(result, dict) else result
     except MCPError:
         raise
     except VerilabelError as error:
