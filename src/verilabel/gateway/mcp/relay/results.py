@@ -124,6 +124,8 @@ def shape_contents(
         else:
             shown.append(shaping.block(item))
     result: dict[str, Any] = {key: shown}
+    if key == "contents":
+        result |= {"ttlMs": 0, "cacheScope": "private"}
     if key == "messages" and isinstance(raw.get("description"), str):
         result["description"] = shaping.text(raw["description"])
     if shaping.shaped.withheld:
