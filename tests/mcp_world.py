@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,6 +22,8 @@ from verilabel.gateway.mcp.relay.serving import make_server
 from verilabel.gateway.mcp.running import Gateway
 
 SERVER = Path(servers.mcp_server.__file__)
+PYTHON = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
+"""An interpreter that every user may run."""
 ANYTHING = {"type": "object"}
 READ = {"match": "mail/read", "reads": ["private"], "emits": ["untrusted"]}
 SEND = {"match": "mail/send", "sink": "external"}
@@ -63,7 +66,7 @@ class World:
         """Write the gateway's file: all scripted servers, and a policy that denies what it does not name."""
         servers_ = {
             name: {
-                "command": [sys.executable, "-S", str(SERVER), str(self.folder / f"{name}.json")],
+                "command": [PYTHON, "-S", str(self.folder / "server.py"), str(self.folder / f"{name}.json")],
                 "sandbox": {"provider": "none", "min_containment": "C0"},
             }
             for name in self.scripts
@@ -96,6 +99,7 @@ class World:
 def make_world(folder: Path) -> World:
     """One server called `mail` with three tools."""
     made = World(folder)
+    shutil.copy(SERVER, folder / "server.py")
     made.script(
         "mail",
         tools=[tool("read"), tool("send"), tool("other")],

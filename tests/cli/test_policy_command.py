@@ -49,7 +49,7 @@ def test_list_names_the_bundled_policies(capsys: pytest.CaptureFixture[str]) -> 
     assert 0 == main(["policy", "list", "--json"])
     listed = json.loads(capsys.readouterr().out)
     assert {name: digest(bundled_bytes(name)) for name in bundled_names()} == {
-        each["name"]: each["digest"] for each in listed
+        each["name"]: each["digest"] for each in listed if each["kind"] == "guard"
     }
 
 

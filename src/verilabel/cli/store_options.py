@@ -24,7 +24,7 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=argparse.SUPPRESS,
         metavar="FILE",
-        help="the gateway's configuration, which names the store",
+        help="the gateway's configuration (gateway.yaml, or mcp.yaml of the MCP gateway), which names the store",
     )
 
 
@@ -43,7 +43,11 @@ def chosen_store(args: argparse.Namespace, *, must_exist: bool) -> str:
 def _store_of(config: Path) -> str:
     if config == DEFAULT_CONFIG and not config.exists():
         return DEFAULT_STORE
+    from verilabel.gateway.mcp.policy.reading import is_mcp_file, load_mcp_file
     from verilabel.gateway.policy.reading import load_gateway
 
-    store = load_gateway(config).gateway.store
+    if config.is_file() and is_mcp_file(config.read_bytes()):
+        store = load_mcp_file(config).gateway.database
+    else:
+        store = load_gateway(config).gateway.store
     return store if "://" in store else str(config.parent / store)

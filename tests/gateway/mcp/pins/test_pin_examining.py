@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mcp_offers import HIDDEN_ORDER, make_offer, make_tool, with_tools, without
 
+from mcp_offers import HIDDEN_ORDER, make_offer, make_tool, with_tools, without
 from verilabel.gateway.mcp.pins.examining import ClosedServer, LockedServer, UnlockedServer
 from verilabel.gateway.mcp.pins.interface import Admitted, Offer
 from verilabel.gateway.mcp.pins.lock import make_lock
@@ -103,7 +103,9 @@ def test_pin_fixture_7_a_homoglyph_is_kept_from_the_agent(name: str) -> None:
         assert "homoglyph" in [each.change for each in admitted.quarantined]
 
 
-@pytest.mark.parametrize("name", ["send_mail\u200b", "send\u202e_mail", "send_mail\U000e0041", "send\x1b[8m_mail"])
+@pytest.mark.parametrize(
+    "name", ["send_mail\u200b", "send\u202e_mail", "send_mail\U000e0041", "send\x1b[8m_mail"]
+)
 def test_pin_fixture_8_hidden_characters_in_a_name_are_kept_from_the_agent(name: str) -> None:
     for pins in (pinned(), UnlockedServer()):
         admitted = pins.examine(with_tools(OFFER, *OFFER.tools, make_tool(name, HIDDEN_ORDER)), {})
@@ -183,7 +185,9 @@ def test_a_resource_may_grow_without_being_another_one() -> None:
         "size": 99,
         "annotations": {"lastModified": "2026-05-01T00:00:00Z"},
     }
-    offer = msgspec.structs.replace(OFFER, resources=(OFFER.resources[0] | {"annotations": {}}, OFFER.resources[1]))
+    offer = msgspec.structs.replace(
+        OFFER, resources=(OFFER.resources[0] | {"annotations": {}}, OFFER.resources[1])
+    )
     later = msgspec.structs.replace(offer, resources=(grown, OFFER.resources[1]))
     assert () == pinned(offer).examine(later, {}).quarantined
     grown["size"] = HIDDEN_ORDER
@@ -258,7 +262,9 @@ def test_a_schema_that_is_too_deep_is_malformed() -> None:
     assert [("tool", "deep", "malformed")] == changes(admitted)
 
 
-@pytest.mark.parametrize("text", ["a\u200bb", "\U000e0041", "\x1b[0m", "a\u2066b\u2069", "\x07", "\ue000", "\u3164"])
+@pytest.mark.parametrize(
+    "text", ["a\u200bb", "\U000e0041", "\x1b[0m", "a\u2066b\u2069", "\x07", "\ue000", "\u3164"]
+)
 def test_hidden_text_anywhere_in_a_definition_keeps_it_away_pinned_or_not(text: str) -> None:
     for field in ({"description": text}, {"inputSchema": {"properties": {text: {}}}}, {"x": [{"y": text}]}):
         offer = with_tools(OFFER, READ, make_tool("other") | field)
@@ -269,7 +275,9 @@ def test_hidden_text_anywhere_in_a_definition_keeps_it_away_pinned_or_not(text: 
         assert {"read_inbox"} == LockedServer(lock).examine(offer, {}).tools
 
 
-@pytest.mark.parametrize("text", ["👩‍💻 works", "❤️ 1️⃣", "می‌خواهم", "क्‍ष", "葛\U000e0100", "line\nbreak\ttab", "naïve"])
+@pytest.mark.parametrize(
+    "text", ["👩‍💻 works", "❤️ 1️⃣", "می‌خواهم", "क्‍ष", "葛\U000e0100", "line\nbreak\ttab", "naïve"]
+)
 def test_characters_that_scripts_and_emoji_need_are_no_hidden_text(text: str) -> None:
     assert () == UnlockedServer().examine(make_offer(make_tool("tool", text)), {}).quarantined
 
@@ -316,7 +324,11 @@ def test_ten_thousand_tools_are_examined_in_bounded_memory() -> None:
 
 texts = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=8)
 values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=8,
 )
@@ -353,13 +365,15 @@ def same_json(one: Any, other: Any) -> bool:
         return one.keys() == other.keys() and all(same_json(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(same_json, one, other))
-    return type(one) in (int, float) and type(other) in (int, float) and one == other or (
+    return (type(one) in (int, float) and type(other) in (int, float) and one == other) or (
         type(one) is type(other) and one == other
     )
 
 
 @given(tools_and_changes())
-def test_any_single_change_of_the_raw_object_is_quarantined(pair: tuple[dict[str, Any], dict[str, Any]]) -> None:
+def test_any_single_change_of_the_raw_object_is_quarantined(
+    pair: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
     tool, changed = pair
     offer = make_offer(tool)
     admitted = pinned(offer).examine(with_tools(offer, changed), {})

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mcp_offers import make_offer, make_tool
 
+from mcp_offers import make_offer, make_tool
 from verilabel.errors import LimitExceeded, MalformedInput, SealError, UsageError, VerilabelError
 from verilabel.evidence.envelope import sign
 from verilabel.evidence.keys import new_key
 from verilabel.evidence.trust import trust_keys
 from verilabel.gateway.mcp.pins.lock import make_lock
-from verilabel.gateway.mcp.pins.locking import LOCK_TYPE, MAX_LOCK_BYTES, open_pins, read_lock, write_lock
+from verilabel.gateway.mcp.pins.locking import MAX_LOCK_BYTES, open_pins, read_lock, write_lock
 from verilabel.gateway.mcp.policy.document import ServerEntry
 
 OFFER = make_offer()
@@ -148,10 +148,12 @@ def test_a_lock_that_is_named_and_missing_closes_the_server(tmp_path: Path) -> N
     assert ["error"] == [remark.severity for remark in opened.remarks]
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", write_lock(LOCK, KEY)[:-9], write_lock(LOCK, new_key("mallory"))])
+@pytest.mark.parametrize(
+    "data", [b"", b"{}", write_lock(LOCK, KEY)[:-9], write_lock(LOCK, new_key("mallory"))]
+)
 def test_a_corrupt_or_foreign_lock_closes_the_server(tmp_path: Path, data: bytes) -> None:
     put(tmp_path, data)
-    with pytest.raises(VerilabelError, match="mail.lock"):
+    with pytest.raises(VerilabelError, match=r"mail\.lock"):
         open_pins(ENTRY, "mail", folder=tmp_path, trust=TRUST)
     opened = open_pins(ENTRY, "mail", folder=tmp_path, trust=TRUST, closed=True)
     assert frozenset() == opened.pins.examine(OFFER, {}).tools

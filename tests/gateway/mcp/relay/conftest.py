@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,14 @@ from mcp_world import World, make_world
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    """One server called `mail` with the tools read, send and other."""
-    return make_world(tmp_path)
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """One server called `mail` with the tools read, send and other, in a folder that another user can write.
+
+    As root, servers run as nobody, like every program that the sandbox starts.
+    """
+    if os.geteuid() == 0:
+        monkeypatch.setenv("VERILABEL_SANDBOX_UID", "65534")
+    folder = Path(tempfile.mkdtemp(prefix="verilabel-mcp-"))
+    folder.chmod(0o777)
+    yield make_world(folder)
+    shutil.rmtree(folder, ignore_errors=True)
