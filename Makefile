@@ -6,6 +6,7 @@ LIVE ?= .venv-live
 GUARDS := .venv-guards
 PEERS := .venv-peers
 RIVALS := .venv-rivals
+INSPECT := .venv-inspect
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 SHELL := /bin/bash
@@ -18,7 +19,7 @@ CREATE := $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --di
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: help demo test test-guards test-live check bench bench-peers bench-rivals setup page format clean
+.PHONY: help demo test inspect test-guards test-live check bench bench-peers bench-rivals setup page format clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -30,7 +31,7 @@ $(VENV)/.demo: pyproject.toml
 
 $(VENV)/.test: pyproject.toml
 	$(CREATE)
-	$(INSTALL) -e '.[eval,parquet,hub,import,server,gateway,redis,postgres,otel,sigstore,model-signing,timestamps]' --group test --group lint --group train
+	$(INSTALL) -e '.[eval,parquet,hub,import,server,gateway,agents,redis,postgres,otel,sigstore,model-signing,timestamps]' --group test --group lint --group train
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.test
@@ -46,6 +47,11 @@ $(VENV)/.guards: pyproject.toml
 	$(CREATE)
 	$(INSTALL) -e '.[gateway,presidio,guardrails,nemo]' --group test
 	$(INSTALL) guardrails-ai-regex-match guardrails-ai-detect-pii guardrails-ai-secrets-present
+	@touch $@
+
+$(VENV)/.inspect: pyproject.toml
+	$(CREATE)
+	$(INSTALL) -e '.[inspect,agentdojo]' inspect-evals
 	@touch $@
 
 $(VENV)/.rivals:
@@ -67,6 +73,9 @@ test: $(VENV)/.test  ## install what the tests need and run them
 test-guards:  ## run other projects' guards as ours: Presidio, Guardrails AI, NeMo (an environment of its own; large)
 	@$(MAKE) --no-print-directory VENV=$(GUARDS) $(GUARDS)/.guards
 	VERILABEL_LIVE_GUARDS=1 $(GUARDS)/bin/pytest tests/live/test_guard_adapters.py $(PYTEST_ARGS)
+
+inspect:  ## install Inspect, its evals and AgentDojo into an environment of their own, which `make test` then uses (large)
+	@$(MAKE) --no-print-directory VENV=$(INSPECT) $(INSPECT)/.inspect
 
 test-live:  ## label models behind other people's servers (an environment of its own; large, slow)
 	@$(MAKE) --no-print-directory VENV=$(LIVE) $(LIVE)/.live
