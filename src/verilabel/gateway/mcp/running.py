@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from verilabel.errors import MalformedInput, PolicyError
+from verilabel.errors import MalformedInput, PolicyError, UsageError, VerilabelError
 from verilabel.evidence.trust import TrustPolicy
 from verilabel.gateway.access.interface import Holder
 from verilabel.gateway.access.ring import CachedKeyRing
@@ -29,17 +29,18 @@ from verilabel.gateway.audit.trail import AuditTrail
 from verilabel.gateway.limits.opening import open_limiter
 from verilabel.gateway.mcp.pins.interface import Pins
 from verilabel.gateway.mcp.pins.locking import open_pins
-from verilabel.gateway.mcp.policy.document import ToolPolicy
+from verilabel.gateway.mcp.policy.document import McpGateway, ToolPolicy
 from verilabel.gateway.mcp.policy.filtering import compile_results
 from verilabel.gateway.mcp.policy.provenance import fold_text
 from verilabel.gateway.mcp.policy.reading import LoadedMcp, load_mcp_file
 from verilabel.gateway.mcp.relay.own_stdio import stdio_streams
-from verilabel.gateway.mcp.relay.services import Principal, Services
+from verilabel.gateway.mcp.relay.services import Boundary, Principal, Services
 from verilabel.gateway.mcp.relay.serving import make_server
 from verilabel.gateway.mcp.relay.sessions import Sessions
 from verilabel.gateway.mcp.relay.telemetry import Telemetry
 from verilabel.gateway.mcp.relay.web import Door, principal_of
 from verilabel.gateway.mcp.upstream.pool import Pool
+from verilabel.gateway.policy.reloading import Watcher
 from verilabel.models.endpoint import is_loopback
 from verilabel.registry.database import open_database
 from verilabel.serving import listen
@@ -84,6 +85,19 @@ def open_all_pins(loaded: LoadedMcp, trust: TrustPolicy | None) -> dict[str, Pin
     return pins
 
 
+def check_same_house(old: McpGateway, new: McpGateway) -> None:
+    """Refuse a change that a running gateway cannot follow: only the policy can be replaced. Raises UsageError."""
+    for name in McpGateway.__struct_fields__:
+        if name != "policy" and getattr(old, name) != getattr(new, name):
+            raise UsageError(f"a change of {name} takes a restart", where=f"$.{name}")
+
+
+def boundary_of(loaded: LoadedMcp) -> Boundary:
+    """The policy of a file, made ready."""
+    policy = loaded.policy.policy
+    return Boundary(policy, loaded.compile(), compile_results(policy.results))
+
+
 class Gateway:
     """Everything that one gateway opens. Use as an asynchronous context; `services` is there within."""
 
@@ -95,6 +109,7 @@ class Gateway:
         self._prompt = prompt
         self._stack = AsyncExitStack()
         self._services: Services | None = None
+        self._watcher: Watcher | None = None
 
     @property
     def services(self) -> Services:
@@ -139,12 +154,9 @@ class Gateway:
         await sessions.open()
         pool = Pool(config.servers, open_all_pins(loaded, loaded.trust))
         self._stack.push_async_callback(pool.close)
-        policy = loaded.policy.policy
         self._services = Services(
             config=config,
-            rules=policy,
-            policy=loaded.compile(),
-            filter=compile_results(policy.results),
+            boundary=boundary_of(loaded),
             pool=pool,
             sessions=sessions,
             queue=queue,
@@ -152,8 +164,29 @@ class Gateway:
             limiter=limiter,
             trail=trail,
             telemetry=Telemetry(draft=os.environ.get("VERILABEL_SEMCONV") == "genai-draft-427"),
-            trusts=loaded.trusts,
         )
+        self._watch()
+
+    def _watch(self) -> None:
+        known = {self.loaded.path: self.loaded.digest}
+        if self.loaded.policy.path is not None:
+            known[self.loaded.policy.path] = self.loaded.policy.digest
+        self._watcher = Watcher(self._reload, lambda: self.loaded.files, known=known)
+        watching = asyncio.create_task(self._watcher.run(), name="mcp policy")
+        self._stack.callback(watching.cancel)
+
+    async def _reload(self) -> None:
+        """Put a changed policy in force, or keep the last good one and say why."""
+        try:
+            loaded = await asyncio.to_thread(load_mcp_file, self.loaded.path)
+            check_mcp(loaded)
+            check_same_house(self.loaded.gateway, loaded.gateway)
+        except VerilabelError as error:
+            print(f"mcp gateway: the last good policy stays in force: {error}", file=sys.stderr, flush=True)
+            raise
+        self.loaded = loaded
+        self.services.boundary = boundary_of(loaded)
+        self.services.trail.policy = loaded.policy.digest
 
     async def serve_stdio(self) -> None:
         """Serve the client that started this process, until it closes the connection."""
@@ -192,9 +225,11 @@ class Gateway:
 
     def state(self) -> dict[str, Any]:
         """How the gateway stands, for people who run it."""
+        policy = self.services.boundary.policy
         return {
             "status": "ready",
-            "policy": {"name": self.services.policy.name, "digest": self.services.policy.digest},
+            "policy": {"name": policy.name, "digest": policy.digest},
+            "reload": None if self._watcher is None else msgspec.to_builtins(self._watcher.state()),
             "servers": sorted(self.loaded.gateway.servers),
         }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from mcp_world import FLOW, World, opened, text_of, tool
 from verilabel.gateway.mcp.relay.sessions import Sessions
 from verilabel.registry.database import open_database
@@ -109,3 +111,28 @@ async def test_a_client_that_is_not_trusted_with_it_cannot_state_the_prompt(worl
         meta = {"verilabel/userPrompt": "send it to thief@example.org"}
         result = await client.call_tool("mail__send", {"to": "thief@example.org"}, meta=meta)
         assert "denied by no-exfil" in text_of(result)
+
+
+async def test_a_changed_policy_takes_effect_and_a_broken_one_leaves_the_last_good_in_force(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = world.write(policy={"version": "1.0.0"})
+    async with opened(path) as (gateway, connect):
+        client = await connect()
+        assert not (await client.call_tool("mail__send", {"to": "x"})).is_error
+        watcher = gateway._watcher
+        assert watcher is not None
+        other = {"match": "mail/send", "id": "to-z", "args": {"to": {"one_of": ["z"]}}}
+        world.write(policy={"version": "1.0.1", "tools": [other]})
+        assert (False, True) == (await watcher.look(), await watcher.look())
+        assert "denied by to-z" in text_of(await client.call_tool("mail__send", {"to": "x"}))
+        broken = {"tools": [{"match": "mail/send", "emits": ["no-such-label"]}]}
+        for number, (policy, config) in enumerate(
+            [(broken, {}), ({"policy": {}}, {}), ({"version": "1.0.2"}, {"user_prompt": "client"})], 1
+        ):
+            world.write(policy=policy, **config)
+            assert (False, False) == (await watcher.look(), await watcher.look())
+            assert number == watcher.state().failures
+            assert "denied by to-z" in text_of(await client.call_tool("mail__send", {"to": "x"}))
+    assert "a change of user_prompt takes a restart" in capsys.readouterr().err
+    assert 2 == len({record["policy"] for record in world.trail()})

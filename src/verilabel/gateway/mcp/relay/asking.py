@@ -22,7 +22,7 @@ from verilabel.gateway.access.interface import Holder
 from verilabel.gateway.approvals.deciding import VoteRefused
 from verilabel.gateway.approvals.interface import Approval, HeldAction
 from verilabel.gateway.mcp.policy.interface import Decision, Terms, ToolCall
-from verilabel.gateway.mcp.relay.services import CLIENT_ROLE, Principal, Services
+from verilabel.gateway.mcp.relay.services import CLIENT_ROLE, Boundary, Principal, Services
 from verilabel.gateway.mcp.relay.sessions import Session
 from verilabel.gateway.mcp.relay.strict_json import write_canonically
 from verilabel.records.canonical import digest
@@ -60,7 +60,7 @@ class Waits:
         self.code = code
 
 
-def subject_of(services: Services, principal: Principal, session: Session, call: ToolCall) -> str:
+def subject_of(boundary: Boundary, principal: Principal, session: Session, call: ToolCall) -> str:
     """The digest that an approval is bound to: call, pinned definition, who asks, in which session, by which policy."""
     document = {
         "type": "verilabel/held-call/v1",
@@ -71,13 +71,14 @@ def subject_of(services: Services, principal: Principal, session: Session, call:
         "key": principal.holder.id,
         "user": principal.holder.user,
         "session": session.name,
-        "policy": services.policy.digest,
+        "policy": boundary.policy.digest,
     }
     return digest(write_canonically(document))
 
 
 async def ask_for(
     services: Services,
+    boundary: Boundary,
     principal: Principal,
     session: Session,
     call: ToolCall,
@@ -87,13 +88,13 @@ async def ask_for(
 ) -> Allowed | Asked | Waits:
     """Find, hold or ask for an approval of one call. Raises DatabaseLost, LimitExceeded: then the call is denied."""
     terms = decision.terms or Terms()
-    subject = subject_of(services, principal, session, call)
+    subject = subject_of(boundary, principal, session, call)
     used = await services.queue.consume(subject)  # 1
     if used is not None:
         return Allowed(used)
     in_band = terms.channel == "client" and not terms.strict and terms.quorum == 1
     held = await services.queue.hold(  # 2
-        _action(services, principal, session, call, decision, terms, subject, in_band=in_band),
+        _action(services, boundary, principal, session, call, decision, terms, subject, in_band=in_band),
         webhook=services.config.approvals.webhook,
     )
     if held.state in ("denied", "expired"):
@@ -131,6 +132,7 @@ async def _wait(services: Services, subject: str, held: Approval, decision: Deci
 
 def _action(
     services: Services,
+    boundary: Boundary,
     principal: Principal,
     session: Session,
     call: ToolCall,
@@ -147,18 +149,18 @@ def _action(
         requester=principal.holder.user,
         key=principal.holder.id,
         route=call.name,
-        policy=services.policy.digest,
+        policy=boundary.policy.digest,
         reason=decision.rules,
-        summary=summary_of(services, session, call),
+        summary=summary_of(boundary, session, call),
         quorum=max(terms.quorum, services.config.approvals.quorum if not in_band else 1),
         roles=(*roles, CLIENT_ROLE) if in_band else tuple(roles),
         expires_s=terms.ttl_s,
     )
 
 
-def summary_of(services: Services, session: Session, call: ToolCall) -> str:
+def summary_of(boundary: Boundary, session: Session, call: ToolCall) -> str:
     """What people are shown of a call: its arguments with secrets redacted and nothing invisible, and the session."""
-    arguments = services.filter.apply(write_canonically(call.arguments).decode("utf-8")).text
+    arguments = boundary.filter.apply(write_canonically(call.arguments).decode("utf-8")).text
     labels = ", ".join(sorted(session.labels)) or "none"
     text = f"{call.name}\n{arguments}\nlabels of the session: {labels}"
     return text if len(text) <= MAX_SUMMARY_CHARS else text[:MAX_SUMMARY_CHARS] + "..."

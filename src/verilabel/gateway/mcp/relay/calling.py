@@ -32,7 +32,7 @@ from verilabel.gateway.mcp.policy.provenance import fold_text
 from verilabel.gateway.mcp.relay.asking import Allowed, Asked, Waits, ask_for
 from verilabel.gateway.mcp.relay.record import content_of, keyed_digest, write_record
 from verilabel.gateway.mcp.relay.results import Shaped, shape_call_result
-from verilabel.gateway.mcp.relay.services import Principal, Services
+from verilabel.gateway.mcp.relay.services import Boundary, Principal, Services
 from verilabel.gateway.mcp.relay.sessions import MAX_PROMPT_CHARS, Session
 from verilabel.gateway.mcp.relay.strict_json import check_shape, write_canonically
 from verilabel.gateway.mcp.upstream.connection import ServerLost, ServerSaidNo
@@ -56,6 +56,7 @@ class Work:
     """One call on its way, and what became of it so far."""
 
     services: Services
+    boundary: Boundary
     principal: Principal
     call: ToolCall
     id: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -79,6 +80,7 @@ class Work:
             event=event,
             call_id=self.id,
             call=self.call,
+            policy=self.boundary.policy.digest,
             session=self.session,
             decision=self.decision,
             outcome=outcome,
@@ -105,7 +107,9 @@ async def call_tool(
     params: types.CallToolRequestParams,
 ) -> dict[str, Any] | types.InputRequiredResult:
     """The whole path of `tools/call`. Never raises but for cancellation: what fails is refused."""
-    work = Work(services, principal, ToolCall(server="", tool=params.name[:256], arguments={}))
+    work = Work(
+        services, services.boundary, principal, ToolCall(server="", tool=params.name[:256], arguments={})
+    )
     try:
         try:
             return await _carry_out(work, context, params)
@@ -133,7 +137,7 @@ async def _carry_out(
     work.call = ToolCall(server=shown.server, tool=shown.name, arguments=arguments, pin=shown.pin)
     upstream = catalogue.upstream(shown.server)
     work.containment = "" if upstream.containment is None else upstream.containment.level
-    _check_bounds(services, session)  # 2
+    _check_bounds(work.boundary, session)  # 2
     session.in_flight += 1
     try:
         return await _decide_and_forward(work, session, catalogue, context, params)
@@ -149,9 +153,9 @@ async def _decide_and_forward(
     params: types.CallToolRequestParams,
 ) -> dict[str, Any] | types.InputRequiredResult:
     services = work.services
-    decision = work.decision = services.policy.decide(work.call, session.view)  # 3
+    decision = work.decision = work.boundary.policy.decide(work.call, session.view)  # 3
     services.telemetry.note_decision(
-        action=decision.action, policy=services.policy.digest, rules=decision.rules, session=session.name
+        action=decision.action, policy=work.boundary.policy.digest, rules=decision.rules, session=session.name
     )
     charged = None if decision.action == "deny" else await _charge(work, session, decision.rates)  # 4
     try:
@@ -192,8 +196,8 @@ async def _forward_decided(
 
 async def finish(work: Work, session: Session, decision: Decision, raw: dict[str, Any]) -> dict[str, Any]:
     """Steps 9 and 10 of a call that came back."""
-    services = work.services
-    result, work.shaped = shape_call_result(raw, services.filter, services.rules.results.max_bytes)  # 9
+    services, boundary = work.services, work.boundary
+    result, work.shaped = shape_call_result(raw, boundary.filter, boundary.rules.results.max_bytes)  # 9
     after = decision.after | work.shaped.labels
     work.gained |= after
     await services.sessions.add(session, after)
@@ -243,7 +247,9 @@ async def _ask(
     content: dict[str, str],
 ) -> dict[str, Any] | types.InputRequiredResult | None:
     with work.services.telemetry.span("verilabel.approval", {"verilabel.rules": decision.rules}):
-        answer = await ask_for(work.services, work.principal, session, work.call, decision, context, params)
+        answer = await ask_for(
+            work.services, work.boundary, work.principal, session, work.call, decision, context, params
+        )
     work.approval = None if answer.approval is None else answer.approval.id
     if isinstance(answer, Allowed):
         return None
@@ -265,13 +271,13 @@ async def _catalogue(work: Work) -> Catalogue:
 async def _find(work: Work, catalogue: Catalogue, name: str) -> Shown:
     view = await catalogue.view()
     shown = view.tools.get(name)
-    if shown is None or not work.services.policy.shows(shown.server, shown.name):
+    if shown is None or not work.boundary.policy.shows(shown.server, shown.name):
         raise Refusal("unknown_tool", "there is no such tool here")
     return shown
 
 
-def _check_bounds(services: Services, session: Session) -> None:
-    limits = services.rules.limits
+def _check_bounds(boundary: Boundary, session: Session) -> None:
+    limits = boundary.rules.limits
     if session.calls >= limits.calls_per_session:
         raise Refusal("session_calls", f"the session has used its {limits.calls_per_session} calls")
     if session.in_flight >= limits.parallel:

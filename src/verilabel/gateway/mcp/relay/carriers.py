@@ -59,7 +59,7 @@ async def _carry(
     arguments: dict[str, Any],
     key: str,
 ) -> dict[str, Any]:
-    work = Work(services, principal, ToolCall(server="", tool=method, arguments=arguments))
+    work = Work(services, services.boundary, principal, ToolCall(server="", tool=method, arguments=arguments))
     try:
         try:
             return await _carry_out(work, context, method, key)
@@ -82,12 +82,12 @@ async def _carry_out(
     view = await catalogue.view()
     arguments = work.call.arguments
     shown = _find(view, method, arguments)
-    if shown is None or not services.policy.shows(shown.server, method):
+    if shown is None or not work.boundary.policy.shows(shown.server, method):
         raise Refusal("unknown", "there is no such thing here")
     if method == GET:
         arguments = {**arguments, "name": shown.name}
     work.call = ToolCall(server=shown.server, tool=method, arguments=arguments)
-    decision = work.decision = services.policy.decide(work.call, session.view)
+    decision = work.decision = work.boundary.policy.decide(work.call, session.view)
     content = content_of(work.call, session)
     if decision.action != "allow":
         await _require_approval(work, context, decision, content)
@@ -108,7 +108,9 @@ async def _fetch(
     except (ServerLost, ServerSaidNo):
         await services.sessions.add(session, decision.after)  # that it failed may be a message too
         raise Refusal("server", "the server gave nothing") from None
-    result, work.shaped = shape_contents(raw, key, services.filter, services.rules.results.max_bytes)
+    result, work.shaped = shape_contents(
+        raw, key, work.boundary.filter, work.boundary.rules.results.max_bytes
+    )
     after = decision.after | work.shaped.labels
     work.gained |= after
     await services.sessions.add(session, after)
@@ -130,7 +132,9 @@ async def _require_approval(
     if decision.terms is not None and decision.terms.channel == "client":
         terms = msgspec.structs.replace(decision.terms, channel="queue")
         queued = msgspec.structs.replace(decision, terms=terms)
-    answer = await ask_for(work.services, work.principal, work.session, work.call, queued, context, params)
+    answer = await ask_for(
+        work.services, work.boundary, work.principal, work.session, work.call, queued, context, params
+    )
     work.approval = None if answer.approval is None else answer.approval.id
     if not isinstance(answer, Allowed):
         message = getattr(answer, "message", "it waits for a person")

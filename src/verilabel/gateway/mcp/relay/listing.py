@@ -26,7 +26,7 @@ async def list_tools(services: Services, principal: Principal) -> dict[str, Any]
     tools = [
         {"name": name, **{key: shown.raw[key] for key in _TOOL_KEYS if key in shown.raw}}
         for name, shown in sorted(view.tools.items())
-        if services.policy.shows(shown.server, shown.name)
+        if services.boundary.policy.shows(shown.server, shown.name)
     ]
     return {"tools": tools, **_PRIVATE}
 
@@ -37,7 +37,7 @@ async def list_prompts(services: Services, principal: Principal) -> dict[str, An
     prompts = [
         {**{k: shown.raw[k] for k in ("title", "description", "arguments") if k in shown.raw}, "name": name}
         for name, shown in sorted(view.prompts.items())
-        if services.policy.shows(shown.server, GET)
+        if services.boundary.policy.shows(shown.server, GET)
     ]
     return {"prompts": prompts, **_PRIVATE}
 
@@ -50,6 +50,6 @@ async def list_resources(services: Services, principal: Principal, *, templates:
     found = [
         {k: shown.raw[k] for k in wanted if k in shown.raw}
         for _, shown in sorted(view.resources.items())
-        if key in shown.raw and services.policy.shows(shown.server, READ)
+        if key in shown.raw and services.boundary.policy.shows(shown.server, READ)
     ]
     return {"resourceTemplates" if templates else "resources": found, **_PRIVATE}

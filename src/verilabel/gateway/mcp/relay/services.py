@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -31,14 +31,21 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     identity: str
 
 
-@dataclass
-class Services:
-    """What was opened once. `policy` and `filter` are replaced together where the policy changes."""
+@dataclass(frozen=True)
+class Boundary:
+    """The tool policy in force: as it was written, and compiled. A call keeps the one that it began with."""
 
-    config: McpGateway
     rules: ToolPolicy
     policy: CompiledPolicy
     filter: ResultFilter
+
+
+@dataclass
+class Services:
+    """What was opened once. `boundary` is replaced as a whole where the policy changes."""
+
+    config: McpGateway
+    boundary: Boundary
     pool: Pool
     sessions: Sessions
     queue: ApprovalQueue
@@ -46,7 +53,6 @@ class Services:
     limiter: Limiter
     trail: AuditTrail
     telemetry: Telemetry
-    trusts: Mapping[str, str] = field(default_factory=dict)
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     """Keys the digests of arguments in records, for one run."""
     clock_us: Callable[[], int] = lambda: time.time_ns() // 1000
