@@ -4096,6 +4096,7 @@ var BUNDLE_FORMAT = "verilabel/bundle/v1";
 var MANIFEST = "bundle.json";
 var SYSTEM = "subject/system.json";
 var SYSTEM_PROMPT = "subject/system-prompt.txt";
+var CONTAINMENT = "subject/containment.json";
 var RUBRIC = "rubric/rubric.yaml";
 var RUBRIC_CANONICAL = "rubric/rubric.jcs.json";
 var PLAN = "plan/plan.json";
@@ -4129,6 +4130,7 @@ var UNLISTED = /* @__PURE__ */ new Set([
 var ROLES2 = /* @__PURE__ */ new Map([
   [SYSTEM, "subject"],
   [SYSTEM_PROMPT, "subject"],
+  [CONTAINMENT, "subject"],
   [RUBRIC, "rubric"],
   [RUBRIC_CANONICAL, "rubric"],
   [PLAN, "plan"],

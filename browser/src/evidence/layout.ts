@@ -5,6 +5,7 @@ export const BUNDLE_FORMAT = "verilabel/bundle/v1";
 export const MANIFEST = "bundle.json";
 export const SYSTEM = "subject/system.json";
 export const SYSTEM_PROMPT = "subject/system-prompt.txt";
+export const CONTAINMENT = "subject/containment.json";
 export const RUBRIC = "rubric/rubric.yaml";
 export const RUBRIC_CANONICAL = "rubric/rubric.jcs.json";
 export const PLAN = "plan/plan.json";
@@ -39,6 +40,7 @@ const UNLISTED = new Set([
 const ROLES = new Map([
   [SYSTEM, "subject"],
   [SYSTEM_PROMPT, "subject"],
+  [CONTAINMENT, "subject"],
   [RUBRIC, "rubric"],
   [RUBRIC_CANONICAL, "rubric"],
   [PLAN, "plan"],

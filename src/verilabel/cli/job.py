@@ -7,8 +7,9 @@ from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
-from verilabel.cli import options, seal_options, signing
+from verilabel.cli import agent_options, options, seal_options, signing
 from verilabel.cli.progress import show_progress
+from verilabel.evaluation.agents.opening import add_solvers, bind_agent
 from verilabel.evaluation.describing import SystemChoice, describe_system
 from verilabel.evaluation.engine import Run
 from verilabel.evaluation.labelling import begin_run, open_run
@@ -27,17 +28,27 @@ class Job:
     suites: list[Suite]
     rubric: bytes
     rubric_where: str
+    containment: bytes | None = None
+    """The containment attestation that is kept with the run."""
 
 
-def prepare(args: Namespace) -> Job:
-    """Open what the options name: the system, its model, the suites and the rubric."""
+def prepare(args: Namespace, store: Path | None = None) -> Job:
+    """Open what the options name: the system, its model, the suites and the rubric. `store` is the run's, if any."""
     rubric, where = rubric_bytes(args.rubric)
     choice = options.choose_system(args)
-    suites = options.load_chosen_suites(args)
-    model = options.open_chosen_model(choice, args, options.gold_answers(suites))
+    options.settle_seed(args, store)
+    return open_job(args, choice, options.load_chosen_suites(args), rubric, where)
+
+
+def open_job(args: Namespace, choice: SystemChoice, suites: list[Suite], rubric: bytes, where: str) -> Job:
+    """Open the model of a chosen system, with an agent around it where a suite needs one; say what is worth knowing."""
+    agent = agent_options.choose_agent(args)
+    choice = bind_agent(choice, agent, suites)
+    reach = agent_options.reach_of(args)
+    model = add_solvers(options.open_chosen_model(choice, args, suites), choice, agent, suites, reach)
     for note in getattr(model, "notes", ()):
         print(f"{choice.model}: {note}", file=sys.stderr)
-    return Job(choice, model, suites, rubric, where)
+    return Job(choice, model, suites, rubric, where, agent.containment)
 
 
 def store_of(out: Path) -> Path:
@@ -59,6 +70,7 @@ async def carry_out(args: Namespace, job: Job, store: Store, seals: seal_options
             options=chosen,
             log=seals.log,
             given=signing.load_findings(args),
+            containment=job.containment,
         )
         for measure, why in begun.planned.unassessed.items():
             print(f"not assessed: {measure}: {why}", file=sys.stderr)

@@ -20,7 +20,7 @@ from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from verilabel.cli import options, seal_options, signing
+from verilabel.cli import agent_options, options, seal_options, signing
 from verilabel.cli.console import add_json_flag
 from verilabel.errors import ExitStatus
 
@@ -35,6 +35,7 @@ def configure(parser: ArgumentParser) -> None:
     """Declare the options."""
     options.add_system_options(parser)
     options.add_plan_options(parser)
+    agent_options.add_agent_options(parser)
     signing.add_attestation_option(parser)
     seal_options.add_seal_options(parser)
     parser.add_argument("--keep-run", action="store_true", help="keep BUNDLE.run after sealing")
@@ -45,12 +46,12 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> ExitStatus:
     """Make the label."""
     options.require_evaluation()
-    from verilabel.cli.job import prepare
+    from verilabel.cli.job import prepare, store_of
     from verilabel.cli.label_text import print_sealed
 
     seal_options.check_out(args)
     seals = seal_options.open_seals(args)
-    sealed = asyncio.run(make_label(args, prepare(args), seals))
+    sealed = asyncio.run(make_label(args, prepare(args, store_of(args.out)), seals))
     print_sealed(sealed, as_json=args.json)
     return ExitStatus.OK
 

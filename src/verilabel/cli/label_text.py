@@ -8,7 +8,10 @@ from verilabel.records.label import Label
 
 
 def print_sealed(sealed: Sealed, *, as_json: bool) -> None:
-    """Print a finished bundle's label and how to verify it."""
+    """Print a finished bundle's label, baselines where its suites have any, and how to verify it."""
+    from verilabel.cli.baselines_text import as_document, find_beside, print_beside
+
+    beside = find_beside(sealed.path)
     if as_json:
         print_json(
             {
@@ -17,10 +20,12 @@ def print_sealed(sealed: Sealed, *, as_json: bool) -> None:
                 "label": sealed.label.document(),
                 "evidence_root": sealed.root,
                 "manifest": sealed.manifest,
+                **as_document(beside),
             }
         )
         return
     print_label(sealed.label)
+    print_beside(beside)
     print(f"\nbundle: {sealed.path}\nverify: verilabel verify {sealed.path}")
 
 

@@ -91,8 +91,8 @@ def _open(args: Namespace, challenge: Challenge) -> ExitStatus:
 
 
 def _check(args: Namespace, challenge: Challenge) -> ExitStatus:
+    from verilabel.evaluation.finding import enclosed_suites, find_detectors, find_suites
     from verilabel.evaluation.opened_scores import rescore_opened
-    from verilabel.evaluation.rescoring import find_detectors, find_suites
     from verilabel.evidence.container import open_container
     from verilabel.evidence.layout import RUBRIC
     from verilabel.evidence.reading import read_document, read_plan
@@ -104,7 +104,8 @@ def _check(args: Namespace, challenge: Challenge) -> ExitStatus:
     with open_container(args.bundle) as container:
         opened = check_opened(container, found, challenge, read_opened(args.check), where=str(args.check))
         plan = read_plan(container)
-        suites = find_suites(plan, args.suite, mirror=args.mirror)
+        enclosed = enclosed_suites(container, plan)
+        suites = find_suites(plan, args.suite, mirror=args.mirror, enclosed=enclosed)
         rubric = load_rubric(read_document(container, RUBRIC), RUBRIC)
         scores = rescore_opened(container, plan, suites, find_detectors(plan, rubric, suites), opened)
     if args.json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -28,7 +28,7 @@ AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?", re.ASCII)
 WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})", re.ASCII)
 ADDRESSES = (
     "openai/NAME, anthropic/NAME, google/NAME, ollama/NAME, vllm/NAME, hf/PATH, command:PROGRAM, replay:FILE, "
-    "simulated:rate=0.01"
+    "simulated:rate=0.01, scripted:oracle"
 )
 
 
@@ -139,14 +139,19 @@ def choose_system(args: Namespace) -> SystemChoice:
     return replace(choice, **{key: value for key, value in given.items() if value is not None})  # type: ignore[arg-type]
 
 
-def open_chosen_model(
-    choice: SystemChoice, args: Namespace, answers: Mapping[tuple[str, str], str] | None = None
-) -> Model:
-    """The model of a chosen system. Raises MissingExtra where the packages for asking models are missing."""
+def open_chosen_model(choice: SystemChoice, args: Namespace, suites: Sequence[Suite]) -> Model:
+    """The model of a chosen system, which may be a scripted agent that knows the suites it is asked.
+
+    Raises MissingExtra where the packages for asking models are missing.
+    """
+    from verilabel.evaluation.agents.opening import agentic_suites
+    from verilabel.evaluation.agents.scripted import ScriptedModel, is_scripted
     from verilabel.models.address import open_model
 
     if args.connections < 1 or not args.timeout > 0:
         raise UsageError("--connections must be at least 1 and --timeout above 0")
+    if is_scripted(choice.model):
+        return ScriptedModel(choice.model, suites, agentic_suites(suites))
     return open_model(
         choice.model,
         base_url=choice.base_url,
@@ -156,7 +161,7 @@ def open_chosen_model(
         connections=args.connections,
         columns=name_values(args.column, "--column") or None,
         match_by=args.match_by,
-        answers=answers,
+        answers=gold_answers(suites),
         allow_insecure=args.allow_insecure,
     )
 
@@ -270,19 +275,34 @@ def add_plan_options(parser: ArgumentParser) -> None:
 
 
 def load_chosen_suites(args: Namespace) -> list[Suite]:
-    """The suites given, or those of the rubric's that can be loaded without a network."""
+    """The suites given, or those of the rubric's that can be loaded without a network.
+
+    Generated suites without a seed of their own follow from the run's seed (`settle_seed`).
+    """
+    from verilabel.evaluation.finding import load_given
     from verilabel.rubric.model import find_rubric
     from verilabel.suites.loading import load_suite
 
     if args.suite:
-        return [load_suite(reference, mirror=args.mirror) for reference in args.suite]
+        return [load_given(given, mirror=args.mirror, run_seed=args.seed) for given in args.suite]
     suites = []
     for reference in dict.fromkeys(measure.suite for measure in find_rubric(args.rubric).measures.values()):
         try:
-            suites.append(load_suite(reference, mirror=args.mirror))
+            suites.append(load_suite(reference, mirror=args.mirror, run_seed=args.seed))
         except UsageError:
             continue  # the plan names every measure that is not assessed for want of its suite
     return suites
+
+
+def settle_seed(args: Namespace, store: Path | None = None) -> None:
+    """Settle the run's seed before suites are made from it: a begun store's own, the given one, or a drawn one."""
+    from verilabel.evidence.layout import PLAN
+    from verilabel.records.canonical import parse_json
+
+    if store is not None and (kept := store / PLAN).is_file():
+        plan = parse_json(kept.read_bytes(), where=str(kept))
+        args.seed = plan.get("seed") if isinstance(plan, dict) else None
+    args.seed = args.seed or secrets.token_hex(16)
 
 
 def plan_options(args: Namespace, *, fixed_outcomes: bool) -> PlanOptions:

@@ -11,7 +11,7 @@ from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from verilabel.cli import options, signing
+from verilabel.cli import agent_options, options, signing
 from verilabel.cli.console import add_json_flag, print_json, print_table
 from verilabel.errors import ExitStatus
 
@@ -26,6 +26,7 @@ def configure(parser: ArgumentParser) -> None:
     """Declare the options."""
     options.add_system_options(parser)
     options.add_plan_options(parser)
+    agent_options.add_agent_options(parser)
     signing.add_attestation_option(parser)
     add_json_flag(parser)
 

@@ -1,4 +1,7 @@
-"""Lint, test, compare, sign and pull guard policies: what a gateway guards, limits, admits and holds for people.
+"""Lint, test, compare, sign and pull policies, of guards and of tools.
+
+A guard policy says what a gateway guards, limits, admits and holds for people; a tool policy, which begins with
+`verilabel: mcp-policy/v1`, says what agents may do through the MCP gateway.
 
   list    the policies that come with the program
   show    a policy's exact text (with --json: its content and the digest of its bytes)
@@ -10,12 +13,13 @@
   verify  check who signed a pack
   pull    fetch a pack and keep it under its digest, for `pack:NAME@sha256:...` in a configuration
 
-POLICY is a bundled name (default, strict, observe), a file, or a pack.
+POLICY is a bundled name (default, strict, observe; for tools cautious, provenance), a file, or a pack.
 
 examples:
   verilabel policy new --out policy.yaml
   verilabel policy lint policy.yaml
   verilabel policy test policy.yaml
+  verilabel policy new --from cautious --out tools.yaml
   verilabel policy diff default policy.yaml --forbid-loosening
   verilabel policy sign policy.yaml --key default --out policy.pack
   verilabel policy verify policy.pack --trust trust.yaml
@@ -38,10 +42,8 @@ from verilabel.errors import ExitStatus, UsageError
 if TYPE_CHECKING:
     from verilabel.evidence.keys import PublicKey
     from verilabel.gateway.policy.packing import Pack
-    from verilabel.gateway.policy.reading import PolicyFile
-    from verilabel.gateway.policy.remark import Remark
 
-SUMMARY = "lint, test, compare, sign and pull guard policies"
+SUMMARY = "lint, test, compare, sign and pull policies of guards and of tools"
 
 
 _VERBS = {
@@ -132,71 +134,46 @@ def run(args: argparse.Namespace) -> ExitStatus:
 # -- reading and writing -----------------------------------------------------------------------------------
 
 
-def _policy_bytes(reference: str) -> tuple[bytes, str]:
-    """The exact bytes of a bundled policy, of a file, or in a pack, and the name of the place."""
-    from verilabel.gateway.policy.bundled import BUNDLED_PREFIX, bundled_bytes, bundled_names
-    from verilabel.gateway.policy.packing import MAX_PACK_BYTES, read_pack
-    from verilabel.gateway.policy.reading import read_bounded
-
-    name = reference.removeprefix(BUNDLED_PREFIX)
-    if name in bundled_names():
-        return bundled_bytes(name), name
-    path = Path(reference)
-    if not path.exists():
-        known = ", ".join(bundled_names())
-        raise UsageError(f"no policy {reference!r}, neither bundled nor a file", hint=f"bundled: {known}")
-    data = read_bounded(path, MAX_PACK_BYTES, "policy")
-    if data.startswith(b"{") and data.rstrip().endswith(b"}") and b'"payloadType"' in data:
-        data = read_pack(data, where=reference).data
-    return data, reference
-
-
-def _load(reference: str) -> PolicyFile:
-    from verilabel.gateway.guards.checking import check_guard
-    from verilabel.gateway.policy.reading import load_policy
-
-    data, where = _policy_bytes(reference)
-    return load_policy(data, where, check_guard=check_guard)
-
-
 def _list(args: argparse.Namespace) -> ExitStatus:
-    from verilabel.gateway.policy.bundled import bundled_bytes, bundled_names
-    from verilabel.gateway.policy.reading import load_policy
+    from verilabel.cli.policy_kinds import bundled_policies, describe_policy, load_policy_of
 
-    files = {name: load_policy(bundled_bytes(name), name) for name in bundled_names()}
+    described = [
+        describe_policy(load_policy_of(name, checks_guards=False)) | {"name": name}
+        for name in bundled_policies()
+    ]
     if args.json:
-        print_json(
-            [
-                {"name": name, "version": each.policy.version, "digest": each.digest}
-                | {"description": each.policy.description}
-                for name, each in files.items()
-            ]
-        )
+        print_json(described)
     else:
-        rows = [(each.name, each.policy.description) for each in files.values()]
-        print_table(("policy", "what it does"), rows)
+        rows = [
+            (f"{each['name']}@{each['version']}", each["kind"], each["description"]) for each in described
+        ]
+        print_table(("policy", "kind", "what it does"), rows)
     return ExitStatus.OK
 
 
 def _show(args: argparse.Namespace) -> ExitStatus:
-    from verilabel.gateway.policy.reading import load_policy
+    from verilabel.cli.policy_kinds import load_policy_of
     from verilabel.records.strict_yaml import load_strict_yaml
 
-    data, where = _policy_bytes(args.policy)
-    read = load_policy(data, where)
+    read = load_policy_of(args.policy, checks_guards=False)
     if args.json:
-        print_json({"digest": read.digest, "policy": load_strict_yaml(data, where=where)})
+        print_json({"digest": read.digest, "policy": load_strict_yaml(read.data, where=read.where)})
     else:
-        print(data.decode("utf-8"), end="")
+        print(read.data.decode("utf-8"), end="")
     return ExitStatus.OK
 
 
 def _new(args: argparse.Namespace) -> ExitStatus:
+    from verilabel.cli.policy_kinds import bundled_policies
     from verilabel.evidence.atomic import write_file
-    from verilabel.gateway.policy.bundled import bundled_bytes
+    from verilabel.gateway.policy.forms import nearest
     from verilabel.records.canonical import digest
 
-    data = bundled_bytes(args.source)
+    bundled = bundled_policies()
+    if args.source not in bundled:
+        hint = nearest(args.source, list(bundled))
+        raise UsageError(f"no policy {args.source!r} comes with the program", hint=hint)
+    data = bundled[args.source][1]
     write_file(args.out, data, overwrite=args.force)
     if args.json:
         print_json({"policy": str(args.out), "from": args.source, "digest": digest(data)})
@@ -209,9 +186,10 @@ def _new(args: argparse.Namespace) -> ExitStatus:
 
 
 def _lint(args: argparse.Namespace) -> ExitStatus:
+    from verilabel.cli.policy_kinds import remarks_on
     from verilabel.gateway.policy.remark import mistakes_among
 
-    name, digest, remarks = _remarks_on(args.policy)
+    name, digest, remarks = remarks_on(args.policy)
     wrong = len(mistakes_among(remarks))
     status = ExitStatus.MALFORMED if wrong else ExitStatus.OK
     if args.json:
@@ -230,30 +208,11 @@ def _lint(args: argparse.Namespace) -> ExitStatus:
     return status
 
 
-def _remarks_on(reference: str) -> tuple[str, str, list[Remark]]:
-    """Name, digest and remarks of a policy, or of a configuration together with its policies."""
-    from verilabel.gateway.guards.checking import check_guard
-    from verilabel.gateway.policy.reading import is_gateway, load_gateway, read_policy
-
-    data, where = _policy_bytes(reference)
-    if is_gateway(data):
-        loaded = load_gateway(Path(reference), check_guard=check_guard)
-        return where, loaded.digest, list(loaded.remarks)
-    read = read_policy(data, where, check_guard=check_guard)
-    return read.name, read.digest, list(read.remarks)
-
-
 def _test(args: argparse.Namespace) -> ExitStatus:
-    from verilabel.gateway.policy.trying import run_tests
+    from verilabel.cli.policy_kinds import load_policy_of, try_policy
 
-    read = _load(args.policy)
-    if not read.policy.tests:
-        raise UsageError("the policy has no tests", where=args.policy, hint="tests: [{name, input, expect}]")
-    from verilabel.gateway.trying import Trial
-
-    folder = Path() if read.path is None else read.path.parent
-    with Trial(read.policy, read.where, folder) as inspect:
-        tried = run_tests(read.policy, inspect)
+    read = load_policy_of(args.policy)
+    tried = try_policy(read)
     failed = sum(1 for each in tried if not each.passed)
     status = ExitStatus.CHECK_FAILED if failed else ExitStatus.OK
     if args.json:
@@ -271,10 +230,11 @@ def _test(args: argparse.Namespace) -> ExitStatus:
 
 
 def _diff(args: argparse.Namespace) -> ExitStatus:
-    from verilabel.gateway.policy.difference import compare_policies, is_loosened
+    from verilabel.cli.policy_kinds import compare_policies_of, load_policy_of
+    from verilabel.gateway.policy.difference import is_loosened
 
-    old, new = _load(args.old), _load(args.new)
-    changes = compare_policies(old.policy, new.policy)
+    old, new = load_policy_of(args.old), load_policy_of(args.new)
+    changes = compare_policies_of(old, new)
     is_forbidden = args.forbid_loosening and is_loosened(changes)
     if args.json:
         import msgspec
@@ -292,14 +252,15 @@ def _diff(args: argparse.Namespace) -> ExitStatus:
 
 
 def _sign(args: argparse.Namespace) -> ExitStatus:
+    from verilabel.cli.policy_kinds import load_policy_of, pack_kind_of
     from verilabel.cli.seal_options import open_signing_key
     from verilabel.evidence.atomic import write_file
     from verilabel.gateway.policy.packing import pack_policy
 
-    data, where = _policy_bytes(str(args.policy))
-    read = _load(str(args.policy))
+    read = load_policy_of(str(args.policy))
     key = open_signing_key(args)
-    write_file(args.out, pack_policy(data, key, where=where), overwrite=args.force)
+    pack = pack_policy(read.data, key, where=read.where, kind=pack_kind_of(read.data))
+    write_file(args.out, pack, overwrite=args.force)
     pinned = f"pack:{read.policy.policy}@{read.digest}"
     if args.json:
         print_json({"pack": str(args.out), "reference": pinned, "digest": read.digest, "signer": key.name})
@@ -323,16 +284,20 @@ def _verify(args: argparse.Namespace) -> ExitStatus:
 
 def _verified(args: argparse.Namespace, data: bytes, where: str) -> Pack | None:
     """The pack, verified by what the options trust; None where they name nothing."""
+    from verilabel.cli.policy_kinds import pack_kinds
     from verilabel.cli.seal_options import open_trust
     from verilabel.evidence.keys import load_public
     from verilabel.gateway.policy.packing import verify_pack
 
     keys: list[PublicKey] = [load_public(path) for path in args.key_file]
     trust = open_trust(args)
-    return verify_pack(data, where=where, trust=trust, keys=keys) if keys or trust else None
+    if not keys and not trust:
+        return None
+    return verify_pack(data, where=where, trust=trust, keys=keys, kinds=pack_kinds())
 
 
 def _pull(args: argparse.Namespace) -> ExitStatus:
+    from verilabel.cli.policy_kinds import pack_kinds
     from verilabel.evidence.keys import home_folder
     from verilabel.gateway.policy.packing import keep_pack
     from verilabel.gateway.policy.pulling import fetch_pack
@@ -342,7 +307,7 @@ def _pull(args: argparse.Namespace) -> ExitStatus:
         raise UsageError("not a digest", where=f"--digest {args.digest[:100]}", hint="sha256: and 64 digits")
     data = fetch_pack(args.source)
     verified = _verified(args, data, args.source)
-    pack, path = keep_pack(data, args.digest, home=home_folder(), where=args.source)
+    pack, path = keep_pack(data, args.digest, home=home_folder(), where=args.source, kinds=pack_kinds())
     _print_pack(args, verified or pack, path)
     return ExitStatus.OK
 

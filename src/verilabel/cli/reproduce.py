@@ -23,7 +23,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verilabel.cli import options, seal_options, signing
+from verilabel.cli import agent_options, options, seal_options, signing
 from verilabel.cli.console import add_json_flag, print_json
 from verilabel.cli.replicate import STATUS, add_test_options, document_of_comparison, print_comparison
 from verilabel.errors import ExitStatus
@@ -77,6 +77,7 @@ def configure(parser: ArgumentParser) -> None:
         metavar="WHAT=N",
         help="requests=N, tokens=N or usd=N (repeatable)",
     )
+    agent_options.add_agent_options(parser)
     add_test_options(parser)
     signing.add_attestation_option(parser)
     seal_options.add_seal_options(parser)
@@ -115,7 +116,7 @@ def run(args: Namespace) -> ExitStatus:
 
 def _prepare(args: Namespace, source: Reproducible) -> Job:
     """Open the model, suites and detectors of the bundle's plan, and check that the same plan comes out."""
-    from verilabel.cli.job import Job
+    from verilabel.cli.job import open_job
     from verilabel.evaluation.describing import describe_system
     from verilabel.evaluation.planning import make_plan
     from verilabel.evaluation.reproducing import (
@@ -131,15 +132,16 @@ def _prepare(args: Namespace, source: Reproducible) -> Job:
     choice = options.choose_system(args)
     if args.system is None:
         choice = choose_same_system(source, choice, given)
-    model = options.open_chosen_model(choice, args, options.gold_answers(suites))
-    system = describe_system(choice, model)
+    args.seed = args.seed or source.plan.seed
+    job = open_job(args, choice, suites, source.rubric_bytes, str(args.bundle))
+    system = describe_system(job.choice, job.model)
     require_same_scope(source, system)
     _plan_as(args, source)
     planned = make_plan(
-        system, source.rubric, suites, options.plan_options(args, fixed_outcomes=model.fixed_outcomes)
+        system, source.rubric, suites, options.plan_options(args, fixed_outcomes=job.model.fixed_outcomes)
     )
     require_same_plan(source, planned.plan)
-    return Job(choice, model, suites, source.rubric_bytes, str(args.bundle))
+    return job
 
 
 def _plan_as(args: Namespace, source: Reproducible) -> None:

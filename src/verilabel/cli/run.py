@@ -13,7 +13,7 @@ import asyncio
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from verilabel.cli import options, seal_options
+from verilabel.cli import agent_options, options, seal_options
 from verilabel.cli.console import add_json_flag, print_json
 from verilabel.errors import ExitStatus
 
@@ -24,6 +24,7 @@ def configure(parser: ArgumentParser) -> None:
     """Declare the options."""
     options.add_system_options(parser)
     options.add_plan_options(parser)
+    agent_options.add_agent_options(parser)
     parser.add_argument("--store", type=Path, required=True, metavar="DIR", help="the run's store")
     seal_options.add_log_options(parser)
     parser.add_argument(
@@ -46,7 +47,7 @@ def run(args: Namespace) -> ExitStatus:
         )
     seals = seal_options.Seals(None, log)
     with Store(args.store) as store:
-        done = asyncio.run(carry_out(args, prepare(args), store, seals))
+        done = asyncio.run(carry_out(args, prepare(args, args.store), store, seals))
     counted, spent = done.schedule.counted, done.spending
     if args.json:
         print_json(

@@ -2,6 +2,8 @@
 
 A suite is named by its bundled id (xstest, core/factual@1) or by a folder with a suite.yaml. Nothing is
 fetched from the network except by pull. Prompts are printed only where --samples asks for them.
+Suites for agents are generated from a seed (cap/planning:count=200,seed=5eed); a run derives it from its
+own seed. `baselines` says what scripted agents score on one, without a model.
 
 examples:
   verilabel suites list
@@ -10,6 +12,9 @@ examples:
   verilabel suites pull xstest
   verilabel suites pull gsm8k --mirror ~/benchmarks
   verilabel suites lint my-suite
+  verilabel suites show cap/planning:seed=5eed --samples 1
+  verilabel suites baselines cap/planning
+  verilabel suites baselines agent/injection --seed 5eed --count 240 --json
   verilabel suites new my-suite/prompts.csv --prompt question
 """
 
@@ -28,6 +33,8 @@ if TYPE_CHECKING:
     from verilabel.suites.loading import Suite, SuiteFile
 
 SUMMARY = "list, show, pull and lint suites"
+EXAMPLE_SEED = "example"
+"""The run's seed that generated suites are shown with where none is given."""
 SHOWN_IDS = 5
 SHOWN_VALUES = 30
 
@@ -57,11 +64,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     new.add_argument("--records", default="", metavar="KEY", help="the key of the list inside a JSON object")
     new.add_argument("--license", dest="license_id", default="", metavar="SPDX", help="the data's licence")
     new.add_argument("--force", action="store_true", help="overwrite an existing suite.yaml")
+    baselines = action("baselines", "play scripted agents on a generated suite, without a model")
+    baselines.add_argument("suite", metavar="SUITE")
+    baselines.add_argument("--seed", metavar="HEX", help="the suite's seed (default: an example)")
+    baselines.add_argument("--count", type=_count, metavar="N", help="samples (default: the suite's own 120)")
     for sub in (listing, show, pull, lint):
         sub.add_argument(
             "--mirror", type=Path, metavar="DIR", help="a folder with the data of published suites"
         )
-    for sub in (listing, show, pull, lint, new):
+    for sub in (listing, show, pull, lint, new, baselines):
         add_json_flag(sub)
 
 
@@ -75,14 +86,23 @@ def run(args: argparse.Namespace) -> ExitStatus:
     """Run the chosen action."""
     if getattr(args, "mirror", None) is not None and not args.mirror.is_dir():
         raise UsageError("the mirror is no folder", where=str(args.mirror))
-    actions = {"list": _list, "show": _show, "pull": _pull, "lint": _lint, "new": _new}
+    actions = {
+        "list": _list,
+        "show": _show,
+        "pull": _pull,
+        "lint": _lint,
+        "new": _new,
+        "baselines": _baselines,
+    }
     return actions[args.action](args)
 
 
 def _list(args: argparse.Namespace) -> ExitStatus:
-    from verilabel.suites.loading import availability_of, bundled_files
+    from verilabel.suites.generated import generated_ids
+    from verilabel.suites.loading import availability_of, bundled_files, read_suite_file
 
-    suites = [(file, availability_of(file, mirror=args.mirror)) for file in bundled_files()]
+    files = [*bundled_files(), *(read_suite_file(i, run_seed=EXAMPLE_SEED) for i in generated_ids())]
+    suites = [(file, availability_of(file, mirror=args.mirror)) for file in files]
     if args.json:
         print_json([{**_facts(file), "data": available} for file, available in suites])
         return ExitStatus.OK
@@ -93,6 +113,9 @@ def _list(args: argparse.Namespace) -> ExitStatus:
 
 def _facts(file: SuiteFile | Suite) -> dict[str, Any]:
     manifest = file.manifest
+    generated = (
+        {"environment": manifest.environment, "seed": manifest.data.seed} if manifest.data.seed else {}
+    )
     return {
         "suite": manifest.name,
         "title": manifest.title,
@@ -105,18 +128,19 @@ def _facts(file: SuiteFile | Suite) -> dict[str, Any]:
         "data_sha256": manifest.data.sha256,
         "detectors": list(manifest.detectors),
         "strata": manifest.strata,
+        **generated,
     }
 
 
 def _show(args: argparse.Namespace) -> ExitStatus:
     from verilabel.suites.loading import ABSENT, availability_of, load_suite, read_suite_file
 
-    file = read_suite_file(args.suite)
+    file = read_suite_file(args.suite, run_seed=EXAMPLE_SEED)
     available = availability_of(file, mirror=args.mirror)
     facts: dict[str, Any] = {**_facts(file), "data": available}
     if available in ABSENT and not args.samples:
         return _print_facts(facts, {}, args.json)
-    suite = load_suite(args.suite, mirror=args.mirror)
+    suite = load_suite(args.suite, mirror=args.mirror, run_seed=EXAMPLE_SEED)
     facts["samples"] = len(suite.samples)
     facts["families"] = len({sample.unit for sample in suite.samples})
     counts = _tag_counts(suite)
@@ -169,7 +193,9 @@ def _pull(args: argparse.Namespace) -> ExitStatus:
         outcome = pull_suite(reference, mirror=args.mirror)
         pulled.append({"suite": outcome.name, "path": str(outcome.path), "fetched": outcome.fetched})
         if not args.json:
-            print(f"{outcome.name}: {'fetched to' if outcome.fetched else 'already at'} {outcome.path}")
+            where = "generated, there is nothing to pull" if outcome.path is None else outcome.path
+            how = "" if outcome.path is None else "fetched to " if outcome.fetched else "already at "
+            print(f"{outcome.name}: {how}{where}")
     if args.json:
         print_json(pulled)
     return ExitStatus.OK
@@ -179,7 +205,7 @@ def _lint(args: argparse.Namespace) -> ExitStatus:
     from verilabel.suites.linting import lint_suite
     from verilabel.suites.loading import load_suite
 
-    suite = load_suite(args.suite, mirror=args.mirror)
+    suite = load_suite(args.suite, mirror=args.mirror, run_seed=EXAMPLE_SEED)
     findings = lint_suite(suite)
     failed = any(args.strict or finding.severity == "problem" for finding in findings)
     if args.json:
@@ -198,6 +224,52 @@ def _lint(args: argparse.Namespace) -> ExitStatus:
             )
             print(f"  {finding.severity}: {finding.message} [{finding.rule}]" + (f": {ids}" if ids else ""))
     return ExitStatus.CHECK_FAILED if failed else ExitStatus.OK
+
+
+def _baselines(args: argparse.Namespace) -> ExitStatus:
+    from verilabel.suites.baselines import play_baselines
+    from verilabel.suites.loading import load_suite
+
+    options = [f"{key}={value}" for key in ("count", "seed") if (value := getattr(args, key)) is not None]
+    if options and ":" in args.suite:
+        raise UsageError("seed and count are given twice", where=args.suite)
+    reference = f"{args.suite}:{','.join(options)}" if options else args.suite
+    suite = load_suite(reference, run_seed=EXAMPLE_SEED)
+    if suite.manifest.data.format != "generated":
+        raise UsageError(f"{suite.name} is not generated", hint="'verilabel suites list' shows which are")
+    played = play_baselines(suite)
+    shares = {name: {event: played.share(name, event) for event in played.events} for name in played.findings}
+    if args.json:
+        scripts = {
+            name: {"events": {event: share.events for event, share in of.items()}, **played.figures[name]}
+            for name, of in shares.items()
+        }
+        print_json(
+            {
+                "suite": suite.name,
+                "digest": suite.digest,
+                "seed": suite.manifest.data.seed,
+                "samples": len(suite.samples),
+                "scripts": scripts,
+                "not_played": played.not_played,
+                "scripted_roles": list(played.scripted_roles),
+            }
+        )
+        return ExitStatus.OK
+    print(
+        f"{suite.name} with seed {suite.manifest.data.seed}: {len(suite.samples)} samples, digest {suite.digest}"
+    )
+    rows = [
+        (name, *(f"{share.events}/{share.samples}" for share in of.values()), *played.figures[name].values())
+        for name, of in shares.items()
+    ]
+    labels = next(iter(played.figures.values())).keys()
+    print_table(("script", *played.events, *labels), rows)
+    for name, reason in played.not_played.items():
+        print(f"{name}: not played; {reason}")
+    for role in played.scripted_roles:
+        print(f"the role {role!r} was played by a rule: these figures say nothing of a model in it")
+    return ExitStatus.OK
 
 
 def _new(args: argparse.Namespace) -> ExitStatus:

@@ -220,7 +220,8 @@ def _is_as_signed(found: Verification) -> bool:
 
 
 def _rescore(args: Namespace) -> Rescoring:
-    from verilabel.evaluation.rescoring import find_detectors, find_suites, rescore_bundle
+    from verilabel.evaluation.finding import enclosed_suites, find_detectors, find_suites
+    from verilabel.evaluation.rescoring import rescore_bundle
     from verilabel.evidence.container import open_container
     from verilabel.evidence.layout import RUBRIC
     from verilabel.evidence.reading import read_document, read_plan
@@ -228,7 +229,8 @@ def _rescore(args: Namespace) -> Rescoring:
 
     with open_container(args.bundle) as container:
         plan = read_plan(container)
-        suites = find_suites(plan, args.suite, mirror=args.mirror)
+        enclosed = enclosed_suites(container, plan)
+        suites = find_suites(plan, args.suite, mirror=args.mirror, enclosed=enclosed)
         rubric = load_rubric(read_document(container, RUBRIC), RUBRIC)
         return rescore_bundle(container, plan, suites, find_detectors(plan, rubric, suites))
 

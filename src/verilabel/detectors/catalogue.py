@@ -8,8 +8,10 @@ from functools import lru_cache
 from os import PathLike
 
 from verilabel.detectors.choice import ChoiceDetector
+from verilabel.detectors.episode import EpisodeDetector
 from verilabel.detectors.exact import ExactDetector
 from verilabel.detectors.harmful import HarmfulDetector
+from verilabel.detectors.inspect_score import InspectScoreDetector
 from verilabel.detectors.interface import AskingDetector, Detector
 from verilabel.detectors.jailbreak import JailbreakDetector
 from verilabel.detectors.judge import judge_rules, open_judge
@@ -29,7 +31,12 @@ BUNDLED: dict[str, Callable[[], Detector]] = {
     "number": NumberDetector,
 }
 MAX_REFERENCE_CHARACTERS = 10_000
-WITH_SETTING: dict[str, Callable[[str], Detector]] = {"regex": PatternDetector, "number": NumberDetector}
+WITH_SETTING: dict[str, Callable[[str], Detector]] = {
+    "regex": PatternDetector,
+    "number": NumberDetector,
+    "episode": EpisodeDetector,
+    "inspect": InspectScoreDetector,
+}
 
 
 _OF_THIS_MACHINE = ("command:", "replay:", "hf/")
@@ -39,10 +46,10 @@ _OF_THIS_MACHINE = ("command:", "replay:", "hf/")
 def open_detector(reference: str, *, card: str | PathLike[str] | None = None) -> Detector | AskingDetector:
     """Open the detector that a reference names.
 
-    `refusal`, `harmful`, `jailbreak`, `choice`, `exact`, `number`, `number:TOLERANCE`, `regex:PATTERN`, `judge:MODEL`,
-    or a guard model such as `llama-guard:NAME@BASE_URL`. `card` is a file that `detectors measure --out` wrote: its
-    counts become the detector's measured errors. Raises UsageError for an unknown name, MalformedInput for a
-    pattern or card that is not one, and UsageError for another detector's card.
+    `refusal`, `harmful`, `jailbreak`, `choice`, `exact`, `number`, `number:TOLERANCE`, `regex:PATTERN`,
+    `episode:EVENT`, `inspect:SCORER`, `judge:MODEL`, or a guard model such as `llama-guard:NAME@BASE_URL`. `card` is
+    a file that `detectors measure --out` wrote: its counts become the detector's measured errors. Raises UsageError
+    for an unknown name, MalformedInput for a pattern or card that is not one, and UsageError for another's card.
     """
     detector = _open(reference)
     if card is not None:
@@ -80,9 +87,17 @@ def _open(reference: str) -> Detector | AskingDetector:
 
 def _hint(name: str, colon: str) -> str:
     if not colon and (name in judge_rules() or name in WITH_SETTING):
-        return f"{name} needs a {'pattern' if name == 'regex' else 'model'}: {name}:..."
+        needed = {"regex": "pattern", "episode": "event", "inspect": "scorer"}.get(name, "model")
+        return f"{name} needs {'an' if needed == 'event' else 'a'} {needed}: {name}:..."
     near = difflib.get_close_matches(name, [*BUNDLED, *WITH_SETTING, *judge_rules()], n=1)
-    names = [*BUNDLED, "number:TOLERANCE", "regex:PATTERN", *(f"{kind}:MODEL" for kind in judge_rules())]
+    names = [
+        *BUNDLED,
+        "number:TOLERANCE",
+        "regex:PATTERN",
+        "episode:EVENT",
+        "inspect:SCORER",
+        *(f"{kind}:MODEL" for kind in judge_rules()),
+    ]
     return f"did you mean {near[0]!r}?" if near else ", ".join(names)
 
 

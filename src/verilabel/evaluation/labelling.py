@@ -27,7 +27,16 @@ from verilabel.evaluation.schedule import OpenMeasures, Schedule
 from verilabel.evaluation.spending import Prices
 from verilabel.evidence.counting import Recount, encode_index, open_recount, parse_index
 from verilabel.evidence.journal import Store
-from verilabel.evidence.layout import GIVEN, LOG_KEY, PLAN, RUBRIC, SYSTEM, SYSTEM_PROMPT, suite_files
+from verilabel.evidence.layout import (
+    CONTAINMENT,
+    GIVEN,
+    LOG_KEY,
+    PLAN,
+    RUBRIC,
+    SYSTEM,
+    SYSTEM_PROMPT,
+    suite_files,
+)
 from verilabel.evidence.log import Log
 from verilabel.evidence.others.given import finding_of, objection_to_finding, parse_given, path_of
 from verilabel.evidence.others.signed import Signed
@@ -63,10 +72,12 @@ def begin_run(
     options: PlanOptions,
     log: Log | None,
     given: Sequence[Signed] = (),
+    containment: bytes | None = None,
 ) -> Begun:
     """Step 2: plan, keep the inputs, log the plan. On a store that was begun, continue under its seed and date.
 
-    `given` are signed findings that the label may lean on. Raises UsageError where the store was begun with other
+    `given` are signed findings that the label may lean on, `containment` is the attestation of the sandbox that agents'
+    programs run in. Raises UsageError where the store was begun with other
     inputs, its plan was logged in another log, or a finding does not count.
     """
     now = options.now
@@ -87,6 +98,8 @@ def begin_run(
     store.put_document(SYSTEM, system.bytes())
     if system_prompt is not None:
         store.put_document(SYSTEM_PROMPT, system_prompt.encode("utf-8"))
+    if containment is not None:
+        store.put_document(CONTAINMENT, containment)
     store.put_document(RUBRIC, rubric)
     for suite in suites:
         manifest_path, index_path = suite_files(suite.name)

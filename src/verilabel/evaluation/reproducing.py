@@ -15,7 +15,7 @@ import msgspec
 from verilabel.detectors.catalogue import refuse_chosen_judges
 from verilabel.errors import CheckFailed, UsageError
 from verilabel.evaluation.describing import SystemChoice
-from verilabel.evaluation.rescoring import find_suites
+from verilabel.evaluation.finding import enclosed_suites, find_suites
 from verilabel.evidence.container import open_container
 from verilabel.evidence.layout import RUBRIC, SYSTEM_PROMPT
 from verilabel.evidence.reading import read_document, read_plan, read_system
@@ -37,6 +37,8 @@ class Reproducible:
     rubric: Rubric
     system_prompt: str | None
     """The prompt's text, where the bundle encloses it."""
+    suite_files: Mapping[str, bytes]
+    """`id@version` to the suite file that the bundle encloses."""
 
 
 def read_reproducible(path: Path) -> Reproducible:
@@ -44,6 +46,7 @@ def read_reproducible(path: Path) -> Reproducible:
     with open_container(path) as container:
         plan, system = read_plan(container), read_system(container)
         rubric = read_document(container, RUBRIC)
+        enclosed = enclosed_suites(container, plan)
         prompt = None
         if SYSTEM_PROMPT in container.sizes:
             prompt = read_document(container, SYSTEM_PROMPT).decode("utf-8")
@@ -51,7 +54,7 @@ def read_reproducible(path: Path) -> Reproducible:
         raise UsageError(
             "no plan was made before these answers were given: they are imported", where=str(path)
         )
-    return Reproducible(path, plan, system, rubric, load_rubric(rubric, RUBRIC), prompt)
+    return Reproducible(path, plan, system, rubric, load_rubric(rubric, RUBRIC), prompt, enclosed)
 
 
 def choose_same_system(source: Reproducible, chosen: SystemChoice, given: Mapping[str, bool]) -> SystemChoice:
@@ -104,7 +107,7 @@ def _say_key(key: str, system: SystemDescriptor) -> str:
 
 def find_same_suites(source: Reproducible, given: Sequence[str], mirror: Path | None) -> list[Suite]:
     """The plan's suites by their digests. Raises UsageError naming those that are not here."""
-    found = find_suites(source.plan, given, mirror=mirror)
+    found = find_suites(source.plan, given, mirror=mirror, enclosed=source.suite_files)
     lacking = [stream for stream in source.plan.streams if stream.suite not in found]
     if lacking:
         named = ", ".join(f"{stream.suite} ({stream.suite_sha256[:19]}...)" for stream in lacking)

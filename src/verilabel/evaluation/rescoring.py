@@ -5,7 +5,8 @@ record under the Merkle root:
 
 1. the samples that a suite's index lists are the suite's own, and the detectors' error rates those that ship with them;
 2. each request of the system asks the suite's sample, with the system's prompt and parameters, and nothing else;
-3. each answer's text is what the response body says, and no failed attempt hides an answer;
+3. each answer's text is what the response body says, and no failed attempt hides an answer; an agent's episode is
+   played again, event by event (`agents.replaying`);
 4. each score is what its detector, with the plan's own rules, says of that text;
 5. each judge was asked the question that its rules make of the answer, and its verdict is what its reply says.
 
@@ -19,29 +20,32 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from verilabel.detectors.catalogue import open_detector
 from verilabel.detectors.interface import AskingDetector, Detector, Finding, asks_a_model, decides_alone
-from verilabel.errors import UsageError, VerilabelError
+from verilabel.evaluation.agents.environments import environments_of
+from verilabel.evaluation.agents.replaying import Setting, check_episode
+from verilabel.evaluation.agents.settings import model_params
+from verilabel.evaluation.finding import find_detectors, find_suites, has_same_rules
+from verilabel.evaluation.inspect_backend.suite import is_inspect_suite
+from verilabel.evaluation.inspect_backend.wire import InspectWire
 from verilabel.evaluation.system_prompt import SystemPromptText
 from verilabel.evaluation.wire import Wire, find_difference, wires_of
 from verilabel.evidence.container import Container
-from verilabel.evidence.layout import EVIDENCE, suite_files
+from verilabel.evidence.layout import CONTAINMENT, EVIDENCE, suite_files
 from verilabel.evidence.lines import EvidenceLine
-from verilabel.evidence.reading import evidence_lines, read_indexes, read_system
+from verilabel.evidence.reading import evidence_lines, read_document, read_indexes, read_system
 from verilabel.models.interface import ModelRequest
 from verilabel.models.statuses import failure_of_status
 from verilabel.records.attempt import Attempt, Failure, response_body
+from verilabel.records.canonical import digest
 from verilabel.records.plan import Plan
 from verilabel.records.sample import Message, Sample
-from verilabel.records.score import DetectorCard, Scored, Unscored
+from verilabel.records.score import Scored, Unscored
 from verilabel.records.withheld import REASON, SealedAttempt, withhold_finding
-from verilabel.rubric.structure import Rubric
-from verilabel.suites.loading import Suite, bundled_ids, load_suite
+from verilabel.suites.loading import Suite
 
 FIRST_MISMATCHES = 10
 INTERRUPTED = ("timeout", "truncated")
@@ -155,7 +159,21 @@ class Rescorer:
         self._cards = cards
         self._system = read_system(container)
         self._wires: tuple[Wire, ...] = wires_of(self._system.provider_model)
+        self._wires_of: dict[str, tuple[Wire, ...]] = {
+            name: (InspectWire(suite, self._system.provider_model),)
+            for name, suite in self._suites.items()
+            if is_inspect_suite(suite)
+        }
         self._prompt = SystemPromptText(container, self._system)
+        self._environments = environments_of(self._suites.values())
+        self._places = {
+            (name, sample.id): place
+            for name in self._environments
+            for place, sample in enumerate(self._suites[name].samples)
+        }
+        self._attestation = (
+            digest(read_document(container, CONTAINMENT)) if CONTAINMENT in container.sizes else None
+        )
         self._answer = _Answer(("", "", 0), None)
         self._checked: Counter[str] = Counter()
         self._unchecked: Counter[tuple[str, str]] = Counter()
@@ -229,27 +247,57 @@ class Rescorer:
     # -- 2 and 3 -----------------------------------------------------------------------------------------------
 
     def _check_exchange(self, number: int, attempt: Attempt) -> None:
-        if self._plan.imported is None:
+        if self._plan.imported is None and attempt.suite in self._environments:
+            self._check_episode(number, attempt)
+        elif self._plan.imported is None:
             self._check_response(number, attempt, self._check_request(number, attempt))
         else:  # another tool's words for what it asked and got; the bytes of the exchange were never here
             self._unchecked["answers", IMPORTED] += 1
 
-    def _check_request(self, number: int, attempt: Attempt) -> tuple[Wire, ...]:
-        """Step 2; returns the wires by which the response may be read."""
+    def _check_episode(self, number: int, attempt: Attempt) -> None:
+        """Steps 2 and 3 for an agent's episode."""
         sample = self._answer.sample
         if sample is None:
             self._note_no_sample("requests", number, attempt.suite)
-            return self._wires
+            return
         self._checked["requests"] += 1
-        messages = sample.messages
-        if self._system.system_prompt is not None:
-            text = self._prompt.find(attempt.request, sample)
-            if text is None:
-                self._note_line(number, "the request lacks the system prompt that the descriptor binds")
-                return self._wires
-            messages = (Message("system", text), *messages)
-        request = ModelRequest(*self._answer.key, messages=messages, params=self._system.params)
-        wire, difference = find_difference(self._wires, attempt.request, request)
+        self._checked["answers" if attempt.failure is None else "failures"] += 1
+        messages = self._messages_of(attempt, sample)
+        if messages is None:
+            self._note_line(number, "the request lacks the system prompt that the descriptor binds")
+            return
+        setting = Setting(
+            environment=self._environments[attempt.suite],
+            sample=sample,
+            place=self._places[attempt.suite, sample.id],
+            system=self._system,
+            messages=messages,
+            attestation=self._attestation,
+        )
+        for what in check_episode(attempt, setting):
+            self._note_line(number, what)
+
+    def _messages_of(self, attempt: Attempt, sample: Sample) -> tuple[Message, ...] | None:
+        """What the sample asks, after the system's prompt; None where the system has one that is not to be found."""
+        if self._system.system_prompt is None:
+            return sample.messages
+        text = self._prompt.find(attempt.request, sample)
+        return None if text is None else (Message("system", text), *sample.messages)
+
+    def _check_request(self, number: int, attempt: Attempt) -> tuple[Wire, ...]:
+        """Step 2; returns the wires by which the response may be read."""
+        sample, wires = self._answer.sample, self._wires_of.get(attempt.suite, self._wires)
+        if sample is None:
+            self._note_no_sample("requests", number, attempt.suite)
+            return wires
+        self._checked["requests"] += 1
+        messages = self._messages_of(attempt, sample)
+        if messages is None:
+            self._note_line(number, "the request lacks the system prompt that the descriptor binds")
+            return wires
+        params = model_params(self._system.params)
+        request = ModelRequest(*self._answer.key, messages=messages, params=params)
+        wire, difference = find_difference(wires, attempt.request, request)
         if difference is not None:
             self._note_line(number, f"the request is not the sample's: {difference}")
         return (wire,)
@@ -396,68 +444,6 @@ class Rescorer:
 _NEVER_ASKED = Attempt("", "", 0, 0, "", failure=Failure("missing", "no reply is recorded"))
 
 
-def has_same_rules(a: DetectorCard, b: DetectorCard) -> bool:
-    """True if two cards are of one detector by the digest of its rules; its measured errors may be others."""
-    return (a.id, a.version, a.event, a.sha256, a.exact) == (b.id, b.version, b.event, b.sha256, b.exact)
-
-
-def find_suites(
-    plan: Plan, given: Sequence[str | Path] = (), *, mirror: Path | None = None
-) -> dict[str, Suite]:
-    """The plan's suites that are at hand: those given, and bundled ones whose data is on this machine.
-
-    `mirror` is a folder in which their data is looked for first. Raises UsageError for a given suite that the plan
-    does not ask, or that is not the one it asked; SealError where data does not have its digest.
-    """
-    planned = {stream.suite: stream.suite_sha256 for stream in plan.streams}
-    found: dict[str, Suite] = {}
-    for reference in given:
-        suite = load_suite(reference, mirror=mirror)
-        if suite.name not in planned:
-            raise UsageError(
-                f"the bundle asks nothing of {suite.name}",
-                where=str(suite.path),
-                hint=f"it asks {', '.join(planned)}",
-            )
-        if suite.digest != planned[suite.name]:
-            raise UsageError(
-                f"this {suite.name} is {suite.digest[:19]}..., the bundle asked {planned[suite.name][:19]}...",
-                where=str(suite.path),
-            )
-        found[suite.name] = suite
-    own = bundled_ids()
-    for name in planned:
-        # only bundled ids: a bundle must not choose which of this machine's files are opened
-        if name not in found and name.partition("@")[0] in own:
-            try:
-                found[name] = load_suite(name, mirror=mirror)
-            except UsageError:
-                continue  # what is not at hand is counted as unchecked
-    return {name: suite for name, suite in found.items() if suite.digest == planned[name]}
-
-
-def find_detectors(
-    plan: Plan, rubric: Rubric, suites: Mapping[str, Suite]
-) -> dict[str, Detector | AskingDetector]:
-    """The plan's detectors that this program has, by the same rules; judges are opened and not connected.
-
-    A guard model's card does not say where its server was, so the references of rubric and suites are tried too.
-    """
-    references = [card.reference for card in plan.detectors]
-    references += [measure.detector for measure in rubric.measures.values() if measure.detector]
-    references += [suite.manifest.scorer for suite in suites.values()]
-    found: dict[str, Detector | AskingDetector] = {}
-    for reference in dict.fromkeys(references):
-        try:
-            detector = open_detector(reference)
-        except VerilabelError:
-            continue  # a detector of another program or version: its scores are counted as unchecked
-        card = next((card for card in plan.detectors if has_same_rules(card, detector.card)), None)
-        if card is not None:
-            found[card.name] = detector
-    return found
-
-
 def _unlike_fields(attempt: Attempt, said: object, wire: Wire) -> tuple[str, ...]:
     if isinstance(said, Failure):
         return (f"it holds no answer ({said.kind})",)
@@ -485,3 +471,16 @@ def _run_to_end(finding: Coroutine[Any, Any, Finding]) -> Finding:
         return result
     finding.close()
     raise AssertionError("a judge waited for something beside its reply")
+
+
+__all__ = [
+    "KINDS",
+    "Mismatch",
+    "Rescorer",
+    "Rescoring",
+    "Unchecked",
+    "find_detectors",
+    "find_suites",
+    "has_same_rules",
+    "rescore_bundle",
+]

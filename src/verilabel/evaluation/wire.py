@@ -160,6 +160,11 @@ def find_difference(wires: tuple[Wire, ...], body: str, request: ModelRequest) -
     return nearest[0], f"it differs in {', '.join(nearest[1])}"
 
 
+def json_difference(body: str, expected: str) -> str | None:
+    """The fields in which a body differs from the expected one, by name; None where it differs in spelling alone."""
+    return ", ".join(_differing_fields(body, expected, frozenset())) or None
+
+
 def texts_of(body: str) -> Iterator[str]:
     """Every text value in a JSON body, at any depth; nothing where the body is not JSON."""
     try:

@@ -10,6 +10,8 @@ BUNDLE_FORMAT = "verilabel/bundle/v1"
 MANIFEST = "bundle.json"
 SYSTEM = "subject/system.json"
 SYSTEM_PROMPT = "subject/system-prompt.txt"
+CONTAINMENT = "subject/containment.json"
+"""The signed containment attestation of the sandbox that agents' programs ran in; its digest stands in episodes."""
 RUBRIC = "rubric/rubric.yaml"
 RUBRIC_CANONICAL = "rubric/rubric.jcs.json"
 PLAN = "plan/plan.json"
@@ -48,6 +50,7 @@ UNLISTED = (
 ROLES = {
     SYSTEM: "subject",
     SYSTEM_PROMPT: "subject",
+    CONTAINMENT: "subject",
     RUBRIC: "rubric",
     RUBRIC_CANONICAL: "rubric",
     PLAN: "plan",

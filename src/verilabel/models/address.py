@@ -47,11 +47,16 @@ PROVIDERS: dict[str, Provider] = {
 FORMS = (
     *(f"{name}/NAME" for name in PROVIDERS),
     "hf/PATH",
+    "inspect/PROVIDER/NAME",
     "command:PROGRAM ARGS",
     "replay:FILE",
     "simulated:rate=0.01,seed=7",
 )
 """Every form an address can have."""
+
+
+_OTHER_SCHEMES = ("hf", "inspect")
+"""Schemes before a slash that are no provider of ours."""
 
 
 def open_model(
@@ -70,6 +75,7 @@ def open_model(
     pass_env: Iterable[str] = (),
     allow_insecure: bool = False,
     greedy: bool = True,
+    inspect_python: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Model:
     """The model at an address; nothing is sent and no process started before `async with`.
@@ -78,7 +84,8 @@ def open_model(
     `connections`, `allow_insecure` (a key over plain http). A provider's own key variable is used for the
     provider's own base URL only; with another `base_url` a key is sent where `key_env` or `key_file` names
     one. For replay: `columns` (role to column name) and `match_by`. For simulated: `answers`, (suite, sample)
-    to gold. For command: `timeout_s`, `processes`, `pass_env`. For hf: `greedy`.
+    to gold. For command: `timeout_s`, `processes`, `pass_env`. For hf: `greedy`. For inspect: what is for HTTP, and
+    `inspect_python`, the interpreter that has inspect_ai.
 
     Raises UsageError for an address or option that makes no sense, ModelError where a key is needed and not
     set, PolicyError where a key would travel unencrypted, MissingExtra where a library is not installed, and
@@ -112,6 +119,24 @@ def open_model(
         from verilabel.models.huggingface import HuggingFaceModel
 
         return HuggingFaceModel(rest, greedy=greedy)
+    if scheme == "inspect":
+        from verilabel.models.inspect_model import InspectModel, choose_inspect_model
+
+        choice = choose_inspect_model(
+            address,
+            base_url=base_url,
+            key_env=key_env,
+            key_file=key_file,
+            allow_insecure=allow_insecure,
+            environ=environ,
+        )
+        return InspectModel(
+            choice,
+            python=inspect_python,
+            timeout_s=timeout_s,
+            max_response_bytes=max_response_bytes,
+            connections=connections,
+        )
     return _open_http(
         PROVIDERS[scheme],
         address,
@@ -134,9 +159,9 @@ def _split_address(address: str) -> tuple[str, str, str]:
         if address.startswith(scheme + ":"):
             return scheme, ":", address[len(scheme) + 1 :].strip()
     scheme, sign, rest = address.partition("/")
-    if not sign or scheme not in (*PROVIDERS, "hf"):
+    if not sign or scheme not in (*PROVIDERS, *_OTHER_SCHEMES):
         near = difflib.get_close_matches(
-            scheme.partition(":")[0], [*PROVIDERS, "hf", "replay", "command", "simulated"]
+            scheme.partition(":")[0], [*PROVIDERS, *_OTHER_SCHEMES, "replay", "command", "simulated"]
         )
         forms = "addresses look like " + ", ".join(FORMS)
         raise UsageError(
@@ -150,7 +175,7 @@ def _split_address(address: str) -> tuple[str, str, str]:
 def _refuse_url_options(
     scheme: str, base_url: str | None, key_env: str | None, key_file: str | Path | None
 ) -> None:
-    if scheme not in PROVIDERS and (base_url or key_env or key_file):
+    if scheme not in (*PROVIDERS, "inspect") and (base_url or key_env or key_file):
         raise UsageError(f"a base URL or a key means nothing to a {scheme} model")
 
 

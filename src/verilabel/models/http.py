@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import os
 import ssl
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from verilabel.errors import MissingExtra, UsageError
-from verilabel.models.dialects.dialect import Dialect
+from verilabel.models.dialects.dialect import Decoded, Dialect
 from verilabel.models.interface import Exchange, ModelRequest, Stopwatch
 from verilabel.models.keys import ApiKey
 from verilabel.models.statuses import failure_of_status, retry_after
@@ -36,6 +37,7 @@ HEADERS_KEPT = frozenset(
 HEADER_PREFIXES_KEPT = ("x-ratelimit-", "anthropic-ratelimit-")
 MAX_HEADER_CHARS = 256
 _MAX_HEADER_NAMES = 512
+Decode = Callable[[bytes], Decoded | Failure]
 _LARGE_BODY_BYTES = 2**20  # from here on the library wants a stream, to send in pieces
 
 
@@ -115,11 +117,24 @@ class HttpModel:
         if session is not None:
             await session.close()
 
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect that it is spoken to in."""
+        return self._dialect
+
+    @property
+    def name(self) -> str:
+        """The model's name within the dialect."""
+        return self._name
+
     async def ask(self, request: ModelRequest) -> Exchange:
         """Ask once and read the whole response. Raises UsageError for a parameter the dialect cannot send."""
+        return await self.send(self._dialect.encode(request, self._name), self._dialect.decode)
+
+    async def send(self, body: bytes, decode: Decode) -> Exchange:
+        """Post one body to the dialect's path; `decode` reads a body of status 200 and never raises."""
         if self._session is None:
             raise UsageError("open the model with `async with` before asking it")
-        body = self._dialect.encode(request, self._name)
         watch = Stopwatch()
         data = body if len(body) < _LARGE_BODY_BYTES else io.BytesIO(body)
         try:
@@ -130,7 +145,7 @@ class HttpModel:
             received, failure = await self._read_body(response)
         finally:
             response.release()
-        return self._conclude(body, watch, response, received, failure)
+        return self._conclude(body, watch, response, received, failure, decode)
 
     async def _read_body(self, response: aiohttp.ClientResponse) -> tuple[bytes, Failure | None]:
         """What came of the body, and why it is not whole, if it is not."""
@@ -161,6 +176,7 @@ class HttpModel:
         response: aiohttp.ClientResponse,
         received: bytes,
         failure: Failure | None,
+        decode: Decode,
     ) -> Exchange:
         elapsed_us = watch.elapsed_us
         headers = self._kept_headers(response.headers)
@@ -172,7 +188,7 @@ class HttpModel:
             )
         failure = failure or failure_of_status(response.status, received)
         if failure is None:
-            answer = self._dialect.decode(received) if received else _no_body()
+            answer = decode(received) if received else _no_body()
             if not isinstance(answer, Failure):
                 return Exchange(
                     request=body,

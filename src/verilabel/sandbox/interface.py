@@ -85,6 +85,8 @@ class ExecResult(msgspec.Struct, frozen=True, kw_only=True):
     stdout_total: int = 0
     """Bytes that were written, kept or not."""
     stderr_total: int = 0
+    limit_hit: str = ""
+    """The limit of the whole box that struck while it ran: `memory` or `pids`; nothing where none did."""
 
 
 class Box(Protocol):

@@ -13,7 +13,7 @@ import signal
 from asyncio.subprocess import SubprocessStreamProtocol
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 from verilabel.errors import LimitExceeded, SandboxError
 
@@ -51,25 +51,40 @@ class _LineProtocol(SubprocessStreamProtocol):
         super().process_exited()
 
 
-class Process:
-    """A running program with lines in and lines out. Made by `start_process`; end it with `stop`."""
+class Running(Protocol):
+    """What runs behind a Process, and how it and all it started are ended."""
 
-    def __init__(
-        self,
-        transport: asyncio.SubprocessTransport,
-        protocol: _LineProtocol,
-        program: str,
-        max_line_bytes: int,
-    ) -> None:
-        assert protocol.stdin and protocol.stdout and protocol.stderr
-        self.program = program
+    ended: asyncio.Event
+
+    @property
+    def pid(self) -> int:
+        """Its process id on this machine."""
+        ...
+
+    @property
+    def exit_status(self) -> int | None:
+        """The exit status (negative: the signal that ended it), or None while it runs."""
+        ...
+
+    def ask_to_end(self) -> None:
+        """Ask it to end."""
+        ...
+
+    def kill(self) -> None:
+        """End it and all it started."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what belongs to it here."""
+        ...
+
+
+class _Group:
+    """A program of this machine in a process group of its own."""
+
+    def __init__(self, transport: asyncio.SubprocessTransport, ended: asyncio.Event) -> None:
         self._transport = transport
-        self._protocol = protocol
-        self._stdin = protocol.stdin
-        self._stdout = protocol.stdout
-        self._max_line_bytes = max_line_bytes
-        self._stderr = bytearray()
-        self._drain = asyncio.create_task(self._drain_stderr(protocol.stderr))
+        self.ended = ended
 
     @property
     def pid(self) -> int:
@@ -78,8 +93,52 @@ class Process:
 
     @property
     def exit_status(self) -> int | None:
-        """The exit status (negative: the signal that ended it), or None while it runs."""
+        """The exit status, or None while it runs."""
         return self._transport.get_returncode()
+
+    def ask_to_end(self) -> None:
+        """Send the group SIGTERM."""
+        _signal_group(self.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill the group."""
+        _signal_group(self.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Close the pipes."""
+        self._transport.close()
+
+
+class Process:
+    """A running program with lines in and lines out. Made by `start_process` or a box; end it with `stop`."""
+
+    def __init__(
+        self,
+        running: Running,
+        stdin: asyncio.StreamWriter,
+        stdout: asyncio.StreamReader,
+        stderr: asyncio.StreamReader,
+        *,
+        program: str,
+        max_line_bytes: int = MAX_LINE_BYTES,
+    ) -> None:
+        self.program = program
+        self._running = running
+        self._stdin = stdin
+        self._stdout = stdout
+        self._max_line_bytes = max_line_bytes
+        self._stderr = bytearray()
+        self._drain = asyncio.create_task(self._drain_stderr(stderr))
+
+    @property
+    def pid(self) -> int:
+        """The process id on this machine: of the program, which is its process group's too, or of what watches it."""
+        return self._running.pid
+
+    @property
+    def exit_status(self) -> int | None:
+        """The exit status (negative: the signal that ended it), or None while it runs."""
+        return self._running.exit_status
 
     @property
     def stderr_tail(self) -> str:
@@ -113,8 +172,8 @@ class Process:
 
     async def wait(self) -> int:
         """Wait for the end; the exit status."""
-        await self._protocol.ended.wait()
-        status = self._transport.get_returncode()
+        await self._running.ended.wait()
+        status = self._running.exit_status
         assert status is not None
         return status
 
@@ -122,18 +181,18 @@ class Process:
         """End the program and every process of its group: ask, wait `grace_s` seconds, then kill."""
         with contextlib.suppress(OSError, RuntimeError):
             self._stdin.close()
-        if not self._protocol.ended.is_set():
-            _signal_group(self.pid, signal.SIGTERM)
+        if not self._running.ended.is_set():
+            self._running.ask_to_end()
             try:
-                await asyncio.wait_for(self._protocol.ended.wait(), grace_s)
+                await asyncio.wait_for(self._running.ended.wait(), grace_s)
             except TimeoutError:
-                _signal_group(self.pid, signal.SIGKILL)
+                self._running.kill()
         status = await self.wait()
         # a grandchild that left the group may hold the pipe open: do not wait for it
         await asyncio.wait({self._drain}, timeout=0.1)
         self._drain.cancel()
         await asyncio.gather(self._drain, return_exceptions=True)
-        self._transport.close()
+        self._running.close()
         return status
 
     async def _drain_stderr(self, stream: asyncio.StreamReader) -> None:
@@ -178,4 +237,13 @@ async def start_process(
         raise SandboxError(
             f"the program cannot be started: {reason}", where=argv[0], hint="is it installed, and executable?"
         ) from error
-    return Process(transport, protocol, argv[0], max_line_bytes)
+    assert protocol.stdin and protocol.stdout and protocol.stderr
+    running = _Group(transport, protocol.ended)
+    return Process(
+        running,
+        protocol.stdin,
+        protocol.stdout,
+        protocol.stderr,
+        program=argv[0],
+        max_line_bytes=max_line_bytes,
+    )

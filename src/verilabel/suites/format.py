@@ -22,14 +22,17 @@ VERSION_PATTERN = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 DETECTOR_PATTERN = re.compile(r"[a-z][a-z0-9-]*(:.+)?", re.DOTALL)
 HEX_PATTERN = re.compile(r"[0-9a-f]{64}")
 REVISION_PATTERN = re.compile(r"[0-9a-f]{40}")
+SEED_PATTERN = re.compile(r"[0-9a-f]{1,64}", re.ASCII)
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+MAX_GENERATED = 10_000
+"""Samples of a generated suite."""
 MAX_TEMPLATE_CHARACTERS = 100_000
 MAX_PLACEHOLDERS = 64
 MAX_CHOICES = 26
 """Options are lettered A to Z."""
 RESERVED_PLACEHOLDERS = ("prompt", "choices")
 
-DataFormat = Literal["csv", "tsv", "jsonl", "json", "parquet", "lines"]
+DataFormat = Literal["csv", "tsv", "jsonl", "json", "parquet", "lines", "generated", "inspect"]
 Reading = Literal["text", "letter", "index", "number", "list", "lettered_lines"]
 
 
@@ -52,12 +55,29 @@ class HubFile(_Strict, frozen=True):
     path: str
 
 
+class InspectTask(_Strict, frozen=True):
+    """A task of Inspect AI whose samples a suite holds.
+
+    `args` are its arguments, each as JSON text; `packages` the versions of inspect_ai and of the task's package;
+    `file_sha256` (hex) that of a task in a file; `scorers` maps the key of a score in a sample to its scorer's
+    registered name.
+    """
+
+    task: str
+    packages: dict[str, str]
+    args: dict[str, str] = {}
+    file_sha256: str = ""
+    scorers: dict[str, str] = {}
+
+
 class DataSource(_Strict, frozen=True):
     """The data file: its form, the SHA-256 of its exact bytes (hex), and where it may be found.
 
     `file` lies beside `suite.yaml`; otherwise `path` is its place inside a mirror folder, and `url` or `hf`
     where it is published. `records` is the key of the list inside a JSON object; with `layout: groups` the
-    object maps group names to lists, read as columns `group` and `item`.
+    object maps group names to lists, read as columns `group` and `item`. With `format: generated` there is no
+    file: `generator` in `generator_version` makes `count` samples from `seed`, and the SHA-256 is that of their
+    canonical lines; so it is with `format: inspect`, where the samples are those of the task `inspect`.
     """
 
     format: DataFormat
@@ -68,6 +88,11 @@ class DataSource(_Strict, frozen=True):
     hf: HubFile | None = None
     records: str = ""
     layout: Literal["records", "groups"] = "records"
+    generator: str = ""
+    generator_version: str = ""
+    seed: str = ""
+    count: int = 0
+    inspect: InspectTask | None = None
 
 
 class FieldRule(_Strict, frozen=True):
@@ -124,6 +149,8 @@ class Manifest(_Strict, frozen=True):
     strata: dict[str, str] = {}
     visibility: Literal["public", "sealed"] = "public"
     """`sealed` where answers are not for everybody: `verilabel seal` withholds them."""
+    environment: str = ""
+    """`id@version` of the environment that a sample's agent acts in; empty where one reply answers a sample."""
 
     @property
     def name(self) -> str:
@@ -160,7 +187,7 @@ def parse_manifest(document: Any, *, where: str) -> Manifest:
         manifest = msgspec.convert(_decimals_as_text(document), Manifest, strict=True)
     except msgspec.ValidationError as error:
         raise _explained(error, where) from error
-    for check in (_check_names, _check_data, _check_rules, _check_template, _check_strata):
+    for check in _CHECKS:
         check(manifest, where)
     return manifest
 
@@ -183,6 +210,7 @@ _STRUCTS: dict[str, type[msgspec.Struct]] = {
     "$": Manifest,
     "$.data": DataSource,
     "$.data.hf": HubFile,
+    "$.data.inspect": InspectTask,
     "$.source": Source,
     "$.fields": FieldMap,
 }
@@ -245,6 +273,8 @@ def _check_data(manifest: Manifest, where: str) -> None:
         f"{at}.sha256",
         "'verilabel suites new FILE' writes a suite file with the digest of FILE",
     )
+    if data.format in ("generated", "inspect"):
+        return
     remote = bool(data.path or data.url or data.hf)
     _require(
         bool(data.file) != remote, "say either 'file' or where the data is found: 'path', 'url', 'hf'", at
@@ -268,6 +298,34 @@ def _check_data(manifest: Manifest, where: str) -> None:
         )
     for key, given in (("records", bool(data.records)), ("layout", data.layout != "records")):
         _require(not given or data.format == "json", f"{key!r} is for format json", f"{at}.{key}")
+
+
+def _check_generated(manifest: Manifest, where: str) -> None:
+    data, at = manifest.data, f"{where} $.data"
+    generated = data.format == "generated"
+    for key in ("generator", "generator_version", "seed", "count"):
+        _require(
+            bool(getattr(data, key)) == generated, f"{key!r} is for format generated, and needed there", at
+        )
+    if not generated:
+        return
+    for key in ("file", "path", "url", "hf", "records"):
+        _require(not getattr(data, key), f"generated data has no {key!r}", f"{at}.{key}")
+    named = f"{data.generator}@{data.generator_version}"
+    _require(named == manifest.name, f"a suite has its generator's name, {named}", f"{where} $.id")
+    _require(manifest.environment == named, f"its environment is {named}", f"{where} $.environment")
+    _require(
+        SEED_PATTERN.fullmatch(data.seed) is not None, "a seed is 1 to 64 hexadecimal digits", f"{at}.seed"
+    )
+    _require(1 <= data.count <= MAX_GENERATED, f"1 to {MAX_GENERATED} samples", f"{at}.count")
+
+
+def _check_inspect(manifest: Manifest, where: str) -> None:
+    data, at = manifest.data, f"{where} $.data"
+    asked = data.format == "inspect"
+    _require((data.inspect is not None) == asked, "'inspect' is for format inspect, and needed there", at)
+    for key in ("file", "path", "url", "hf", "records"):
+        _require(not (asked and getattr(data, key)), f"a task of Inspect has no {key!r}", f"{at}.{key}")
 
 
 def is_inner_path(text: str) -> bool:
@@ -362,3 +420,14 @@ def _check_strata(manifest: Manifest, where: str) -> None:
         "'strata' with weights and fields.stratum belong together",
         at,
     )
+
+
+_CHECKS = (
+    _check_names,
+    _check_data,
+    _check_generated,
+    _check_inspect,
+    _check_rules,
+    _check_template,
+    _check_strata,
+)

@@ -32,7 +32,8 @@ class Finding:
 def lint_suite(suite: Suite) -> list[Finding]:
     """Every objection to a loaded suite, problems first."""
     findings = [
-        *_repeated_prompts(suite.samples),
+        # where an agent acts in a world, one prompt may stand before many worlds
+        *(() if suite.manifest.environment else _repeated_prompts(suite.samples)),
         *_repeated_options(suite.samples),
         *_unbalanced_letters(suite.samples),
         *_unshown_options(suite),

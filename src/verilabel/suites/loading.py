@@ -1,10 +1,13 @@
 """Loading a suite: find its file, check its digests, read its samples.
 
-1. resolve the reference: a bundled id (`xstest`, `core/factual@1`), a folder, or a suite file
+1. resolve the reference: a bundled id (`xstest`, `core/factual@1`), a generated suite
+   (`cap/planning:count=200,seed=5eed`), a folder, or a suite file
 2. read `suite.yaml`; its exact bytes make the suite's digest
 3. find the data: beside the file, in the mirror, in the cache, and only if allowed on the network
 4. check the data's SHA-256 against the one the suite pins
 5. read rows and map them to samples
+
+A generated suite has no data: its file, written here from the seed, pins the samples that its generator makes.
 """
 
 from __future__ import annotations
@@ -24,7 +27,15 @@ from verilabel.records.sample import Sample, SampleEntry
 from verilabel.records.strict_yaml import load_strict_yaml
 from verilabel.suites.cache import Cache, check_digest
 from verilabel.suites.download import download_data
-from verilabel.suites.format import Manifest, parse_manifest
+from verilabel.suites.format import MAX_GENERATED, Manifest, parse_manifest
+from verilabel.suites.generated import (
+    GeneratedReference,
+    derive_seed,
+    generated_ids,
+    make_samples,
+    parse_generated,
+    write_generated,
+)
 from verilabel.suites.mapping import build_samples
 from verilabel.suites.readers import MAX_DATA_BYTES, read_table
 
@@ -32,7 +43,7 @@ SUITE_FILE = "suite.yaml"
 BUNDLED = Path(__file__).parent / "data"
 OWN_PREFIX = "core/"
 MAX_SUITE_FILE_BYTES = 2**20
-Availability = Literal["bundled", "beside", "mirror", "cached", "to pull", "mirror only"]
+Availability = Literal["bundled", "generated", "beside", "mirror", "cached", "to pull", "mirror only"]
 ABSENT: tuple[Availability, ...] = ("to pull", "mirror only")
 """Availabilities that mean the data is not on this machine."""
 
@@ -60,7 +71,7 @@ class Suite:
     """`sha256:` over the exact bytes of `suite.yaml`, which pins the data."""
     samples: tuple[Sample, ...]
     path: Path
-    """The suite file that was read."""
+    """The suite file that was read; of a generated suite, its name."""
     content: bytes
     """The exact bytes of the suite file."""
 
@@ -107,16 +118,23 @@ def load_suite(
     cache: Cache | Path | None = None,
     mirror: Path | None = None,
     allow_network: bool = False,
+    run_seed: str | None = None,
 ) -> Suite:
-    """Load a suite by bundled id (`xstest`, `core/factual@1`), folder or suite file.
+    """Load a suite by bundled id (`xstest`, `core/factual@1`), generated id, folder or suite file.
 
+    A generated suite whose reference names no seed takes the one that follows from `run_seed`, the run's own.
     `cache` is where pulled data lies (default: the user's). `mirror` is a folder that is searched for the
     suite's `path`. Without `allow_network` nothing is fetched. Raises UsageError if the suite or its data
     cannot be found, MalformedInput if a file is not what it must be, SealError if a digest does not hold.
     """
+    asked = parse_generated(reference) if isinstance(reference, str) else None
+    if asked is not None:
+        return _load_generated(asked, run_seed)
     path = resolve_reference(reference)
     content, manifest = _read_suite_file(path)
     _check_version(reference, manifest)
+    if manifest.data.format == "generated":
+        return _suite_of(content, manifest, path)
     kept = cache if isinstance(cache, Cache) else Cache.of_user() if cache is None else Cache(cache)
     data, origin = _find_data(manifest, path, kept, mirror, allow_network)
     table = read_table(
@@ -126,8 +144,51 @@ def load_suite(
     return Suite(manifest, digest(content), samples, path, content)
 
 
-def read_suite_file(reference: str | Path) -> SuiteFile:
+def make_suite(suite_id: str, seed: str, count: int) -> Suite:
+    """The generated suite of a seed (1 to 64 hexadecimal digits) and a count.
+
+    Raises UsageError for an id that no generator has, MalformedInput for a seed or a count that is none.
+    """
+    return load_suite_bytes(write_generated(suite_id, seed, count), where=suite_id)
+
+
+def load_suite_bytes(content: bytes, *, where: str = SUITE_FILE, max_samples: int = MAX_GENERATED) -> Suite:
+    """The generated suite that the bytes of a suite file pin, as a bundle or a store keeps them. No file is opened.
+
+    Raises UsageError where the suite is not generated, or by a generator that this program does not have; SealError
+    where the samples do not have the digest that the file pins; MalformedInput where it is no suite file;
+    LimitExceeded where it asks for more samples than `max_samples`.
+    """
+    manifest = _parse_suite_file(content, where)
+    if manifest.data.format != "generated":
+        raise UsageError(f"{manifest.name} is not generated: its data is a file", where=where)
+    if manifest.data.count > max_samples:
+        raise LimitExceeded(f"{manifest.data.count} samples, the limit is {max_samples}", where=where)
+    return _suite_of(content, manifest, Path(manifest.name))
+
+
+def _load_generated(asked: GeneratedReference, run_seed: str | None) -> Suite:
+    if asked.seed is None and run_seed is None:
+        raise UsageError(
+            f"{asked.id} is generated, and needs a seed",
+            hint=f"{asked.id}:seed=HEX, 1 to 64 hexadecimal digits",
+        )
+    seed = asked.seed or derive_seed(run_seed or "", asked.id)
+    suite = make_suite(asked.id, seed, asked.count)
+    _check_wanted(asked.version, suite.manifest)
+    return suite
+
+
+def _suite_of(content: bytes, manifest: Manifest, path: Path) -> Suite:
+    return Suite(manifest, digest(content), make_samples(manifest, where=str(path)), path, content)
+
+
+def read_suite_file(reference: str | Path, *, run_seed: str | None = None) -> SuiteFile:
     """Read and check a suite file alone, without looking for its data. Raises as `load_suite`."""
+    asked = parse_generated(reference) if isinstance(reference, str) else None
+    if asked is not None:
+        suite = _load_generated(asked, run_seed)
+        return SuiteFile(suite.manifest, suite.digest, suite.path)
     path = resolve_reference(reference)
     content, manifest = _read_suite_file(path)
     _check_version(reference, manifest)
@@ -170,7 +231,7 @@ def resolve_reference(reference: str | Path) -> Path:
     path = Path(reference).expanduser()
     if path.exists() or reference.startswith((".", "/", "~")) or path.suffix in (".yaml", ".yml"):
         return _file_of_path(path)
-    known = bundled_ids()
+    known = [*bundled_ids(), *generated_ids()]
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     raise UsageError(
         f"no suite {reference!r}: neither a bundled id nor a folder",
@@ -206,16 +267,24 @@ def _read_suite_file(path: Path) -> tuple[bytes, Manifest]:
     if path.stat().st_size > MAX_SUITE_FILE_BYTES:
         raise LimitExceeded(f"a suite file is at most {MAX_SUITE_FILE_BYTES} bytes", where=str(path))
     content = path.read_bytes()
-    document = load_strict_yaml(content, where=str(path), max_bytes=MAX_SUITE_FILE_BYTES)
-    return content, parse_manifest(document, where=str(path))
+    return content, _parse_suite_file(content, str(path))
+
+
+def _parse_suite_file(content: bytes, where: str) -> Manifest:
+    document = load_strict_yaml(content, where=where, max_bytes=MAX_SUITE_FILE_BYTES)
+    return parse_manifest(document, where=where)
 
 
 def _check_version(reference: str | Path, manifest: Manifest) -> None:
     """`@1` asks for any 1.x.y, `@1.2.3` for exactly that."""
     wanted = str(reference).partition("@")[2] if isinstance(reference, str) else ""
+    if wanted and Path(str(reference)).exists():  # a folder whose name has an @
+        return
+    _check_wanted(wanted, manifest)
+
+
+def _check_wanted(wanted: str, manifest: Manifest) -> None:
     if wanted and manifest.version != wanted and not manifest.version.startswith(f"{wanted}."):
-        if Path(str(reference)).exists():  # a folder whose name has an @
-            return
         raise UsageError(f"version {wanted} of {manifest.id} is not here", hint=f"this is {manifest.name}")
 
 
@@ -242,6 +311,8 @@ def availability_of(
 ) -> Availability:
     """Where a suite's data would come from now, without reading it: nothing is checked here."""
     source = file.manifest.data
+    if source.format == "generated":
+        return "generated"
     if source.file:
         return "bundled" if file.path.is_relative_to(BUNDLED) else "beside"
     if mirror is not None and source.path and (mirror / source.path).is_file():
@@ -253,10 +324,10 @@ def availability_of(
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What pulling did: the suite's name, where its data lies, and whether it was fetched just now."""
+    """What pulling did: the suite's name, where its data lies (None: generated), and whether it was fetched now."""
 
     name: str
-    path: Path
+    path: Path | None
     fetched: bool
 
 
@@ -265,8 +336,13 @@ def pull_suite(reference: str | Path, *, cache: Cache | None = None, mirror: Pat
 
     Raises UsageError where it cannot be had, SealError (and keeps nothing) where its digest is another one.
     """
+    asked = parse_generated(reference) if isinstance(reference, str) else None
+    if asked is not None:
+        return Pulled(asked.id, None, False)
     file = read_suite_file(reference)
     source, kept = file.manifest.data, cache or Cache.of_user()
+    if source.format == "generated":
+        return Pulled(file.name, None, False)
     if source.file:
         _, path = _checked_file(file.path.parent / source.file, source.sha256)
         return Pulled(file.name, Path(path), False)

@@ -14,7 +14,9 @@ POLICY = policy_of(
 tools:
   - {id: send, match: m/send, args: {to: {type: email, domains: [corp.example, "*.corp.example"], required: true}}}
   - {id: any, match: m/any, args: {to: {type: email, required: true}}}
-  - {id: fetch, match: w/fetch, args: {url: {type: url, domains: [corp.example, "api.corp.example:8443"], required: true}}}
+  - id: fetch
+    match: w/fetch
+    args: {url: {type: url, domains: [corp.example, "api.corp.example:8443"], required: true}}
   - {id: open, match: w/open, args: {url: {type: url, required: true}}}
   - {id: dns, match: w/dns, args: {host: {type: domain, domains: [corp.example], required: true}}}
   - {id: read, match: f/read, args: {path: {type: path, within: [/srv/data], required: true}}}
@@ -175,7 +177,9 @@ def test_a_url_without_a_list_of_domains_leads_to_a_plain_public_name(url: str) 
     assert "allow" == action("w/open", url="https://news.example/today")
 
 
-@pytest.mark.parametrize("host", ["evil.example", "corp.example.", "corp.example:443", "10.0.0.1", "corp.example/x", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "corp.example.", "corp.example:443", "10.0.0.1", "corp.example/x", ""]
+)
 def test_no_odd_host_passes(host: str) -> None:
     assert "deny" == action("w/dns", host=host)
     assert "allow" == action("w/dns", host="Corp.Example")
@@ -222,7 +226,15 @@ def test_no_odd_path_leads_out_of_its_folder(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/srv/data", "/srv/data/x", "/srv/./data//x/", "/srv/data/a/../b", "/srv/x/../data/é.txt", "/srv/data/.env"]
+    "path",
+    [
+        "/srv/data",
+        "/srv/data/x",
+        "/srv/./data//x/",
+        "/srv/data/a/../b",
+        "/srv/x/../data/é.txt",
+        "/srv/data/.env",
+    ],
 )
 def test_plain_paths_in_the_folder_pass(path: str) -> None:
     assert "allow" == action("f/read", path=path)
@@ -240,7 +252,9 @@ def test_reading_never_fails_and_what_is_read_is_plain(text: str) -> None:
     host, path, url = read_host(text), read_path(text), read_url(text)
     assert host is None or (host.name.isascii() and host.name == text.lower())
     assert path is None or ".." not in path.split("/")
-    assert url is None or (url.host.name in text.lower() and "@" not in text.partition("://")[2].partition("/")[0])
+    assert url is None or (
+        url.host.name in text.lower() and "@" not in text.partition("://")[2].partition("/")[0]
+    )
     email = read_email(text)
     assert email is None or f"{email[0]}@{email[1].name}" == f"{email[0]}@{text.lower().partition('@')[2]}"
 

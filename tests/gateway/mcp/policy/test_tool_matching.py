@@ -49,7 +49,9 @@ def test_covering_of_known_patterns(wide: str, narrow: str, covers: bool) -> Non
     assert covers == covers_glob(wide, narrow)
 
 
-@pytest.mark.parametrize(("first", "second"), [("a*", "b*"), ("?", "aa"), ("a?c", "ab"), ("*x", "*y"), ("a", "")])
+@pytest.mark.parametrize(
+    ("first", "second"), [("a*", "b*"), ("?", "aa"), ("a?c", "ab"), ("*x", "*y"), ("a", "")]
+)
 def test_patterns_without_a_common_text_do_not_meet(first: str, second: str) -> None:
     assert not may_globs_meet(first, second)
 

@@ -99,6 +99,8 @@ class TracedCall(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     returns: str = ""
     failed: bool = False
     injected: bool = False
+    brings: tuple[str, ...] = ()
+    """Labels that the policy's result rules gave the session, besides those of its tool rules."""
 
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,6 +126,11 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
     trials: int
     low: str
     high: str
+
+    @property
+    def share(self) -> str:
+        """Events in a hundred trials, rounded for people; a dash where there were none."""
+        return f"{100 * self.events / self.trials:.1f} %" if self.trials else "-"
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,7 +31,8 @@ def _read_looks() -> dict[int, str]:
     return {ord(pair[0].casefold()): pair[1] for pair in pairs}
 
 
-_ALIKE = _read_looks() | {ord("0"): "o", ord("1"): "l", ord("i"): "l", ord("|"): "l"}
+_LOOKALIKES = _read_looks()
+_ALIKE = _LOOKALIKES | {ord("0"): "o", ord("1"): "l", ord("i"): "l", ord("|"): "l"}
 
 
 def fold_name(name: str) -> str:
@@ -53,6 +54,13 @@ def skeleton_of(name: str) -> str:
     return plain.translate(_ALIKE).translate(_ALIKE).replace("rn", "m").replace("vv", "w")
 
 
+def read_as_ascii(text: str) -> str:
+    """A text as it is read by one who takes look-alikes of ASCII letters for them; other letters and digits stay."""
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFKC", text).casefold().translate(_LOOKALIKES)
+
+
 def scripts_of(name: str) -> frozenset[str]:
     """The scripts of a name's letters in their plain forms: first words of Unicode names (`LATIN`, `CYRILLIC`)."""
     return frozenset(
@@ -72,8 +80,12 @@ _FAMILIES = dict.fromkeys(("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", 
 
 
 def imitates_ascii(name: str) -> bool:
-    """True if a name that is not ASCII looks like one that is."""
-    return not name.isascii() and skeleton_of(name).isascii()
+    """True if a name that is not ASCII looks like one that is, by more than letters that languages write (é, ø, ł)."""
+    if name.isascii():
+        return False
+    plain = (char for char in unicodedata.normalize("NFD", name) if unicodedata.category(char) != "Mn")
+    is_strange = any(not char.isascii() and not "\u00c0" <= char <= "\u017f" for char in plain)
+    return is_strange and skeleton_of(name).isascii()
 
 
 def _is_unseen(char: str) -> bool:

@@ -16,7 +16,7 @@ def tool_policy_names() -> tuple[str, ...]:
 
 
 def tool_policy_bytes(name: str, *, where: str | None = None) -> bytes:
-    """The exact bytes of a bundled tool policy, looked up in a list so that a name is never a path. Raises UsageError."""
+    """The exact bytes of a bundled tool policy, found in a list, since a name is no path. Raises UsageError."""
     if name not in tool_policy_names():
         hint = nearest(name, list(tool_policy_names()))
         raise UsageError(f"no tool policy {name!r} comes with the program", where=where, hint=hint)

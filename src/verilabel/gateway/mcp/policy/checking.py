@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -114,7 +115,7 @@ def _lint_rate(rule: ToolRule, where: str) -> Iterator[Remark]:
         yield mistake(where, "a rate per nothing", "per_session: 10/min")
     for name, text in given.items():
         if text is not None:
-            yield from _refused(lambda text=text, name=name: parse_rate(text, where=f"{where}.{name}"))
+            yield from _refused(partial(parse_rate, text, where=f"{where}.{name}"))
 
 
 def _lint_terms(rule: ToolRule | FlowRule, asks: bool, where: str) -> Iterator[Remark]:
@@ -232,6 +233,8 @@ def _lint_unless(unless: FlowUnless, where: str) -> Iterator[Remark]:
     if unless.args_from is not None:
         if not unless.args_from.args:
             yield mistake(f"{where}.args_from.args", "no argument is named, so nothing is exempt")
+        if unless.args_from.but and "*" not in unless.args_from.args:
+            yield mistake(f"{where}.args_from.but", "it takes from all arguments", 'args: ["*"]')
         if not unless.args_from.sources:
             yield mistake(f"{where}.args_from.sources", "without a source nothing is exempt")
     if unless.arg_in is not None and any(scalar_key(value) is None for value in unless.arg_in.one_of):

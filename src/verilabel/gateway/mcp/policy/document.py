@@ -95,9 +95,13 @@ class FlowTo(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class ArgumentsFrom(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where every atom of the named arguments must come from (argument provenance). `args` `*`: all arguments."""
+    """Where every atom of the named arguments must come from (argument provenance).
+
+    `args` `*`: all arguments but those of `but`, so that one that nobody thought of is asked about too.
+    """
 
     args: tuple[str, ...]
+    but: tuple[str, ...] = ()
     sources: tuple[Literal["user_prompt", "trusted_tools"], ...] = ("user_prompt", "trusted_tools")
 
 

@@ -1,4 +1,4 @@
-"""What is done to the texts of results before an agent sees them: hidden characters out, secrets replaced, size bounded.
+"""What is done to the texts of results before an agent sees them: nothing hidden, secrets replaced, size bounded.
 
 In this order, each step in time linear in the text:
 1. halves of characters become U+FFFD, and what is beyond four times the bound is cut away;
@@ -8,8 +8,8 @@ In this order, each step in time linear in the text:
 5. secrets and personal data are replaced by their kind (`scan: secrets`, `pii`);
 6. the text is cut at `max_bytes`, between characters, and says so.
 
-Taking characters out comes before looking, so that nothing is hidden by what is between its letters; cutting comes last,
-so that no half of a secret stays.
+Taking characters out comes before looking, so that nothing hides behind what is between its letters; cutting comes
+last, so that no half of a secret stays.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ RAW_FACTOR = 4
 SLACK_BYTES = 65_536
 """Beyond the bound, what is still looked at, so that a secret at the cut is seen whole."""
 
+MAX_ESCAPES = 20_000
+"""Escape sequences that are taken out whole; of those behind them the introducer alone, which leaves them harmless."""
+_INTRODUCERS = (b"\x1b", b"\xc2\x9b", b"\xc2\x9d", b"\xc2\x90", b"\xc2\x98", b"\xc2\x9e", b"\xc2\x9f")
 _ESCAPES = (
     rb"(?:\x1b\[|\xc2\x9b)[0-?]{0,256}[ -/]{0,16}[@-~]"  # CSI (ECMA-48 5.4)
     rb"|(?:\x1b[\]PX^_]|\xc2[\x9d\x90\x98\x9e\x9f])[^\x07\x1b]{0,900}(?:\x07|\x1b\\|\xc2\x9c)"  # OSC, DCS, SOS, PM, APC
@@ -144,7 +147,7 @@ def _remove_escapes(escapes: Any, text: str) -> tuple[str, int]:
     kept: list[bytes] = []
     count = place = 0
     size = len(data)
-    while True:
+    while count < MAX_ESCAPES:
         start, end = escapes(data, place, size)
         if start < 0:
             break
@@ -153,7 +156,10 @@ def _remove_escapes(escapes: Any, text: str) -> tuple[str, int]:
         count += 1
     if not count:
         return text, 0
-    kept.append(data[place:])
+    rest = data[place:]
+    for introducer in _INTRODUCERS:
+        rest = rest.replace(introducer, b"")
+    kept.append(rest)
     return b"".join(kept).decode("utf-8", "ignore"), count
 
 

@@ -138,9 +138,10 @@ def _stands_alone(source: str, start: int, end: int, _: frozenset[str]) -> bool:
 
 def _is_unjoined(source: str, start: int, end: int, joining: frozenset[str]) -> bool:
     """Not a part of something longer: no letter or digit beside it, also none behind a character that joins."""
-    if start > 0 and _is_word(source[start - 1]) and _is_word(source[start]):
+    first, last = source[start], source[end - 1]
+    if start > 0 and _is_word(source[start - 1]) and (_is_word(first) or first in joining):
         return False
-    if end < len(source) and _is_word(source[end]) and _is_word(source[end - 1]):
+    if end < len(source) and _is_word(source[end]) and (_is_word(last) or last in joining):
         return False
     return not _joins_left(source, start, joining) and not _joins_right(source, end, joining)
 

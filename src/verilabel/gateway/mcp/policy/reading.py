@@ -1,4 +1,4 @@
-"""Reading tool policies and `mcp.yaml`: strict, every mistake with its place, a policy identified by its exact bytes."""
+"""Reading tool policies and `mcp.yaml`: strict, every mistake with its place, policies known by their bytes."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def load_tool_policy(source: Path | bytes, where: str | None = None) -> ToolPoli
 
 
 def read_tool_policy(source: Path | bytes, where: str) -> ToolPolicyFile:
-    """Read a tool policy and keep its mistakes among its remarks: for `lint`. Raises as `load_tool_policy` for bad words."""
+    """Read a tool policy, its mistakes among its remarks: for `lint`. Raises as `load_tool_policy` for bad words."""
     path = source if isinstance(source, Path) else None
     data = source if isinstance(source, bytes) else read_bounded(source, MAX_POLICY_BYTES, "tool policy")
     document = load_strict_yaml(data, where=where, max_bytes=MAX_POLICY_BYTES)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from verilabel.gateway.mcp.policy.arguments import MAX_ITEMS, ArgumentCheck, scalar_key
-from verilabel.gateway.mcp.policy.document import Action, FlowRule, FlowUnless, Sink, ToolRule
+from verilabel.gateway.mcp.policy.document import Action, ArgumentsFrom, FlowRule, FlowUnless, Sink, ToolRule
 from verilabel.gateway.mcp.policy.interface import Rate, Reason, SessionView, Terms, ToolCall
 from verilabel.gateway.mcp.policy.matching import parse_match
 from verilabel.gateway.mcp.policy.measures import parse_rate, parse_ttl
@@ -145,9 +145,8 @@ def _compile_unless(unless: FlowUnless) -> tuple[Exemption, ...]:
         allowed = frozenset(key for value in unless.arg_in.one_of if (key := scalar_key(value)) is not None)
         exemptions.append(lambda arguments, _: _are_all_in(arguments.get(name), allowed))
     if unless.args_from is not None:
-        names = unless.args_from.args
-        sources = frozenset(unless.args_from.sources)
-        exemptions.append(lambda arguments, session: _are_known(arguments, names, sources, session))
+        source = unless.args_from
+        exemptions.append(lambda arguments, session: _are_known(arguments, source, session))
     return tuple(exemptions)
 
 
@@ -159,17 +158,18 @@ def _are_all_in(value: Any, allowed: frozenset[tuple[str, Any]]) -> bool:
     return all(key is not None and key in allowed for key in keys)
 
 
-def _are_known(
-    arguments: dict[str, Any], names: tuple[str, ...], sources: frozenset[str], session: SessionView
-) -> bool:
+def _are_known(arguments: dict[str, Any], source: ArgumentsFrom, session: SessionView) -> bool:
     """True if the named arguments that are there have atoms, and all of those are known.
 
     A call that has none of them is not exempt: what decides about its effect stands somewhere else.
     """
-    chosen = arguments if "*" in names else {name: arguments[name] for name in names if name in arguments}
+    if "*" in source.args:
+        chosen = [value for name, value in arguments.items() if name not in source.but]
+    else:
+        chosen = [arguments[name] for name in source.args if name in arguments]
     texts = []
-    if "user_prompt" in sources:
+    if "user_prompt" in source.sources:
         texts.append(session.user_prompt)
-    if "trusted_tools" in sources:
+    if "trusted_tools" in source.sources:
         texts.append(session.trusted_text)
-    return is_known(list(chosen.values()), texts)
+    return is_known(chosen, texts)

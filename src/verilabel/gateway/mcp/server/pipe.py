@@ -108,6 +108,7 @@ async def _read(pipe: Pipe, incoming: Any) -> None:
     async with incoming:
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
             while True:
+                line: bytes | None = b""
                 try:
                     line = await pipe.read_line()
                     if line is None:
@@ -116,9 +117,7 @@ async def _read(pipe: Pipe, incoming: Any) -> None:
                         continue
                     message = message_of(line)
                 except MalformedInput as error:
-                    await pipe.write(
-                        refusal_of(b"" if isinstance(error, LimitExceeded) else line or b"", error)
-                    )
+                    await pipe.write(refusal_of(line or b"", error))
                     continue
                 await incoming.send(SessionMessage(message))
 

@@ -10,7 +10,6 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from json.decoder import scanstring
 from typing import Any, NamedTuple
 
 import yaml
@@ -25,6 +24,7 @@ MAX_VALUES = 1_000_000
 Path = tuple[str | int, ...]
 _SPACE = re.compile(r"[ \t\r\n]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,399})(\.[0-9]{1,400})?([eE][-+]?[0-9]{1,4})?", re.ASCII)
+_STRINGS = json.JSONDecoder()
 _WORDS = {"true": True, "false": False, "null": None}
 
 
@@ -149,10 +149,10 @@ class _Reader:
 
     def _read_string(self) -> str:
         try:
-            value, self._at = scanstring(self._text, self._at + 1, True)
+            value, self._at = _STRINGS.raw_decode(self._text, self._at)
         except json.JSONDecodeError as error:
             raise self._malformed(f"not JSON: {error.msg}") from None
-        return value
+        return str(value)
 
     def _read_word(self) -> Any:
         for word, value in _WORDS.items():

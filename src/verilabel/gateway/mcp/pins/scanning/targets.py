@@ -1,8 +1,8 @@
 """What is scanned: configurations of clients, the gateway's own file, saved snapshots of what servers show.
 
-Known are `mcpServers` (Claude Desktop and Code, Cursor, Windsurf, Cline, Gemini), `servers` and `mcp.servers` (VS Code),
-`context_servers` (Zed), projects inside Claude Code's file, and `mcp.yaml`. A snapshot is JSON with the `tools` of a
-server: a result of tools/list, with or without its JSON-RPC message, a list of tools, or several servers by name.
+Known are `mcpServers` (Claude Desktop and Code, Cursor, Windsurf, Cline, Gemini), `servers` and `mcp.servers` (VS
+Code), `context_servers` (Zed), projects inside Claude Code's file, and `mcp.yaml`. A snapshot is JSON with the `tools`
+of a server: a result of tools/list, with or without its JSON-RPC message, a list of tools, or several servers by name.
 """
 
 from __future__ import annotations

@@ -1,0 +1,95 @@
+"""The task that an agent is set, made from a suite's sample; a verifier makes it again and compares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from verilabel.errors import MalformedInput
+from verilabel.records.canonical import jcs, parse_json
+from verilabel.records.episode import AgentSettings, Episode, EpisodeTask, ToolSpec
+from verilabel.records.sample import Message
+from verilabel.records.system import Scalar
+from verilabel.suites.worlds.interface import World
+
+MAX_BODY_BYTES = 24 * 2**20
+MAX_BODY_DEPTH = 64
+P = TypeVar("P")
+R = TypeVar("R", EpisodeTask, Episode)
+
+
+def make_task(
+    *,
+    environment: str,
+    key: tuple[str, str, int],
+    model: str,
+    messages: Sequence[Message],
+    world: World,
+    outside: Sequence[ToolSpec],
+    params: Mapping[str, Scalar],
+    settings: AgentSettings,
+    roles: Mapping[str, str],
+) -> EpisodeTask:
+    """The task of one sample. `key` is suite, sample and epoch; `params` are those that are sent to the model."""
+    suite, sample, epoch = key
+    return EpisodeTask(
+        environment=environment,
+        suite=suite,
+        sample=sample,
+        epoch=epoch,
+        model=model,
+        messages=tuple(messages),
+        tools=(*world.tools, *outside),
+        params=dict(params),
+        agent=settings,
+        roles=dict(roles),
+    )
+
+
+def choose_roles(
+    panels: Mapping[str, Sequence[P]], wanted: Sequence[str], position: int, epoch: int
+) -> dict[str, P]:
+    """Who plays each role for a sample: a panel takes turns over the suite's samples and over epochs.
+
+    `position` is the sample's place in its suite, from 0. Raises KeyError where nobody plays a wanted role.
+    """
+    return {role: panels[role][(position + epoch - 1) % len(panels[role])] for role in wanted}
+
+
+def task_bytes(task: EpisodeTask) -> bytes:
+    """The canonical bytes of a task: the request body of its attempt."""
+    return jcs(_document(task))
+
+
+def episode_bytes(episode: Episode) -> bytes:
+    """The canonical bytes of an episode: the response body of its attempt."""
+    return jcs(_document(episode))
+
+
+def read_task(body: bytes) -> EpisodeTask:
+    """The task in a request body. Raises MalformedInput for what is none, or not in canonical form."""
+    return _read(body, EpisodeTask, "request")
+
+
+def read_episode(body: bytes) -> Episode:
+    """The episode in a response body. Raises MalformedInput for what is none, or not in canonical form."""
+    return _read(body, Episode, "response")
+
+
+def _document(value: EpisodeTask | Episode) -> dict[str, Any]:
+    # `format` is a default and would be left out
+    document: dict[str, Any] = msgspec.to_builtins(value)
+    return {"format": value.format, **document}
+
+
+def _read(body: bytes, kind: type[R], where: str) -> R:
+    document = parse_json(body, where=where, max_bytes=MAX_BODY_BYTES, max_depth=MAX_BODY_DEPTH)
+    try:
+        value = msgspec.convert(document, kind)
+    except msgspec.ValidationError as error:
+        raise MalformedInput(str(error), where=where) from error
+    if jcs(_document(value)) != body:
+        raise MalformedInput("not in canonical form", where=where)
+    return value

@@ -1,0 +1,141 @@
+"""Plays cases under a policy: the compiled policy decides, the world carries out, a person approves what is theirs.
+
+The agent is wholly taken over: it does its user's task and then, to the letter, the attacker's. A person who is asked
+knows their own task: a call of the user's is approved and a call of the attacker's is declined. What is denied is not
+carried out, whoever wants it. A session gets labels and trusted texts as in the gateway; results that failed vouch for
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from verilabel.gateway.mcp.bench.interface import CaseName, Offered, Opened, Returned, Trace, TracedCall
+from verilabel.gateway.mcp.bench.world_process import WorldProcess
+from verilabel.gateway.mcp.policy.interface import CompiledPolicy, Decision, ResultFilter, ToolCall
+from verilabel.gateway.mcp.policy.provenance import fold_text
+from verilabel.gateway.mcp.relay.sessions import Session
+
+ATTACKS = ("first6", "all", "none")
+FIRST = 6
+"""User tasks of each suite that `first6` attacks."""
+
+
+class Rules(NamedTuple):
+    """A policy made ready: who decides about calls, and what is done to results."""
+
+    policy: CompiledPolicy
+    results: ResultFilter
+
+
+class GuardedPlayer:
+    """Decides about the calls of one case by a policy, and keeps each decision with what it was made from."""
+
+    def __init__(self, rules: Rules, case: CaseName) -> None:
+        self._rules = rules
+        self._case = case
+        self._session = Session("bench", 0, frozenset(), 0)
+        self._open: tuple[Decision, TracedCall] | None = None
+        self.prompt = ""
+        self.calls: list[TracedCall] = []
+
+    def begin(self, prompt: str) -> None:
+        """The session begins with what the person asked for."""
+        self.prompt = prompt
+        self._session.prompt = fold_text(prompt)
+
+    def decide(self, offered: Offered) -> bool:
+        """Put a call to the policy; what is asked is approved where it is the user's own."""
+        call = ToolCall(server=self._case.suite, tool=offered.tool, arguments=offered.arguments)
+        decision = self._rules.policy.decide(call, self._session.view)
+        approved = decision.action == "ask" and offered.by == "user"
+        traced = TracedCall(
+            by=offered.by,
+            call=call.name,
+            args=offered.arguments,
+            action=decision.action,
+            rules=decision.rules,
+            labels=tuple(sorted(self._session.labels)),
+            sink=decision.sink or "",
+            approved=approved,
+        )
+        if decision.action != "allow" and not approved:
+            self.calls.append(traced)
+            return False
+        self._session.labels |= decision.before
+        self._session.calls += 1
+        self._open = (decision, traced)
+        return True
+
+    def note(self, returned: Returned) -> None:
+        """The session gets what the result brings."""
+        assert self._open is not None, "only a call that was let through returns"
+        decision, traced = self._open
+        self._open = None
+        filtered = self._rules.results.apply(returned.text)
+        self._session.labels |= decision.after | filtered.labels
+        vouches = decision.vouches and not returned.failed
+        if vouches:
+            self._session.vouch(fold_text(filtered.text))
+        self.calls.append(
+            msgspec.structs.replace(
+                traced,
+                returns=filtered.text if vouches else "",
+                failed=returned.failed,
+                injected=returned.injected,
+                brings=tuple(sorted(filtered.labels)),
+            )
+        )
+
+
+class OpenDoor:
+    """Lets everything through: what the attacker reaches where nothing stands in the way."""
+
+    def begin(self, prompt: str) -> None:
+        """Nothing to remember."""
+
+    def decide(self, offered: Offered) -> bool:
+        """Let it through."""
+        del offered
+        return True
+
+    def note(self, returned: Returned) -> None:
+        """Nothing to remember."""
+
+
+def list_cases(opened: Opened, attacks: str, suites: Sequence[str] = ()) -> list[CaseName]:
+    """Every user task alone, then the attacks upon `first6`, `all` or none of them, suite by suite."""
+    cases = []
+    for suite in opened.suites:
+        if suites and suite.suite not in suites:
+            continue
+        attacked = {"all": suite.user_tasks, "first6": suite.user_tasks[:FIRST], "none": ()}[attacks]
+        cases += [CaseName(suite=suite.suite, user_task=task) for task in suite.user_tasks]
+        cases += [
+            CaseName(suite=suite.suite, user_task=task, attack=attack)
+            for task in attacked
+            for attack in suite.attacks
+        ]
+    return cases
+
+
+async def replay_cases(world: WorldProcess, rules: Rules, cases: Sequence[CaseName]) -> AsyncIterator[Trace]:
+    """The trace of each case, in order. Raises SandboxError where the world breaks off."""
+    for case in cases:
+        feasible = None
+        if case.attack:
+            feasible = (await world.play(case, OpenDoor())).reached
+        player = GuardedPlayer(rules, case)
+        over = await world.play(case, player)
+        yield Trace(
+            case=case,
+            user_prompt=player.prompt,
+            calls=tuple(player.calls),
+            reached=over.reached,
+            read=over.read,
+            error=over.error,
+            feasible=feasible,
+        )

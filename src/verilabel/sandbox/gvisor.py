@@ -1,0 +1,542 @@
+"""Boxes with a kernel of their own: gVisor's `runsc`, without root, from a bundle in OCI's form.
+
+The bundle has an empty root file system, read-only, into which the host's /usr is put read-only and folders in memory
+are put for work. A container holds the box open for as long as a pipe to this program is; every program joins it.
+gVisor answers system calls itself, so that the host's kernel sees few of them. Level C4.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from verilabel.errors import LimitExceeded, SandboxError
+from verilabel.sandbox.interface import BoxSpec, Containment, ExecResult, contains_enough
+from verilabel.sandbox.process import MAX_LINE_BYTES, Process
+from verilabel.sandbox.streams import Feeder, Gatherer, Pipes
+from verilabel.sandbox.users import unprivileged_user
+from verilabel.sandbox.warden.control_groups import ControlGroup, make_control_group
+
+PYTHON = "/usr/bin/python3"
+HOME = "/box"
+START_S = 30.0
+END_S = 10.0
+OWN_MEMORY = 256 * 2**20
+"""What gVisor's own kernel may take beside the programs, in the control group."""
+HOST_TASKS = 4096
+"""Tasks of the host that gVisor may have: some for each of the box's."""
+MARK = "VERILABEL_PROGRAM"
+_NOT_RUN = 128
+"""What runsc answers where it could not start a program."""
+ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": HOME, "LANG": "C.UTF-8", "TMPDIR": "/tmp"}  # noqa: S108
+_WAIT_THEN_RUN = 'read -r _ && exec "$@"'
+_HOLD = "echo ready; cat >/dev/null; exit 0"
+_READ = (
+    "import os, stat, sys\n"
+    "try:\n"
+    "    file = os.open(sys.argv[1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)\n"
+    "    mode = os.fstat(file)\n"
+    "    if stat.S_ISDIR(mode.st_mode): sys.exit(121)\n"
+    "    if not stat.S_ISREG(mode.st_mode): sys.exit(113)\n"
+    "    if mode.st_size > int(sys.argv[2]): sys.exit(127)\n"
+    "    while piece := os.read(file, 1 << 20): sys.stdout.buffer.write(piece)\n"
+    "except OSError as error: sys.exit({2: 102, 20: 102, 21: 121}.get(error.errno, 113))\n"
+)
+_WRITE = (
+    "import os, sys\n"
+    "try:\n"
+    "    os.makedirs(os.path.dirname(sys.argv[1]) or '.', exist_ok=True)\n"
+    "    with open(sys.argv[1], 'wb') as file:\n"
+    "        while piece := sys.stdin.buffer.read(1 << 20): file.write(piece)\n"
+    "except OSError as error: sys.exit(f'{error.strerror}')\n"
+)
+_KILL = (
+    "import os, signal, sys\n"
+    "word = f'{sys.argv[1]}={sys.argv[2]}'.encode()\n"
+    "for _ in range(50):\n"
+    "    parents, found = {}, set()\n"
+    "    for name in os.listdir('/proc'):\n"
+    "        try:\n"
+    "            if not name.isdigit() or int(name) in (1, os.getpid()): continue\n"
+    "            parents[int(name)] = int(open(f'/proc/{name}/stat').read().rpartition(')')[2].split()[1])\n"
+    "            if word in open(f'/proc/{name}/environ', 'rb').read(): found.add(int(name))\n"
+    "        except OSError: pass\n"
+    "    while more := {n for n, p in parents.items() if p in found} - found: found |= more\n"
+    "    if not found: break\n"
+    "    for number in found:\n"
+    "        try: os.kill(number, signal.SIGKILL)\n"
+    "        except OSError: pass\n"
+)
+
+
+class GvisorProvider:
+    """Makes boxes with `runsc`."""
+
+    name = "gvisor"
+
+    def objection(self, spec: BoxSpec) -> str | None:
+        """Why it cannot make such a box here."""
+        if not sys.platform.startswith("linux"):
+            return "gVisor runs on Linux alone"
+        if shutil.which("runsc") is None:
+            return "runsc is not installed (see https://gvisor.dev/docs/user_guide/install)"
+        if not contains_enough("C4", spec.at_least):
+            return "it is not a separate machine (C5)"
+        try:
+            _user(spec)
+        except SandboxError as error:
+            return f"{error.message}; {error.hint}"
+        return None
+
+    async def open_box(self, spec: BoxSpec) -> GvisorBox:
+        """Make a box. Raises SandboxError."""
+        if reason := self.objection(spec):
+            raise SandboxError(f"no box by gvisor: {reason}")
+        box = GvisorBox(spec, _user(spec), await _read_version())
+        try:
+            await box.start_holder()
+        except BaseException:
+            await box.close()
+            raise
+        return box
+
+
+def _user(spec: BoxSpec) -> int:
+    user = unprivileged_user(spec)
+    return os.geteuid() if user is None else user
+
+
+async def _read_version() -> str:
+    """The release of runsc, such as `release-20260101.0`."""
+    process = await asyncio.create_subprocess_exec(
+        "runsc", "--version", stdout=asyncio.subprocess.PIPE, env={"PATH": os.environ.get("PATH", "")}
+    )
+    said, _ = await process.communicate()
+    words = said.decode("utf-8", "replace").split()
+    return words[2] if len(words) > 2 else "unknown"
+
+
+class GvisorBox:
+    """A container of gVisor that is held open, and the programs that join it."""
+
+    def __init__(self, spec: BoxSpec, user: int, version: str) -> None:
+        self._spec = spec
+        self._user = user
+        self._identity = {"user": user, "group": user, "extra_groups": []} if os.geteuid() == 0 else {}
+        self._name = f"verilabel-{secrets.token_hex(8)}"
+        self._folder = Path(tempfile.mkdtemp(prefix="verilabel-gvisor-"))
+        self._holder: asyncio.subprocess.Process | None = None
+        self._group: ControlGroup | None = None
+        self._closed = False
+        self._lacking: tuple[str, ...] = ()
+        self._version = version
+
+    @property
+    def containment(self) -> Containment:
+        """What was achieved."""
+        means = ("gvisor", "userns", "no-network") + (
+            (f"cgroup:{self._group.version}",) if self._group else ()
+        )
+        return Containment(level="C4", provider=f"gvisor {self._version}", means=means, lacking=self._lacking)
+
+    # -- beginning and end ---------------------------------------------------------------------------------------
+
+    async def start_holder(self) -> None:
+        """Start the container and wait for its word. Raises SandboxError."""
+        self._write_bundle()
+        self._make_group()
+        self._holder = await asyncio.create_subprocess_exec(
+            *("/bin/sh", "-c", _WAIT_THEN_RUN, "sh"),
+            *self._runsc("run", f"--bundle={self._folder}", self._name),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=_host_environment(),
+            cwd="/",
+            start_new_session=True,
+            **self._identity,  # type: ignore[arg-type]
+        )
+        assert self._holder.stdin and self._holder.stdout and self._holder.stderr
+        if self._group is not None:
+            _put_into(self._group, self._holder.pid)
+        self._holder.stdin.write(b"\n")
+        try:
+            async with asyncio.timeout(START_S):
+                said = await self._holder.stdout.readline()
+        except TimeoutError:
+            raise SandboxError("the box does not open: runsc says nothing", where="gvisor") from None
+        if said != b"ready\n":
+            error = (await self._holder.stderr.read(4096)).decode("utf-8", "replace").strip().splitlines()
+            raise SandboxError(
+                f"the box does not open: {error[-1][:300] if error else 'runsc ended'}", where="gvisor"
+            )
+
+    def _make_group(self) -> None:
+        if os.geteuid() != 0:
+            self._lacking = (
+                "cgroup: gVisor without root; memory, processes and processor time are not limited",
+            )
+            return
+        limits = self._spec.limits
+        self._group, reason = make_control_group(
+            self._name, limits.memory + OWN_MEMORY, HOST_TASKS, limits.cpus
+        )
+        lacking = (reason,) if self._group is None else tuple(self._group.lacking)
+        self._lacking = (*lacking, "pids: gVisor has no limit of a box's processes of its own")
+
+    def _write_bundle(self) -> None:
+        root = self._folder / "rootfs"
+        (self._folder / "state").mkdir()
+        for name in ("usr", "proc", "dev", "tmp", "box", "etc"):
+            (root / name).mkdir(parents=True)
+        for name in ("bin", "lib", "lib64", "sbin"):
+            (root / name).symlink_to(f"usr/{name}")
+        (root / "etc" / "passwd").write_text("box:x:1000:1000:box:/box:/bin/sh\n", encoding="ascii")
+        (root / "etc" / "group").write_text("box:x:1000:\n", encoding="ascii")
+        for mount in self._spec.mounts:
+            _make_target(root, mount.target, is_folder=Path(mount.source).is_dir())
+        text = json.dumps(describe_container(self._spec))
+        (self._folder / "config.json").write_text(text, encoding="utf-8")
+        if os.geteuid() == 0:
+            for folder, folders, files in os.walk(self._folder):
+                for name in ("", *folders, *files):
+                    os.chown(Path(folder, name), self._user, self._user, follow_symlinks=False)
+
+    def _runsc(self, *words: str) -> list[str]:
+        state = f"--root={self._folder / 'state'}"
+        return ["runsc", state, "--rootless", "--network=none", "--ignore-cgroups", *words]
+
+    async def close(self) -> None:
+        """End the container and all in it, and remove its files."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._holder is not None:
+            await self._end_holder(self._holder)
+        if self._group is not None:
+            await asyncio.to_thread(self._group.remove)
+        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+
+    async def _end_holder(self, holder: asyncio.subprocess.Process) -> None:
+        with contextlib.suppress(SandboxError, TimeoutError):
+            async with asyncio.timeout(END_S):
+                await self._call("kill", "--all", self._name, "KILL")
+                await self._call("delete", "--force", self._name)
+        if holder.stdin is not None:
+            holder.stdin.close()
+        try:
+            async with asyncio.timeout(END_S):
+                await holder.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(holder.pid, 9)
+            await holder.wait()
+
+    async def _call(self, *words: str) -> None:
+        process = await asyncio.create_subprocess_exec(
+            *self._runsc(*words),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=_host_environment(),
+            cwd="/",
+            **self._identity,  # type: ignore[arg-type]
+        )
+        await process.wait()
+
+    # -- programs ------------------------------------------------------------------------------------------------
+
+    async def exec(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout_s: float = 60.0,
+        env: Mapping[str, str] = {},
+        cwd: str | None = None,
+    ) -> ExecResult:
+        """Run one program to its end; after `timeout_s` it and all it started are killed."""
+        return await self._run(argv, stdin, timeout_s, env, cwd, self._spec.limits.output)
+
+    async def _run(
+        self,
+        argv: Sequence[str],
+        stdin: bytes,
+        timeout_s: float,
+        env: Mapping[str, str],
+        cwd: str | None,
+        kept: int,
+    ) -> ExecResult:
+        mark = secrets.token_hex(8)
+        pipes = Pipes(self._user if os.geteuid() == 0 else None)
+        try:
+            process = await self._join(argv, env, cwd, mark, pipes.given)
+        except BaseException:
+            pipes.close_kept()
+            raise
+        finally:
+            pipes.close_given()
+        feeder = Feeder(pipes.kept[0], stdin)
+        gathered = [Gatherer(descriptor, kept) for descriptor in pipes.kept[1:]]
+        timed_out = False
+        try:
+            async with asyncio.timeout(timeout_s):
+                await process.wait()
+        except TimeoutError:
+            timed_out = True
+        finally:
+            if process.returncode is None:
+                await asyncio.shield(self._kill_marked(mark, process))
+            feeder.close()
+            for one in gathered:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.2):
+                        await one.ended.wait()
+                one.close()
+        status = process.returncode if process.returncode is not None else -9
+        if status == _NOT_RUN:
+            status = _why_not_run(gathered[1].kept)
+        return ExecResult(
+            exit_status=_ended(status),
+            timed_out=timed_out,
+            stdout=gathered[0].kept,
+            stderr=gathered[1].kept,
+            stdout_total=gathered[0].total,
+            stderr_total=gathered[1].total,
+        )
+
+    async def _join(
+        self, argv: Sequence[str], env: Mapping[str, str], cwd: str | None, mark: str, streams: Sequence[int]
+    ) -> asyncio.subprocess.Process:
+        """Start a program in the container; what it is called with lies in a file, not in the list of processes."""
+        if not argv or any("\0" in part for part in argv):
+            raise SandboxError("an argument list is empty or holds a NUL")
+        if self._closed or self._holder is None or self._holder.returncode is not None:
+            raise SandboxError("the box is gone", hint="open a new one")
+        wanted = {**ENVIRONMENT, **self._spec.env, **env, MARK: mark}
+        document = {**_program(self._spec, wanted), "args": list(argv), "cwd": str(Path(HOME, cwd or ""))}
+        path = self._folder / f"{mark}.json"
+        path.write_text(json.dumps(document), encoding="utf-8")
+        path.chmod(0o600)
+        if os.geteuid() == 0:
+            os.chown(path, self._user, self._user)
+        try:
+            return await asyncio.create_subprocess_exec(
+                *self._runsc("exec", f"--process={path}", self._name),
+                stdin=streams[0],
+                stdout=streams[1],
+                stderr=streams[2],
+                env=_host_environment(),
+                cwd="/",
+                start_new_session=True,
+                **self._identity,  # type: ignore[arg-type]
+            )
+        except OSError as error:
+            raise SandboxError(f"runsc cannot be started: {error.strerror}", where="gvisor") from error
+
+    async def _kill_marked(self, mark: str, process: asyncio.subprocess.Process) -> None:
+        """Kill what a program started, by the mark in its environment and by descent; then what waits for it."""
+        with contextlib.suppress(SandboxError):
+            await self._run([PYTHON, "-I", "-S", "-c", _KILL, MARK, mark], b"", END_S, {}, None, 1024)
+        try:
+            async with asyncio.timeout(1.0):
+                await process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    async def start(
+        self, argv: Sequence[str], *, env: Mapping[str, str] = {}, cwd: str | None = None
+    ) -> Process:
+        """Start a program that is spoken to by lines."""
+        loop, mark = asyncio.get_running_loop(), secrets.token_hex(8)
+        pipes = Pipes(self._user if os.geteuid() == 0 else None)
+        try:
+            process = await self._join(argv, env, cwd, mark, pipes.given)
+        except BaseException:
+            pipes.close_kept()
+            raise
+        finally:
+            pipes.close_given()
+        readers = []
+        for descriptor in pipes.kept[1:]:
+            reader = asyncio.StreamReader(limit=MAX_LINE_BYTES, loop=loop)
+            await loop.connect_read_pipe(
+                lambda r=reader: asyncio.StreamReaderProtocol(r, loop=loop),  # type: ignore[misc]
+                os.fdopen(descriptor, "rb", 0),
+            )
+            readers.append(reader)
+        transport, protocol = await loop.connect_write_pipe(
+            lambda: asyncio.streams.FlowControlMixin(loop=loop), os.fdopen(pipes.kept[0], "wb", 0)
+        )
+        writer = asyncio.StreamWriter(transport, protocol, None, loop)
+        return Process(_Joined(self, process, mark), writer, *readers, program=argv[0])
+
+    # -- files ---------------------------------------------------------------------------------------------------
+
+    async def write_file(self, path: str, data: bytes) -> None:
+        """Write a file, making its folders. Raises SandboxError where that does not work."""
+        done = await self._run([PYTHON, "-I", "-S", "-c", _WRITE, path], data, 300.0, {}, None, 1024)
+        if done.exit_status != 0:
+            reason = done.stderr.decode("utf-8", "replace").strip()[-200:]
+            raise SandboxError(f"the file cannot be written: {reason}", where=path)
+
+    async def read_file(self, path: str, *, max_bytes: int = 2**20) -> bytes:
+        """A plain file's content. Raises FileNotFoundError, IsADirectoryError, PermissionError, LimitExceeded."""
+        argv = [PYTHON, "-I", "-S", "-c", _READ, path, str(max_bytes)]
+        done = await self._run(argv, b"", 300.0, {}, None, max_bytes + 1)
+        if done.exit_status != 0:
+            _raise_for(done.exit_status, path)
+        if done.stdout_total > max_bytes:
+            raise LimitExceeded(f"a file beyond {max_bytes} bytes", where=path)
+        return done.stdout
+
+
+class _Joined:
+    """A program in the container, for `Process`."""
+
+    def __init__(self, box: GvisorBox, process: asyncio.subprocess.Process, mark: str) -> None:
+        self._box = box
+        self._process = process
+        self._mark = mark
+        self._killing: asyncio.Task[None] | None = None
+        self.ended = asyncio.Event()
+        self._waiting = asyncio.create_task(self._wait())
+
+    @property
+    def pid(self) -> int:
+        """The process of this machine that waits for it."""
+        return self._process.pid
+
+    @property
+    def exit_status(self) -> int | None:
+        """The exit status, or None while it runs."""
+        return None if self._process.returncode is None else _ended(self._process.returncode)
+
+    def ask_to_end(self) -> None:
+        """Send it SIGTERM, through what waits for it."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+
+    def kill(self) -> None:
+        """End it and all it started."""
+        self._killing = asyncio.create_task(self._box._kill_marked(self._mark, self._process))
+
+    def close(self) -> None:
+        """Nothing is left to let go of."""
+
+    async def _wait(self) -> None:
+        await self._process.wait()
+        await self._box._kill_marked(self._mark, self._process)
+        self.ended.set()
+
+
+def _put_into(group: ControlGroup, number: int) -> None:
+    for folder in group.folders:
+        Path(folder, "cgroup.procs").write_text(str(number), encoding="ascii")
+
+
+def _why_not_run(said: bytes) -> int:
+    """As shells answer for a program that is not there, or cannot be run. Raises SandboxError for anything else."""
+    text = said.decode("utf-8", "replace")
+    if "no such file or directory" in text:
+        return 127
+    if "permission denied" in text or "exec format error" in text:
+        return 126
+    raise SandboxError(f"the box cannot run this: {text.strip()[-300:]}", where="gvisor")
+
+
+def _ended(status: int) -> int:
+    """runsc answers 128 and the number where a signal ended a program."""
+    return 128 - status if 128 < status < 128 + 65 else status
+
+
+def _raise_for(status: int, path: str) -> NoReturn:
+    match status:
+        case 102:
+            raise FileNotFoundError(2, os.strerror(2), path)
+        case 121:
+            raise IsADirectoryError(21, os.strerror(21), path)
+        case 127:
+            raise LimitExceeded("a larger file than is read", where=path)
+        case 113:
+            raise PermissionError(13, "not a plain file that may be read", path)
+    raise SandboxError(f"reading ended with status {status}", where=path)
+
+
+def _make_target(root: Path, target: str, *, is_folder: bool) -> None:
+    """A place in the root file system for a mount. Raises SandboxError for one that is not below it."""
+    place = root / target.lstrip("/")
+    if ".." in Path(target).parts or not target.startswith("/"):
+        raise SandboxError("a mount's target is a path from the root, without `..`", where=target)
+    if target.startswith(("/usr/", "/bin", "/lib", "/sbin", "/proc", "/dev")):
+        raise SandboxError("nothing is mounted there", where=target)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if is_folder:
+        place.mkdir(exist_ok=True)
+    else:
+        place.touch()
+
+
+def _host_environment() -> dict[str, str]:
+    """What runsc itself is given: no variable of the caller's but where programs are."""
+    return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+
+
+def _program(spec: BoxSpec, env: Mapping[str, str]) -> dict[str, object]:
+    """A process in OCI's form: an ordinary user without capabilities (runtime-spec, config.md, `process`)."""
+    none: list[str] = []
+    kinds = ("bounding", "effective", "inheritable", "permitted", "ambient")
+    return {
+        "terminal": False,
+        "user": {"uid": 1000, "gid": 1000},
+        "env": [f"{name}={value}" for name, value in env.items()],
+        "cwd": HOME,
+        "noNewPrivileges": True,
+        "capabilities": dict.fromkeys(kinds, none),
+        "rlimits": [
+            {"type": "RLIMIT_CORE", "hard": 0, "soft": 0},
+            {"type": "RLIMIT_FSIZE", "hard": spec.limits.disk, "soft": spec.limits.disk},
+            {"type": "RLIMIT_NOFILE", "hard": 1024, "soft": 1024},
+        ],
+    }
+
+
+def describe_container(spec: BoxSpec) -> dict[str, object]:
+    """The container in OCI's form (runtime-spec 1.0.2, config.md)."""
+    size = f"size={spec.limits.disk}"
+
+    def in_memory(target: str, mode: str) -> dict[str, object]:
+        options = ["nosuid", "nodev", f"mode={mode}", size]
+        return {"destination": target, "type": "tmpfs", "source": "tmpfs", "options": options}
+
+    def read_only(source: str, target: str) -> dict[str, object]:
+        options = ["ro", "rbind", "nosuid", "nodev"]
+        return {"destination": target, "type": "bind", "source": source, "options": options}
+
+    return {
+        "ociVersion": "1.0.2",
+        "process": {**_program(spec, ENVIRONMENT), "args": ["/bin/sh", "-c", _HOLD]},
+        "root": {"path": "rootfs", "readonly": True},
+        "hostname": "box",
+        "mounts": [
+            {"destination": "/proc", "type": "proc", "source": "proc"},
+            {"destination": "/dev", "type": "tmpfs", "source": "tmpfs"},
+            in_memory("/tmp", "1777"),  # noqa: S108
+            in_memory("/dev/shm", "1777"),  # noqa: S108
+            in_memory(HOME, "0777"),
+            read_only("/usr", "/usr"),
+            *(read_only(mount.source, mount.target) for mount in spec.mounts),
+        ],
+        "linux": {"namespaces": [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount")]},
+    }

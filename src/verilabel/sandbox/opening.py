@@ -1,0 +1,55 @@
+"""Opening boxes: the providers by name, the choice of one, and a refusal rather than anything less than was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from verilabel.errors import SandboxError
+from verilabel.sandbox.bare import PlainProcesses
+from verilabel.sandbox.bubblewrap import Bubblewrap
+from verilabel.sandbox.gvisor import GvisorProvider
+from verilabel.sandbox.interface import Box, BoxSpec, Provider
+
+PROVIDERS: Mapping[str, Provider] = MappingProxyType(
+    {provider.name: provider for provider in (Bubblewrap(), GvisorProvider(), PlainProcesses())}
+)
+"""By name, in the order in which `auto` tries them."""
+AUTO = "auto"
+
+
+async def open_box(spec: BoxSpec) -> Box:
+    """Open a box as asked for, or refuse; never one that contains less than `spec.at_least`.
+
+    `auto` takes the first provider that can. Raises SandboxError, which says of each provider why it cannot.
+    """
+    refusals: list[str] = []
+    for name in _candidates(spec):
+        objection = PROVIDERS[name].objection(spec)
+        if objection is None:
+            try:
+                return await PROVIDERS[name].open_box(spec)
+            except SandboxError as error:
+                if spec.provider != AUTO:
+                    raise
+                objection = error.message
+        refusals.append(f"{name}: {objection}")
+    raise SandboxError(
+        f"no box with at least {spec.at_least} can be opened; " + "; ".join(refusals),
+        hint="nothing was run; `verilabel sandbox doctor` says what this machine lacks",
+    )
+
+
+def available(spec: BoxSpec) -> dict[str, str | None]:
+    """Each provider's objection to making such a box here; None where it can."""
+    return {name: provider.objection(spec) for name, provider in PROVIDERS.items()}
+
+
+def _candidates(spec: BoxSpec) -> list[str]:
+    if spec.provider == AUTO:
+        return list(PROVIDERS)
+    if spec.provider not in PROVIDERS:
+        raise SandboxError(
+            f"there is no provider {spec.provider!r}", where="$.provider", hint=f"one of {', '.join(PROVIDERS)}, auto"
+        )
+    return [spec.provider]

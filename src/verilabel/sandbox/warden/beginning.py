@@ -1,0 +1,215 @@
+"""How a warden begins: it reads its orders, gives up its rights, makes the box, and says what it achieved."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+
+from verilabel.sandbox.warden import kernel, landlock
+from verilabel.sandbox.warden.control_groups import ControlGroup, make_control_group
+from verilabel.sandbox.warden.joining import Holder, StartingHolder, enter_namespaces
+from verilabel.sandbox.warden.killing import ProcessTable
+from verilabel.sandbox.warden.programs import Setting
+from verilabel.sandbox.warden.serving import Warden
+from verilabel.sandbox.warden.watching import Bounds
+
+CONTROL = 0
+"""The control socket is standard input."""
+MESSAGE_BYTES = 16
+OWN_PROCESSES = 1
+"""The warden itself is in the box's control group."""
+UNCOUNTED = 2
+"""The warden and the holder count for RLIMIT_NPROC, which holds for a user in a user namespace."""
+
+
+def begin() -> None:
+    """Serve one box, from the first order to the end."""
+    control = socket.socket(fileno=os.dup(CONTROL))
+    kernel.rename_self("watcher")
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+    _, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 1)
+    if not descriptors:
+        return
+    with open(descriptors[0], "rb") as file:  # noqa: PTH123
+        orders = json.load(file)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    group, reason = _make_group(orders)
+    keeper = None
+    if group is not None:
+        keeper, child_end = socket.socketpair()
+        child = os.fork()
+        if child:
+            child_end.close()
+            _keep_group(group, child, keeper, control)
+            return
+        keeper.close()
+        keeper = child_end
+    try:
+        warden, home, facts = _make_box(orders, control, group, keeper, reason)
+    except OSError as error:
+        # what a library raises may have no text of its own
+        control.send(f"refused {error.strerror or error}"[:2000].encode())
+        return
+    control.send(b"ready " + json.dumps(facts).encode())
+    os.dup2(nothing, 2)
+    try:
+        warden.serve()
+    finally:
+        _end_box(warden, home)
+
+
+def _make_group(orders: dict[str, object]) -> tuple[ControlGroup | None, str]:
+    limits = orders["group"]
+    if not isinstance(limits, dict):
+        return None, ""
+    name = f"verilabel-{os.urandom(6).hex()}"
+    return make_control_group(name, limits["memory"], limits["pids"] + OWN_PROCESSES, limits["cpus"])
+
+
+def _keep_group(group: ControlGroup, child: int, line: socket.socket, control: socket.socket) -> None:
+    """Admit the warden to the group when it says so, wait for its end, remove the group.
+
+    That is all that is done with the rights of who asked for the box. On SIGTERM the warden is killed, and its box
+    with it.
+    """
+    control.close()
+    os.dup2(CONTROL, 2)
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGKILL))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
+    with contextlib.suppress(OSError):
+        if line.recv(1):
+            group.admit(child)
+            line.send(b"x")
+    line.close()
+    os.waitpid(child, 0)
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+    group.remove()
+
+
+def _make_box(
+    orders: dict[str, object],
+    control: socket.socket,
+    group: ControlGroup | None,
+    keeper: socket.socket | None,
+    reason: str,
+) -> tuple[Warden, str, dict[str, object]]:
+    counters = group.open_counters() if group is not None else {}
+    table = ProcessTable()
+    if group is not None:
+        table.group = group.open_list()
+    _drop_user(orders["uid"])
+    facts: dict[str, object] = {"landlock": 0, "seccomp": False, "cgroup": "", "lacking": [reason] if reason else []}
+    if orders["bubblewrap"] is None:
+        home = _make_folder()
+        return Warden(control, None, Setting(_integers(orders["limits"]), None, home), table), home, facts | {"home": home}
+    holder = _start_holder(orders, keeper)
+    try:
+        setting = _contain_self(orders, facts, holder, group)
+    except BaseException:
+        holder.end()
+        raise
+    table.ends.add(holder.pid)
+    warden = Warden(control, holder, setting, table)
+    warden.counters = counters
+    limits = orders["group"]
+    if group is None and isinstance(limits, dict):
+        setting.limits |= {"NPROC": limits["pids"] + UNCOUNTED, "DATA": limits["memory"]}
+        warden.bounds = Bounds(limits["memory"], limits["pids"])
+    return warden, "", facts
+
+
+def _start_holder(orders: dict[str, object], keeper: socket.socket | None) -> Holder:
+    """Start the holder outside the control group, and enter the group while bubblewrap works."""
+    arguments, files = orders["arguments"], orders["files"]
+    assert isinstance(arguments, list) and isinstance(files, dict)
+    starting = StartingHolder(str(orders["bubblewrap"]), arguments, files)
+    if keeper is not None:
+        keeper.send(b"x")
+    holder = starting.wait()
+    if keeper is not None and not keeper.recv(1):
+        holder.end()
+        raise OSError("the control group took no process in")
+    return holder
+
+
+def _contain_self(
+    orders: dict[str, object], facts: dict[str, object], holder: Holder, group: ControlGroup | None
+) -> Setting:
+    """Enter the box and give up all rights, in this order: each step needs what the next gives up."""
+    readable, writable, program = orders["readable"], orders["writable"], orders["filter"]
+    lacking = facts["lacking"]
+    assert isinstance(readable, list) and isinstance(writable, list) and isinstance(lacking, list)
+    enter_namespaces(holder.pid, _integers(orders["sized"]))
+    if group is not None:
+        facts["cgroup"] = group.version
+        lacking.extend(group.lacking)
+    kernel.drop_capabilities()
+    kernel.forbid_new_privileges()
+    version = landlock.landlock_version()
+    facts["landlock"] = version
+    ruleset = landlock.make_ruleset(version, readable, writable) if version else None
+    if isinstance(program, str):
+        kernel.install_filter(bytes.fromhex(program))
+        facts["seccomp"] = True
+    kernel.set_dumpable(False)
+    return Setting(_integers(orders["limits"]), ruleset, "/box")
+
+
+def _make_folder() -> str:
+    """A new folder of this user alone."""
+    folder = f"/tmp/verilabel-{os.urandom(8).hex()}"  # noqa: S108 - the name cannot be guessed, and must be new
+    os.mkdir(folder, 0o700)  # noqa: PTH102
+    return folder
+
+
+def _drop_user(uid: object) -> None:
+    """Become an unprivileged user for good. Nothing is started before this."""
+    if uid is None:
+        return
+    assert isinstance(uid, int) and uid > 0
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+    with contextlib.suppress(PermissionError):
+        os.setuid(0)
+        raise OSError("the rights of root could be had back")
+    os.chdir("/")
+
+
+def _integers(values: object) -> dict[str, int]:
+    assert isinstance(values, dict)
+    return {str(key): int(value) for key, value in values.items()}
+
+
+def _end_box(warden: Warden, home: str) -> None:
+    warden.end_programs()
+    if warden.holder is not None:
+        warden.holder.end()
+    if home:
+        _remove_tree(home)
+
+
+def _remove_tree(top: str) -> None:
+    for folder, folders, names, descriptor in os.fwalk(top, topdown=False, follow_symlinks=False):
+        for name in names:
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=descriptor)
+        for name in folders:
+            with contextlib.suppress(OSError):
+                _remove_entry(name, descriptor)
+        del folder
+    with contextlib.suppress(OSError):
+        os.rmdir(top)  # noqa: PTH106
+
+
+def _remove_entry(name: str, parent: int) -> None:
+    try:
+        os.rmdir(name, dir_fd=parent)
+    except NotADirectoryError:
+        # a link to a folder
+        os.unlink(name, dir_fd=parent)
