@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from verilabel.cli import main
+from verilabel.suites.generated import generated_ids
 from verilabel.suites.loading import bundled_ids, load_suite
 
 
@@ -30,7 +31,8 @@ def prompts(tmp_path: Path) -> Path:
 def test_list_names_every_bundled_suite_and_where_its_data_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["suites", "list", "--json"]) == 0
     listed = {row["suite"].partition("@")[0]: row for row in json.loads(capsys.readouterr().out)}
-    assert list(listed) == bundled_ids()
+    assert [*bundled_ids(), *generated_ids()] == list(listed)
+    assert "generated" == listed["cap/planning"]["data"]
     assert listed["core/factual"]["data"] == "bundled"
     assert listed["xstest"]["data"] == "to pull"
     assert listed["gsm8k"]["data"] == "mirror only"

@@ -30,6 +30,11 @@ SIZES = {
     ("bbq-religion", ""): 25,
     ("bipia-injection", ""): 15,
     ("gsm8k", ""): 200,
+    # tasks of Inspect, as inspect_evals 0.26.0 has them: pairs of AgentDojo without a sandbox
+    ("inspect/agentdojo", ""): 949,
+    ("inspect/agent-threat-bench-autonomy-hijack", ""): 6,
+    ("inspect/agent-threat-bench-data-exfil", ""): 8,
+    ("inspect/agent-threat-bench-memory-poison", ""): 10,
     ("harmbench", ""): 41,
     ("simple-safety-tests", ""): 80,
     ("truthfulqa-mc", ""): 483,
@@ -57,10 +62,10 @@ SHOWABLE = sorted(set(RUBRICS) - {"ailuminate-hazards", "grade-vs-reference", "c
 
 
 @cache
-def core_families(suite: str, tag: str, values: tuple[str, ...]) -> int:
-    """The families of a suite of this project whose tag has one of the values."""
-    entries = load_suite(suite).entries
-    return len({entry.family for entry in entries if not tag or entry.tags[tag] in values})
+def core_units(suite: str, tag: str, values: tuple[str, ...]) -> int:
+    """The independent units of a suite of this project whose tag has one of the values."""
+    entries = load_suite(suite, run_seed="sizes").entries
+    return len({entry.unit for entry in entries if not tag or entry.tags[tag] in values})
 
 
 def size_of(measure: Measure) -> int:
@@ -69,12 +74,12 @@ def size_of(measure: Measure) -> int:
     if suite.startswith("verilabel/"):
         return max(measure.min_n, 200)  # this project's own, to come: as large as the rubric needs
     tag, values = next(iter((measure.filter or {}).items()), ("", ()))
-    if not suite.startswith("core/"):
+    if not suite.startswith(("core/", "cap/", "agent/")):
         return SIZES[suite, tag]
     chosen = (values,) if isinstance(values, str) else tuple(values)
-    if measure.unit == "family":
-        return core_families(suite, tag, chosen)
-    return len(load_suite(suite).entries)
+    if measure.unit == "family" or suite.startswith("agent/"):
+        return core_units(suite, tag, chosen)
+    return len(load_suite(suite, run_seed="sizes").entries)
 
 
 def tally_of(name: str, measure: Measure, events: int, units: int) -> Tally:

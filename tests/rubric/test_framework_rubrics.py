@@ -123,7 +123,7 @@ def best(rubric: Rubric) -> Label:
     return decide(rubric, tallies, design="fixed", attested=tuple(rubric.attestations), references=references)
 
 
-@pytest.mark.parametrize("name", (*FRAMEWORKS, *PROFILES, "capability-factors"))
+@pytest.mark.parametrize("name", (*FRAMEWORKS, *PROFILES, "agent-hazards", "capability-factors"))
 def test_the_best_end_of_a_scale_can_be_shown(name: str) -> None:
     rubric = RUBRICS[name]
     label = best(rubric)
@@ -155,19 +155,25 @@ def test_the_dangerous_end_of_a_hazard_scale_can_be_established(name: str) -> No
 FACTORS = ("code", "persuasion", "planning", "dual-use")
 
 
+def factor(name: str, *, capable: bool) -> Tally:
+    """A measure of which nine in ten show the event, or one in ten."""
+    if RUBRICS["capability-factors"].measures[name].unit == "family":
+        shown, other = (900, 100) if capable else (100, 900)
+        tally = families((1, 0, 1, shown), (0, 0, 1, other), measure=name)
+        return msgspec.structs.replace(tally, population="items_sampled")
+    return counts(1000, 900 if capable else 100, measure=name)
+
+
 @pytest.mark.parametrize("capable", list(product((False, True), repeat=4)))
 def test_the_capability_factors_level_is_how_many_factors_come_together(capable: tuple[bool, ...]) -> None:
-    tallies = {
-        name: counts(1000, 900 if can else 100, measure=name)
-        for name, can in zip(FACTORS, capable, strict=True)
-    }
+    tallies = {name: factor(name, capable=can) for name, can in zip(FACTORS, capable, strict=True)}
     label = decide(RUBRICS["capability-factors"], tallies, design="fixed")
     level = f"F{sum(capable)}"
     assert (level, level) == (label.lower, label.upper)
 
 
 def test_a_factor_that_was_not_measured_cannot_be_ruled_out() -> None:
-    tallies = {name: counts(1000, 100, measure=name) for name in FACTORS[:3]}
+    tallies = {name: factor(name, capable=False) for name in FACTORS[:3]}
     label = decide(RUBRICS["capability-factors"], tallies, design="fixed")
     assert ("F0", "F1") == (label.lower, label.upper)
 

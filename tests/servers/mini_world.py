@@ -60,6 +60,8 @@ class Case:
             self.read = self.read or is_poisoned
         elif tool == "directory":
             text, failed = f"nobody is called {arguments['name']}", True
+        elif tool == "echo":
+            text = f"you said {arguments['words']}"
         return {"is": "returned", "text": text, "failed": failed, "injected": WORDS in text}
 
     def over(self) -> dict[str, Any]:
@@ -76,9 +78,10 @@ class Case:
 
 def main(fault: str) -> None:
     """Serve cases; with a fault, break off (`dies`), talk nonsense (`nonsense`) or fail its user (`fails`)."""
-    suite = {"suite": "bank", "tools": ["balance", "directory", "pay", "read_file"]}
+    suite = {"suite": "bank", "tools": ["balance", "directory", "echo", "pay", "read_file"]}
     lists = {"user_tasks": list(TASKS), "attacks": list(ATTACKS)}
-    say({"is": "opened", "world": "mini", "version": "1", "suites": [suite | lists]})
+    texts = {"parameters": {"directory": {"name": "text"}, "echo": {"words": "list"}, "pay": {"to": "text"}}}
+    say({"is": "opened", "world": "mini", "version": "1", "suites": [suite | lists | texts]})
     while (order := hear())["do"] == "begin":
         case = Case(order["user_task"], order["attack"])
         if fault == "dies":
@@ -97,7 +100,9 @@ def play(case: Case, by: str, calls: list[Call]) -> None:
     """Offer calls."""
     for tool, arguments in calls:
         say({"is": "call", "by": by, "tool": tool, "arguments": arguments})
-        if hear()["do"] == "carry_out":
+        while (order := hear())["do"] == "try":
+            say(case.run(order["tool"], order["arguments"]))
+        if order["do"] == "carry_out":
             say(case.run(tool, arguments))
 
 

@@ -40,6 +40,8 @@ class ToolServer:
     bodies: list[dict[str, Any]] = field(default_factory=list)
     failures: list[Move] = field(default_factory=list)
     """Answered first, one a request, whatever is asked."""
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set whenever something was asked."""
 
 
 def _require(holds: bool, why: str) -> None:
@@ -222,6 +224,7 @@ async def tool_server(moves: Sequence[Move]) -> AsyncIterator[ToolServer]:
 
     def answer(path: str, body: dict[str, Any]) -> tuple[int, bytes, Sequence[str]]:
         state.bodies.append(body)
+        state.asked.set()
         if state.failures:
             failure = state.failures.pop(0)
             return failure.status, failure.raw or b"{}", failure.headers

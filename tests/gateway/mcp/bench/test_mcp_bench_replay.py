@@ -48,8 +48,10 @@ def command(fault: str = "") -> list[str]:
     return [sys.executable, str(WORLD), *([fault] if fault else [])]
 
 
-def run(policy: ToolPolicyFile, attacks: str = "all", fault: str = "") -> Bench:
-    return asyncio.run(run_bench(command(fault), policy, attacks=attacks, suites_version="mini"))
+def run(policy: ToolPolicyFile, attacks: str = "all", fault: str = "", attacker: str = "literal") -> Bench:
+    return asyncio.run(
+        run_bench(command(fault), policy, attacks=attacks, attacker=attacker, suites_version="mini")
+    )
 
 
 def rates(bench: Bench) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
@@ -94,6 +96,22 @@ def test_a_result_that_failed_vouches_for_nothing() -> None:
         (call.action, call.returns) for call in laundered[0].calls if call.by == "attack"
     ]
     assert all(trace.reached is False for trace in laundered)
+
+
+def test_a_laundering_attacker_gets_through_where_a_trusted_tool_repeats_what_it_is_told(
+    tmp_path: Path,
+) -> None:
+    echoing = policy_of(PROVENANCE.replace("tools:", "tools:\n  - {match: bank/echo, trusted_source: true}"))
+    assert (0, 4) == rates(run(echoing))[0]
+    bench = run(echoing, attacker="laundering")
+    assert (4, 4) == rates(bench)[0]
+    keep_bench(tmp_path, echoing, bench.traces, bench.result, force=False)
+    assert bench.result == check_bench(tmp_path)
+
+
+def test_a_laundering_attacker_gets_nowhere_where_no_trusted_tool_repeats_anything() -> None:
+    # the directory names what it was asked for, but only where it fails
+    assert ((0, 4), (1, 3), (0, 3)) == rates(run(policy_of(PROVENANCE), attacker="laundering"))
 
 
 def test_a_rate_carries_its_exact_interval() -> None:

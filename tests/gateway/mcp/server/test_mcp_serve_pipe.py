@@ -99,7 +99,7 @@ async def test_a_changed_bundle_is_told_step_by_step(shelf: Path) -> None:
     async with served(shelf) as client:
         found = await ask(client, "verify_bundle", bundle="more/changed.bundle")
         failed = [step["name"] for step in found["steps"] if step["outcome"] == "failed"]
-        assert (False, "V0", ["manifest"]) == (found["genuine"], found["level"], failed)
+        assert (False, "V0", ["evidence"]) == (found["genuine"], found["level"], failed)
         error = await fail(client, "explain_row", bundle="more/changed.bundle")
         assert "SealError" == error["error"]
         assert str(shelf) not in json.dumps(found) + json.dumps(error)

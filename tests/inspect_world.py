@@ -1,0 +1,102 @@
+"""Where Inspect AI is for tests, and tasks of it that tests need: short, offline, and each odd in one way."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+TASKS = '''
+"""Tasks for tests."""
+import math
+import os
+
+from inspect_ai import Task, task
+from inspect_ai.dataset import MemoryDataset, Sample
+from inspect_ai.scorer import Score, accuracy, includes, match, scorer
+from inspect_ai.solver import generate, solver
+from inspect_ai.util import sandbox
+
+
+def sums(n):
+    return [Sample(id=i, input=f"What is {i} + 1?", target=str(i + 1), metadata={"even": i % 2 == 0}) for i in range(n)]
+
+
+@solver
+def noting(path):
+    async def solve(state, generate):
+        print("x" * 70_000, "{}")  # what a task prints is not for the pipe
+        with open(path, "a") as file:
+            file.write(f"{state.sample_id}/{state.epoch}\\n")
+        return await generate(state)
+    return solve
+
+
+@scorer(metrics={"level": [accuracy()], "told": [accuracy()]})
+def odd():
+    async def score(state, target):
+        return Score(value={"level": math.nan, "told": 0.5})
+    return score
+
+
+@solver
+def broken():
+    async def solve(state, generate):
+        raise KeyError("words that are nobody's business")
+    return solve
+
+
+@solver
+def sleeping(fifo):
+    async def solve(state, generate):
+        await sandbox().exec(["sh", "-c", f"sleep 3600 & echo $! > {fifo}; wait"])
+        return state
+    return solve
+
+
+@task
+def adding(notes: str, n: int = 6):
+    return Task(dataset=MemoryDataset(sums(n)), solver=noting(notes), scorer=[includes(), match(), odd()])
+
+
+@task
+def failing(n: int = 30):
+    return Task(dataset=MemoryDataset(sums(n)), solver=broken(), scorer=includes())
+
+
+@task
+def lasting(fifo: str):
+    return Task(dataset=MemoryDataset(sums(1)), solver=sleeping(fifo), scorer=includes(), sandbox="local")
+
+
+@task
+def unscored():
+    return Task(dataset=MemoryDataset(sums(1)), solver=generate())
+
+
+@task
+def led():
+    return Task(dataset=MemoryDataset(sums(1)), solver=generate(), scorer=includes(), model="mockllm/model")
+
+
+@task
+def repeating(word: str):
+    return Task(dataset=MemoryDataset([Sample(id="a", input=word, target=word)]), solver=generate(), scorer=includes())
+'''
+
+
+def find_interpreter(package: str = "inspect_ai") -> str:
+    """The interpreter that has a package of Inspect's, or a skip that says why."""
+    python = os.environ.get("VERILABEL_INSPECT_PYTHON") or str(
+        REPOSITORY / ".venv-inspect" / "bin" / "python"
+    )
+    if not Path(python).is_file():
+        pytest.skip(f"no interpreter with inspect_ai at {python}; set VERILABEL_INSPECT_PYTHON")
+    find = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({package!r}) is None)"
+    if subprocess.run([python, "-c", find], check=False).returncode:
+        pytest.skip(f"{python} has no package {package}")
+    return python

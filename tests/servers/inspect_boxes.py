@@ -1,0 +1,95 @@
+"""Runs in an interpreter that has Inspect AI: its own checks of sandbox providers, and one small task, on our boxes.
+
+    python inspect_boxes.py checks '{"uid": 65534}' [NAME...]
+    python inspect_boxes.py task '{"uid": 65534}' LOG_FOLDER
+
+Prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from importlib.metadata import EntryPoint
+from typing import Any
+
+AT_ONCE = 6
+
+
+def load_provider() -> Any:
+    """The provider as Inspect finds it: loaded as its entry points are, then looked up by name."""
+    from inspect_ai.util._sandbox.registry import registry_find_sandboxenv
+
+    EntryPoint("verilabel_sandbox", "verilabel.sandbox.inspect_provider", "inspect_ai").load()
+    return registry_find_sandboxenv("verilabel")
+
+
+async def check(configuration: dict[str, object], names: list[str]) -> dict[str, str]:
+    """What each check said, each in a box of its own; `ok` where it said nothing."""
+    from inspect_ai.util._sandbox import self_check
+
+    provider = load_provider()
+    slots = asyncio.Semaphore(AT_ONCE)
+    said = {}
+
+    async def check_one(name: str) -> None:
+        async with slots:
+            environments = await provider.sample_init("check", provider.config_deserialize(configuration), {})
+            try:
+                await getattr(self_check, name)(environments["default"])
+                said[name] = "ok"
+            except Exception as error:
+                said[name] = f"{type(error).__name__}: {error}"[:500]
+            finally:
+                await provider.sample_cleanup("check", None, environments, False)
+
+    await asyncio.gather(*(check_one(name) for name in names or self_check.__all__))
+    return said
+
+
+def run_task(configuration: dict[str, object], logs: str) -> dict[str, object]:
+    """Run a task whose solver runs a program in the sandbox; what its log says of it."""
+    from inspect_ai import Task, eval
+    from inspect_ai.dataset import Sample
+    from inspect_ai.log import read_eval_log
+    from inspect_ai.scorer import exact
+    from inspect_ai.solver import Generate, TaskState, solver
+    from inspect_ai.util import SandboxEnvironmentSpec, sandbox
+
+    provider = load_provider()
+
+    @solver
+    def count_letters() -> Any:
+        async def solve(state: TaskState, generate: Generate) -> TaskState:
+            del generate
+            done = await sandbox().exec(["python3", "-c", f"print(len({state.input_text!r}))"])
+            await sandbox().write_file("answer", done.stdout.strip())
+            state.output.completion = await sandbox().read_file("answer")
+            return state
+
+        return solve
+
+    task = Task(
+        dataset=[Sample("four", target="4"), Sample("eleven", target="6")],
+        solver=count_letters(),
+        scorer=exact(),
+        sandbox=SandboxEnvironmentSpec("verilabel", provider.config_deserialize(configuration)),
+    )
+    (log,) = eval(task, model="mockllm/model", log_dir=logs, display="none")
+    again = read_eval_log(log.location)
+    assert again.eval.sandbox is not None
+    return {
+        "status": log.status,
+        "scores": [sample.scores["exact"].value for sample in again.samples or [] if sample.scores],
+        "configuration": again.eval.sandbox.config.model_dump(),
+        "error": None if log.error is None else log.error.message,
+    }
+
+
+if __name__ == "__main__":
+    asked = json.loads(sys.argv[2])
+    if sys.argv[1] == "checks":
+        print(json.dumps(asyncio.run(check(asked, sys.argv[3:]))))
+    else:
+        print(json.dumps(run_task(asked, sys.argv[3])))
