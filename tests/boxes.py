@@ -57,7 +57,7 @@ def unprivileged_python() -> list[str]:
             python,
         ]
         tried = subprocess.run(
-            [*command, "-c", "import msgspec, verilabel.sandbox.opening"], capture_output=True
+            [*command, "-c", "import msgspec, verilabel.sandbox.opening"], capture_output=True, check=False
         )
         if tried.returncode == 0:
             return command

@@ -32,6 +32,10 @@ def noting(path):
         print("x" * 70_000, "{}")  # what a task prints is not for the pipe
         with open(path, "a") as file:
             file.write(f"{state.sample_id}/{state.epoch}\\n")
+        if state.sample_id == "broken":
+            raise KeyError("words that are nobody's business")
+        if state.sample_id == "lasting":
+            await sandbox().exec(["sh", "-c", f"sleep 3600 & echo $! > {path}.fifo; wait"])
         return await generate(state)
     return solve
 
@@ -50,27 +54,19 @@ def broken():
     return solve
 
 
-@solver
-def sleeping(fifo):
-    async def solve(state, generate):
-        await sandbox().exec(["sh", "-c", f"sleep 3600 & echo $! > {fifo}; wait"])
-        return state
-    return solve
-
-
 @task
 def adding(notes: str, n: int = 6):
-    return Task(dataset=MemoryDataset(sums(n)), solver=noting(notes), scorer=[includes(), match(), odd()])
+    odd_ones = [
+        Sample(id="broken", input="!", target="!"),
+        Sample(id="long", input="!" * 200_000, target="!"),
+        Sample(id="lasting", input="!", target="!", sandbox="local"),
+    ]
+    return Task(dataset=MemoryDataset([*sums(n), *odd_ones]), solver=noting(notes), scorer=[includes(), match(), odd()])
 
 
 @task
 def failing(n: int = 30):
     return Task(dataset=MemoryDataset(sums(n)), solver=broken(), scorer=includes())
-
-
-@task
-def lasting(fifo: str):
-    return Task(dataset=MemoryDataset(sums(1)), solver=sleeping(fifo), scorer=includes(), sandbox="local")
 
 
 @task

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -159,16 +160,13 @@ def test_a_program_whose_time_is_over_ends_with_124(place: Place) -> None:
 
 def test_a_program_sees_what_is_mounted_and_the_variables_that_it_is_given(place: Place) -> None:
     require_provider("bubblewrap")
-    folder = place.folder / "data"
-    folder.mkdir()
-    (folder / "file").write_text("content")
-    for path in (place.folder, folder, folder / "file"):
-        path.chmod(0o755)
-    if not all(parent.stat().st_mode & 0o001 for parent in folder.parents):
-        pytest.skip("the tests' folder is closed to the user that boxes are made as")
-    words = ("--mount", f"{folder}:/box/data", "--env", "NAME=value")
-    done = place.run("sandbox", "run", *BOX, *words, "--", "sh", "-c", "cat data/file; echo $NAME")
-    assert (0, "contentvalue\n") == (done.status, done.out)
+    with tempfile.TemporaryDirectory() as name:  # not the tests' own folder, which is closed to others
+        Path(name).chmod(0o755)
+        Path(name, "file").write_text("content")
+        Path(name, "file").chmod(0o644)
+        words = ("--mount", f"{name}:/opt/data", "--env", "NAME=value")
+        done = place.run("sandbox", "run", *BOX, *words, "--", "sh", "-c", "cat /opt/data/file; echo $NAME")
+    assert (0, "contentvalue\n") == (done.status, done.out), done.err
 
 
 def test_a_box_that_cannot_contain_enough_is_refused_with_6(place: Place) -> None:

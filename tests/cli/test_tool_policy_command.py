@@ -67,6 +67,7 @@ def test_lint_reads_a_gateways_file_with_its_policy(policy: Path, capsys: pytest
     config.write_text("verilabel: mcp/v1\npolicy: tools.yaml\nservers: {mail: {command: [x]}}\n")
     assert 0 == main(["policy", "lint", str(config)])
     assert "doubt: its tools are not pinned" in capsys.readouterr().out
+    assert 0 == main(["policy", "test", str(config)])
     config.write_text("verilabel: mcp/v1\npolicy: tools.yaml\nservers: {mail: {}}\n")
     assert 3 == main(["policy", "lint", str(config)])
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from examined_boxes import box_of, made_examination
-from verilabel.errors import MalformedInput, SealError, UsageError, VerilabelError
+from verilabel.errors import CheckFailed, MalformedInput, SealError, UsageError, VerilabelError
 from verilabel.evidence.envelope import sign
 from verilabel.evidence.keys import PrivateKey, new_key
 from verilabel.evidence.others.containment import (
@@ -22,6 +22,7 @@ from verilabel.evidence.others.containment import (
     check_attestation,
     load_attestation,
     parse_containment,
+    require_attestation,
     sign_containment,
 )
 from verilabel.evidence.trust import trust_keys
@@ -57,7 +58,7 @@ def test_what_was_signed_is_read_again_with_its_digest_and_containment(tmp_path:
     path.write_bytes(SIGNED.data)
     read = load_attestation(path)
     assert SIGNED == read
-    assert digest(SIGNED.payload) == read.digest
+    assert digest(path.read_bytes()) == read.digest
     assert box_of(made_examination()) == read.containment
     assert ("C3", NOW) == (read.containment.level, read.issued)
 
@@ -200,3 +201,14 @@ def test_an_examination_with_an_escape_is_signed_and_never_speaks_for_a_box() ->
     assert ("1 probes escaped: files.shadow",) == objections(escaped)
     unknown = sign_containment(made_examination({"files.shadow": "error"}), KEY, NOW)
     assert ("1 probes have no answer",) == objections(unknown)
+
+
+def test_an_engine_takes_the_attestation_of_its_box_and_refuses_any_other(tmp_path: Path) -> None:
+    path = tmp_path / "containment.json"
+    path.write_bytes(SIGNED.data)
+    box = box_of(SIGNED.examination)
+    user = SIGNED.environment.user
+    assert SIGNED == require_attestation(path, containment=box, user=user, now=NOW)
+    with pytest.raises(CheckFailed, match="another user") as caught:
+        require_attestation(path, containment=box, user=user + 1, now=NOW)
+    assert "sandbox doctor" in (caught.value.hint or "")

@@ -15,7 +15,7 @@ MEMORY_BOMB = """
 import os, time
 for _ in range(8):
     if os.fork() == 0:
-        block = b"x" * (400 * 2**20)
+        block = b"x" * (100 * 2**20)
         time.sleep(60)
         os._exit(0)
 for _ in range(8):
@@ -99,17 +99,20 @@ async def test_a_fork_bomb_stays_within_the_limit_and_ends_with_its_time(box: Bo
 
 
 async def test_no_more_processes_than_the_limit_are_ever_alive(box: Box) -> None:
-    result = await box.exec(
-        ["sh", "-c", "while sleep 1000 & do :; done 2>/dev/null; ls -d /proc/[0-9]* | wc -l"], timeout_s=1
-    )
-    async with opened(limits=SMALL) as other:
-        counting = "import os, time\nn = 0\ntry:\n  while n < 200:\n    if os.fork() == 0: time.sleep(1000)\n    n += 1\n"
-        counted = await other.exec(
-            ["python3", "-c", counting + "except OSError: print(n, flush=True)"], timeout_s=5
-        )
+    counting = """
+import os, time
+made = 0
+try:
+    while made < 200:
+        if os.fork() == 0:
+            time.sleep(1000)
+        made += 1
+except OSError:
+    print(made, flush=True)
+"""
+    result = await box.exec(["python3", "-c", counting], timeout_s=20)
 
-    assert result.exit_status != 0 or result.timed_out
-    assert int(counted.stdout) <= SMALL.pids
+    assert 10 < int(result.stdout) < SMALL.pids
 
 
 async def test_one_program_that_takes_all_memory_is_ended_and_the_box_stays(box: Box) -> None:

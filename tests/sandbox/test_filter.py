@@ -1,4 +1,4 @@
-"""The filter of system calls: what it lets through and what not, on each machine, judged by a small interpreter of BPF."""
+"""The filter of system calls on each machine: what it lets through and what not, judged by a small BPF interpreter."""
 
 from __future__ import annotations
 

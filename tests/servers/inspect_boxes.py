@@ -1,9 +1,8 @@
 """Runs in an interpreter that has Inspect AI: its own checks of sandbox providers, and one small task, on our boxes.
 
-    python inspect_boxes.py checks '{"uid": 65534}' [NAME...]
-    python inspect_boxes.py task '{"uid": 65534}' LOG_FOLDER
+    python inspect_boxes.py LOG_FOLDER '[{"checks": {"uid": 65534}, "names": [...]}, {"task": {"uid": 65534}}]'
 
-Prints one JSON object.
+One process for all, because Inspect takes seconds to load. Prints one JSON list, an entry a job.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import sys
 from importlib.metadata import EntryPoint
 from typing import Any
 
-AT_ONCE = 6
+AT_ONCE = 10
 
 
 def load_provider() -> Any:
@@ -87,9 +86,12 @@ def run_task(configuration: dict[str, object], logs: str) -> dict[str, object]:
     }
 
 
+def carry_out(job: dict[str, Any], logs: str) -> dict[str, Any]:
+    """Run one job."""
+    if "checks" in job:
+        return asyncio.run(check(job["checks"], job.get("names", [])))
+    return run_task(job["task"], logs)
+
+
 if __name__ == "__main__":
-    asked = json.loads(sys.argv[2])
-    if sys.argv[1] == "checks":
-        print(json.dumps(asyncio.run(check(asked, sys.argv[3:]))))
-    else:
-        print(json.dumps(run_task(asked, sys.argv[3])))
+    print(json.dumps([carry_out(job, sys.argv[1]) for job in json.loads(sys.argv[2])]))

@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verilabel.cli.options import WHOLE_NUMBER, name_values
-from verilabel.errors import LimitExceeded, UsageError
+from verilabel.errors import UsageError
 
 if TYPE_CHECKING:
     from verilabel.evaluation.agents.mcp_tools import McpServers
     from verilabel.evaluation.agents.opening import AgentChoice, Reach
     from verilabel.records.system import Scalar
-
-MAX_ATTESTATION_BYTES = 2**20
 
 
 def add_agent_options(parser: ArgumentParser) -> None:
@@ -70,17 +68,21 @@ def add_agent_options(parser: ArgumentParser) -> None:
 
 
 def choose_agent(args: Namespace) -> AgentChoice:
-    """What the options choose. Asks the MCP servers for their tools. Raises UsageError, ModelError, MissingExtra."""
+    """What the options choose. Asks the MCP servers for their tools.
+
+    Raises UsageError, ModelError, MissingExtra, and for an attestation what `load_attestation` raises.
+    """
     from verilabel.evaluation.agents.observing import open_observer
     from verilabel.evaluation.agents.opening import AgentChoice
     from verilabel.evaluation.agents.roles import read_role_options
+    from verilabel.evidence.others.containment import load_attestation
     from verilabel.sandbox.interface import BoxSpec
 
     return AgentChoice(
         settings=_settings(args),
         roles=read_role_options(args.role),
         box=BoxSpec(provider=args.sandbox, uid=args.sandbox_uid),
-        containment=_read_attestation(args.containment),
+        containment=None if args.containment is None else load_attestation(args.containment),
         servers=_ask_servers(args),
         observer=open_observer(os.environ),
         role_key_env=args.role_key_env,
@@ -110,21 +112,6 @@ def _settings(args: Namespace) -> dict[str, Scalar]:
             )
         settings[key] = int(text)
     return settings
-
-
-def _read_attestation(path: Path | None) -> bytes | None:
-    """The file, checked to be JSON: it is kept with the label as it is."""
-    if path is None:
-        return None
-    from verilabel.records.canonical import parse_json
-
-    if path.stat().st_size > MAX_ATTESTATION_BYTES:
-        raise LimitExceeded(
-            f"a containment attestation has {MAX_ATTESTATION_BYTES} bytes at most", where=str(path)
-        )
-    data = path.read_bytes()
-    parse_json(data, where=str(path))
-    return data
 
 
 def _ask_servers(args: Namespace) -> McpServers | None:

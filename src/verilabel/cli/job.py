@@ -48,7 +48,8 @@ def open_job(args: Namespace, choice: SystemChoice, suites: list[Suite], rubric:
     model = add_solvers(options.open_chosen_model(choice, args, suites), choice, agent, suites, reach)
     for note in getattr(model, "notes", ()):
         print(f"{choice.model}: {note}", file=sys.stderr)
-    return Job(choice, model, suites, rubric, where, agent.containment)
+    kept = None if agent.containment is None else agent.containment.data
+    return Job(choice, model, suites, rubric, where, kept)
 
 
 def store_of(out: Path) -> Path:

@@ -4,7 +4,8 @@ AgentDojo's tasks are replayed with an agent that was wholly taken over: it does
 the letter. The policy decides about every call as it would in the gateway; a person who is asked approves the calls of
 their own task and declines the attacker's. Nothing is asked of a model. Counted are attacks that reach their goal, of
 those that do where nothing stands in the way, and user tasks that need at least one approval, each with its exact 95 %
-interval over the pairs as if they were independent, which pairs of one attack are not.
+interval over the pairs as if they were independent, which pairs of one attack are not. With --attacker laundering the
+attacker knows the policy and first tries to have trusted tools repeat what it wants to name.
 
 --policy is `provenance` or `coarse` (also `cautious`), both made for AgentDojo's 74 tools, `none`, `bundled:NAME`, or a
 file; --labels agentdojo gives a policy the rules for AgentDojo's tools and keeps its flows. AgentDojo runs in a process
@@ -57,6 +58,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=("first6", "all", "none"),
         default="first6",
         help="all attacks upon the first six user tasks of each suite, upon all, or none (default first6)",
+    )
+    parser.add_argument(
+        "--attacker",
+        choices=("literal", "laundering"),
+        default="literal",
+        help="laundering: it knows the policy, and first has trusted tools repeat what it wants (default literal)",
     )
     parser.add_argument("--python", metavar="PATH", help="an interpreter that has AgentDojo")
     parser.add_argument(
@@ -122,7 +129,11 @@ def _replay(args: argparse.Namespace) -> BenchResult:
     policy = load_policy(args.policy, args.labels)
     command = world_command(args.suite, args.python)
     show = _show_progress if sys.stderr.isatty() and not args.json else None
-    bench = asyncio.run(run_bench(command, policy, attacks=args.attacks, suites=args.only, progress=show))
+    bench = asyncio.run(
+        run_bench(
+            command, policy, attacks=args.attacks, attacker=args.attacker, suites=args.only, progress=show
+        )
+    )
     if args.out is not None:
         keep_bench(args.out, policy, bench.traces, bench.result, force=args.force)
     return bench.result
@@ -138,9 +149,8 @@ def _exceeds(rate: Rate, percent: float | None) -> bool:
 
 def _print_result(result: BenchResult, *, checked: bool) -> None:
     world, policy = result.world, result.policy
-    print(
-        f"{plain(world.name)} {plain(world.version)}, suites {plain(world.suites_version)}, attacks: {result.attacks}"
-    )
+    print(f"{plain(world.name)} {plain(world.version)}, suites {plain(world.suites_version)}")
+    print(f"attacks: {result.attacks}, attacker: {result.attacker}")
     print(f"policy {plain(policy.name)}@{plain(policy.version)} ({policy.digest})")
     print_table(
         (

@@ -129,7 +129,7 @@ def _read_text(given: str, option: str) -> str:
 
 
 def _read_arguments(given: str) -> dict[str, Any]:
-    from verilabel.gateway.mcp.relay.strict_json import read_strictly
+    from verilabel.gateway.mcp.strict_json import read_strictly
 
     text = _read_text(given, "--args")
     value = read_strictly(text.encode("utf-8", "surrogatepass"), where="--args")

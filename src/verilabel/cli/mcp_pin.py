@@ -12,7 +12,7 @@ examples:
   verilabel mcp pin mcp.yaml --server mail --snapshot mail.snapshot.json --unsigned
 
 exit statuses: 1 a server differs from its lock (without --update), or shows what cannot be locked; 4 a lock that is
-there is not to be trusted; 6 no box.
+there is not to be trusted; 5 a server does not answer; 6 no box.
 """
 
 from __future__ import annotations

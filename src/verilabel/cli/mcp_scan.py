@@ -1,8 +1,8 @@
 """Scan configurations of MCP clients, the gateway's own file and saved snapshots of servers. Fully offline.
 
-TARGET is a client's configuration (Claude Desktop and Code, Cursor, VS Code, Windsurf, Cline, Gemini, Zed), an mcp.yaml
-or a snapshot: JSON with the tools that a server lists. Nothing is started and nothing is sent anywhere. With --live
-NAME a server of a configuration is started in its sandbox box and asked what it shows; one that is reached by an
+TARGET is a client's configuration (Claude Desktop and Code, Cursor, VS Code, Windsurf, Cline, Gemini, Zed, Codex), an
+mcp.yaml or a snapshot: JSON with the tools that a server lists. Nothing is started and nothing is sent anywhere. With
+--live NAME a server of a configuration is started in its sandbox box and asked what it shows; one that is reached by an
 address needs --allow-network too.
 
 examples:
@@ -11,7 +11,8 @@ examples:
   verilabel mcp scan mcp.yaml --live mail --save mail.snapshot.json
   verilabel mcp scan mail.snapshot.json --json
 
-exit statuses: 1 a finding at or above --fail-on (default high), 3 a file that is nothing of the kind, 6 no box.
+exit statuses: 1 a finding at or above --fail-on (default high), 3 a file that is nothing of the kind, 5 a live
+server that does not answer, 6 no box.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def run(args: argparse.Namespace) -> ExitStatus:
         write_file(args.save, write_snapshot(offers), overwrite=args.force)
     if args.sarif is not None:
         write_file(args.sarif, write_sarif(findings), overwrite=args.force)
-    _print(args, targets, findings)
+    _print(args, targets, live, findings)
     too_bad = args.fail_on != "never" and any(reaches(each.severity, args.fail_on) for each in findings)
     return ExitStatus.CHECK_FAILED if too_bad else ExitStatus.OK
 
@@ -120,11 +121,14 @@ def _entry_of(server: object) -> ServerEntry:
     return ServerEntry(command=server.command, url=server.url, env=server.env)
 
 
-def _print(args: argparse.Namespace, targets: list[Target], findings: list[Finding]) -> None:
+def _print(
+    args: argparse.Namespace, targets: list[Target], live: dict[str, list[Offer]], findings: list[Finding]
+) -> None:
     import msgspec
 
     servers = sum(len(target.servers) for target in targets)
-    shown = sum(len(offer.tools) for target in targets for offer, _ in target.offers)
+    offers = [offer for target in targets for offer, _ in target.offers]
+    shown = sum(len(offer.tools) for each in (offers, *live.values()) for offer in each)
     if args.json:
         print_json(
             {

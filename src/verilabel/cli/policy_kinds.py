@@ -76,11 +76,13 @@ def pack_kind_of(data: bytes) -> PackKind:
 
 
 def load_policy_of(reference: str, *, checks_guards: bool = True) -> AnyPolicy:
-    """A policy of either kind, read and refused where it contradicts itself."""
-    from verilabel.gateway.mcp.policy.reading import load_tool_policy
+    """A policy of either kind, refused where it contradicts itself; of an `mcp.yaml`, the one that it names."""
+    from verilabel.gateway.mcp.policy.reading import is_mcp_file, load_mcp_file, load_tool_policy
     from verilabel.gateway.policy.reading import load_policy
 
     data, where = policy_bytes(reference)
+    if is_mcp_file(data):
+        return load_mcp_file(Path(reference)).policy
     if kind_of(data) == "tool":
         return load_tool_policy(data, where)
     if not checks_guards:

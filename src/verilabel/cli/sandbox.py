@@ -26,6 +26,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from verilabel.cli import sandbox_options
 from verilabel.cli.console import add_json_flag, plain, print_json, print_table
 from verilabel.errors import ExitStatus, UsageError
 
@@ -48,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="providers, and which work here", allow_abbrev=False)
-    add_user_option(listing)
+    sandbox_options.add_user_option(listing)
     add_json_flag(listing)
     probes = actions.add_parser("probes", help="what the doctor tries", allow_abbrev=False)
     add_json_flag(probes)
@@ -60,50 +61,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     sandbox_doctor.configure_verify(verify)
     running = actions.add_parser("run", help="run one program in a box", allow_abbrev=False)
     _configure_run(running)
-
-
-def add_box_options(parser: argparse.ArgumentParser, *, at_least: str) -> None:
-    """Options that say which box is meant."""
-    from verilabel.sandbox.interface import LEVELS
-
-    parser.add_argument(
-        "--provider",
-        default="auto",
-        metavar="NAME",
-        help="which kind of box (default: the best that works here)",
-    )
-    parser.add_argument(
-        "--at-least",
-        choices=LEVELS,
-        default=at_least,
-        metavar="LEVEL",
-        help=f"containment without which nothing is run, C0 to C5 (default {at_least})",
-    )
-    add_user_option(parser)
-
-
-def add_user_option(parser: argparse.ArgumentParser) -> None:
-    """The option that names the user whom a program started by root becomes."""
-    parser.add_argument(
-        "--uid",
-        type=int,
-        metavar="N",
-        help="the user to become, where root starts this (default: VERILABEL_SANDBOX_UID)",
-    )
-
-
-def box_spec(args: argparse.Namespace) -> BoxSpec:
-    """The box that the options ask for. Raises UsageError for a user that there cannot be."""
-    from verilabel.sandbox.interface import BoxSpec
-
-    check_user(args)
-    return BoxSpec(provider=args.provider, at_least=args.at_least, uid=args.uid)
-
-
-def check_user(args: argparse.Namespace) -> None:
-    """Check --uid. Raises UsageError."""
-    if args.uid is not None and not 0 < args.uid < 2**32 - 1:
-        raise UsageError("a user to become has a number above 0", where=f"--uid {args.uid}")
 
 
 def run(args: argparse.Namespace) -> ExitStatus:
@@ -128,7 +85,7 @@ def _list(args: argparse.Namespace) -> ExitStatus:
     from verilabel.sandbox.opening import available
     from verilabel.sandbox.probing.apparmor import advise, read_restriction
 
-    check_user(args)
+    sandbox_options.check_user(args)
     found = available(BoxSpec(at_least="C0", uid=args.uid))
     advice = advise(read_restriction())
     if args.json:
@@ -187,7 +144,7 @@ def _probes(args: argparse.Namespace) -> ExitStatus:
 
 
 def _configure_run(parser: argparse.ArgumentParser) -> None:
-    add_box_options(parser, at_least="C2")
+    sandbox_options.add_box_options(parser, at_least="C2")
     parser.add_argument(
         "--timeout", type=float, default=60.0, metavar="SECONDS", help="until it is ended (default 60)"
     )
@@ -217,7 +174,8 @@ def _run(args: argparse.Namespace) -> ExitStatus:
         raise UsageError("from a moment to a day", where=f"--timeout {args.timeout}")
     mounts = [_pair(text, ":", "--mount") for text in args.mount]
     spec = msgspec.structs.replace(
-        box_spec(args), mounts=tuple(Mount(str(Path(source).resolve()), target) for source, target in mounts)
+        sandbox_options.box_spec(args),
+        mounts=tuple(Mount(str(Path(source).resolve()), target) for source, target in mounts),
     )
     env = dict(_pair(text, "=", "--env") for text in args.env)
     done, level = asyncio.run(_run_boxed(spec, args.argv, _input(args), args.timeout, env))

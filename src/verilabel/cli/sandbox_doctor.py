@@ -24,9 +24,9 @@ RED, YELLOW, PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[0m"
 
 def configure_doctor(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `doctor`."""
-    from verilabel.cli.sandbox import add_box_options
+    from verilabel.cli.sandbox_options import add_box_options
 
-    add_box_options(parser, at_least="C0")
+    add_box_options(parser)
     parser.add_argument(
         "--heavy", action="store_true", help="also use up processes, memory, disk, output and time of the box"
     )
@@ -44,7 +44,7 @@ def configure_doctor(parser: argparse.ArgumentParser) -> None:
 
 def configure_verify(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `verify`."""
-    from verilabel.cli.sandbox import add_user_option
+    from verilabel.cli.sandbox_options import add_user_option
 
     parser.add_argument("file", type=Path, metavar="FILE", help="a containment attestation")
     whose = parser.add_mutually_exclusive_group()
@@ -73,7 +73,7 @@ def configure_verify(parser: argparse.ArgumentParser) -> None:
 def run_doctor(args: argparse.Namespace) -> ExitStatus:
     """Examine a box, sign what was found where --out says, and print it."""
     from verilabel.cli import seal_options, signing
-    from verilabel.cli.sandbox import box_spec
+    from verilabel.cli.sandbox_options import box_spec
     from verilabel.errors import SandboxError
     from verilabel.evidence.atomic import write_file
     from verilabel.evidence.others.containment import sign_containment
@@ -245,7 +245,7 @@ def _objections_here(
     import asyncio
 
     from verilabel.cli import signing
-    from verilabel.cli.sandbox import check_user
+    from verilabel.cli.sandbox_options import check_user
     from verilabel.evidence.others.containment import check_attestation
     from verilabel.sandbox.doctor import box_user
     from verilabel.sandbox.interface import BoxSpec, Containment

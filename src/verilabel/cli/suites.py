@@ -101,10 +101,13 @@ def _list(args: argparse.Namespace) -> ExitStatus:
     from verilabel.suites.generated import generated_ids
     from verilabel.suites.loading import availability_of, bundled_files, read_suite_file
 
-    files = [*bundled_files(), *(read_suite_file(i, run_seed=EXAMPLE_SEED) for i in generated_ids())]
-    suites = [(file, availability_of(file, mirror=args.mirror)) for file in files]
+    # one sample is enough to say what a generated suite is; its digests come with a seed
+    generated = [read_suite_file(f"{name}:count=1", run_seed=EXAMPLE_SEED) for name in generated_ids()]
+    suites = [(file, availability_of(file, mirror=args.mirror)) for file in (*bundled_files(), *generated)]
     if args.json:
-        print_json([{**_facts(file), "data": available} for file, available in suites])
+        unsettled = dict.fromkeys(("digest", "data_sha256", "seed"))
+        listed = [{**_facts(file), "data": available} for file, available in suites]
+        print_json([{**row, **unsettled} if row["data"] == "generated" else row for row in listed])
         return ExitStatus.OK
     rows = [(file.name, file.manifest.license, available, file.manifest.title) for file, available in suites]
     print_table(("suite", "licence", "data", "title"), rows)

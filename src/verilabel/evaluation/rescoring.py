@@ -25,6 +25,7 @@ from typing import Any
 import msgspec
 
 from verilabel.detectors.interface import AskingDetector, Detector, Finding, asks_a_model, decides_alone
+from verilabel.evaluation.agents.containing import read_enclosed
 from verilabel.evaluation.agents.environments import environments_of
 from verilabel.evaluation.agents.replaying import Setting, check_episode
 from verilabel.evaluation.agents.settings import model_params
@@ -36,11 +37,10 @@ from verilabel.evaluation.wire import Wire, find_difference, wires_of
 from verilabel.evidence.container import Container
 from verilabel.evidence.layout import CONTAINMENT, EVIDENCE, suite_files
 from verilabel.evidence.lines import EvidenceLine
-from verilabel.evidence.reading import evidence_lines, read_document, read_indexes, read_system
+from verilabel.evidence.reading import evidence_lines, read_indexes, read_system
 from verilabel.models.interface import ModelRequest
 from verilabel.models.statuses import failure_of_status
 from verilabel.records.attempt import Attempt, Failure, response_body
-from verilabel.records.canonical import digest
 from verilabel.records.plan import Plan
 from verilabel.records.sample import Message, Sample
 from verilabel.records.score import Scored, Unscored
@@ -171,14 +171,14 @@ class Rescorer:
             for name in self._environments
             for place, sample in enumerate(self._suites[name].samples)
         }
-        self._attestation = (
-            digest(read_document(container, CONTAINMENT)) if CONTAINMENT in container.sizes else None
-        )
         self._answer = _Answer(("", "", 0), None)
         self._checked: Counter[str] = Counter()
         self._unchecked: Counter[tuple[str, str]] = Counter()
         self._first: list[Mismatch] = []
         self._mismatches = 0
+        self._attestation, objection = read_enclosed(container)
+        if objection is not None:
+            self._note(CONTAINMENT, "", objection)
 
     def result(self) -> Rescoring:
         """What came of it."""

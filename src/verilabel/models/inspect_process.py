@@ -127,7 +127,11 @@ class InspectProcess:
             folder.cleanup()
             raise
         child = cls(process, folder)
-        await child.say({**command, "log_dir": folder.name, "secrets": dict(secrets or {})})
+        try:
+            await child.say({**command, "log_dir": folder.name, "secrets": dict(secrets or {})})
+        except BaseException:
+            await child.close()
+            raise
         return child
 
     @property
@@ -198,6 +202,7 @@ class Conversation:
         self._futures: dict[int, asyncio.Future[Told]] = {}
         self._count = 0
         self._end: VerilabelError | None = None
+        self._has_abandoned = False
         self._reader = asyncio.create_task(self._read())
 
     async def ask(self, question: Mapping[str, Any]) -> Told:
@@ -211,14 +216,18 @@ class Conversation:
         try:
             await self._child.say({**question, "id": number})
             return await future
+        except asyncio.CancelledError:
+            self._has_abandoned = True
+            raise
         finally:
             self._futures.pop(number, None)
 
     async def close(self) -> None:
-        """Stop listening and end the child, politely where no question is open."""
+        """Stop listening and end the child, politely where it owes no answer."""
         self._reader.cancel()
         await asyncio.gather(self._reader, return_exceptions=True)
-        await self._child.close(politely=not self._futures and self._end is None)
+        is_idle = not self._futures and not self._has_abandoned and self._end is None
+        await self._child.close(politely=is_idle)
 
     async def _read(self) -> None:
         end: VerilabelError = SandboxError("the Inspect run ended with questions open", where="inspect")

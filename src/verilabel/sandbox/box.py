@@ -237,7 +237,9 @@ async def _process_around(leash: Leash, pipes: Pipes, program: str) -> Process:
         reader = asyncio.StreamReader(limit=MAX_LINE_BYTES)
         file = os.fdopen(stream, "rb", buffering=0)
         readers.append(reader)
-        transports.append((await loop.connect_read_pipe(partial(asyncio.StreamReaderProtocol, reader), file))[0])
+        transports.append(
+            (await loop.connect_read_pipe(partial(asyncio.StreamReaderProtocol, reader), file))[0]
+        )
     # StreamWriter asks the protocol of a reader whether the pipe is full; nothing is ever read by this one
     flow = asyncio.StreamReaderProtocol(asyncio.StreamReader())
     sink, _ = await loop.connect_write_pipe(lambda: flow, os.fdopen(stdin, "wb", buffering=0))

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from verilabel.errors import SandboxError
@@ -23,12 +23,12 @@ from verilabel.sandbox.calling import open_warden
 from verilabel.sandbox.filter import filter_for
 from verilabel.sandbox.interface import BoxSpec, Containment, Limits, Mount, contains_enough
 from verilabel.sandbox.levels import Achieved, describe_containment
+from verilabel.sandbox.mounts import INTO_USR, checked_mount
 from verilabel.sandbox.users import unprivileged_user
 from verilabel.sandbox.warden.joining import FILE_MARK
 
 WHERE_FOUND = "/usr/local/bin:/usr/bin:/bin"
 """Not the caller's PATH: whoever could change that could choose what makes the box."""
-INTO_USR = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 OF_ETC = ("/etc/alternatives", "/etc/ld.so.cache")
 FILES = {
     "/etc/passwd": "root:x:0:0:root:/box:/bin/sh\nbox:x:1000:1000:box:/box:/bin/sh\n"
@@ -44,8 +44,6 @@ WRITABLE = ("/box", "/tmp", "/dev/shm", *(f"/dev/{name}" for name in DEVICES))  
 SHARED_MEMORY_BYTES = 64 * 2**20
 LOCKED_BYTES = 8 * 2**20
 OPEN_FILES = 1024
-NO_SOURCES = ("/", "/proc", "/sys", "/dev")
-NO_TARGETS = ("/", "/proc", "/sys", "/dev", "/usr", *(f"/{name}" for name in INTO_USR))
 TRIAL_S = 10.0
 UNSEEN = Containment(level="C0", provider="bubblewrap", lacking=("it has not been looked into yet",))
 APPARMOR_SWITCH = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
@@ -97,7 +95,17 @@ def box_arguments(limits: Limits, mounts: Iterable[Mount], host: Path = Path("/"
 
     Raises SandboxError for a mount that cannot be.
     """
-    parts = ["--unshare-all", "--uid", "1000", "--gid", "1000", "--hostname", "box", "--new-session", "--as-pid-1"]
+    parts = [
+        "--unshare-all",
+        "--uid",
+        "1000",
+        "--gid",
+        "1000",
+        "--hostname",
+        "box",
+        "--new-session",
+        "--as-pid-1",
+    ]
     parts += ["--cap-drop", "ALL", "--clearenv", "--ro-bind", "/usr", "/usr"]
     for name in INTO_USR:
         place = host / name
@@ -114,7 +122,7 @@ def box_arguments(limits: Limits, mounts: Iterable[Mount], host: Path = Path("/"
     for folder, mode in (("/dev/shm", "1777"), ("/tmp", "1777"), ("/box", "0755")):  # noqa: S108 - the box's own
         parts += ["--perms", mode, "--size", str(sizes[folder]), "--tmpfs", folder]
     for mount in mounts:
-        parts += ["--ro-bind", *_checked(mount)]
+        parts += ["--ro-bind", *checked_mount(mount)]
     return [*parts, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/box"]
 
 
@@ -145,21 +153,6 @@ def _orders(spec: BoxSpec, program: str, uid: int | None) -> dict[str, Any]:
             "RTPRIO": 0,
         },
     }
-
-
-def _checked(mount: Mount) -> tuple[str, str]:
-    source, target = Path(mount.source), PurePosixPath(mount.target)
-    if not target.is_absolute() or ".." in target.parts or any(_within(target, place) for place in NO_TARGETS):
-        raise SandboxError("a mount cannot be put there", where=mount.target, hint="below /opt or /box, for example")
-    if not source.is_absolute() or any(str(source.resolve()) == place for place in NO_SOURCES):
-        raise SandboxError("this is not mounted into a box", where=mount.source, hint="name one folder or file")
-    if not source.exists():
-        raise SandboxError("there is nothing to mount", where=mount.source)
-    return str(source.resolve()), str(target)
-
-
-def _within(target: PurePosixPath, place: str) -> bool:
-    return str(target) == place or (place != "/" and target.is_relative_to(place))
 
 
 def _achieved(status: dict[str, str], facts: dict[str, Any]) -> Achieved:
@@ -201,7 +194,7 @@ def _try(program: str, uid: int | None) -> tuple[str, str]:
 
 
 def _run(argv: list[str], uid: int | None) -> subprocess.CompletedProcess[bytes]:
-    groups = None if uid is None else []
+    groups: list[int] | None = None if uid is None else []
     return subprocess.run(  # noqa: S603
         argv,
         stdin=subprocess.DEVNULL,

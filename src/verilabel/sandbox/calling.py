@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -92,8 +93,8 @@ class WardenLine:
         self._closed = True
         self._control.close()
         # whatever holds the warden up, its end is the end of the box
-        for insist in (lambda: None, self._process.terminate, self._process.kill):
-            insist()
+        for number in (0, signal.SIGTERM, signal.SIGKILL):
+            self._process.send_signal(number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(END_S)
                 return
@@ -118,7 +119,7 @@ def open_warden(orders: dict[str, Any]) -> tuple[WardenLine, dict[str, Any]]:
     try:
         process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-I", "-S", "-E", "-c", _BEGIN, source],
-            stdin=there,
+            stdin=there.fileno(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env={},

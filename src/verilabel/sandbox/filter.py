@@ -16,7 +16,15 @@ from importlib.resources import files
 Instruction = tuple[int, int, int, int]
 """Operation, instructions to skip where true, where false, and the constant."""
 
-LOAD, JUMP, JUMP_EQUAL, JUMP_GREATER_EQUAL, JUMP_ANY_BIT, AND, RETURN = 0x20, 0x05, 0x15, 0x35, 0x45, 0x54, 0x06
+LOAD, JUMP, JUMP_EQUAL, JUMP_GREATER_EQUAL, JUMP_ANY_BIT, AND, RETURN = (
+    0x20,
+    0x05,
+    0x15,
+    0x35,
+    0x45,
+    0x54,
+    0x06,
+)
 ALLOW, ERRNO, KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
 EPERM, ENOSYS, EAFNOSUPPORT = 1, 38, 97
 NUMBER_AT, ARCHITECTURE_AT = 0, 4

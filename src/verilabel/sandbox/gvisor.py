@@ -20,6 +20,16 @@ from pathlib import Path
 from typing import NoReturn
 
 from verilabel.errors import LimitExceeded, SandboxError
+from verilabel.sandbox.gvisor_container import (
+    ENVIRONMENT,
+    HOME,
+    KILL_MARKED,
+    READ_FILE,
+    WRITE_FILE,
+    describe_container,
+    describe_program,
+    make_target,
+)
 from verilabel.sandbox.interface import BoxSpec, Containment, ExecResult, contains_enough
 from verilabel.sandbox.process import MAX_LINE_BYTES, Process
 from verilabel.sandbox.streams import Feeder, Gatherer, Pipes
@@ -27,7 +37,6 @@ from verilabel.sandbox.users import unprivileged_user
 from verilabel.sandbox.warden.control_groups import ControlGroup, make_control_group
 
 PYTHON = "/usr/bin/python3"
-HOME = "/box"
 START_S = 30.0
 END_S = 10.0
 OWN_MEMORY = 256 * 2**20
@@ -37,45 +46,7 @@ HOST_TASKS = 4096
 MARK = "VERILABEL_PROGRAM"
 _NOT_RUN = 128
 """What runsc answers where it could not start a program."""
-ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": HOME, "LANG": "C.UTF-8", "TMPDIR": "/tmp"}  # noqa: S108
 _WAIT_THEN_RUN = 'read -r _ && exec "$@"'
-_HOLD = "echo ready; cat >/dev/null; exit 0"
-_READ = (
-    "import os, stat, sys\n"
-    "try:\n"
-    "    file = os.open(sys.argv[1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)\n"
-    "    mode = os.fstat(file)\n"
-    "    if stat.S_ISDIR(mode.st_mode): sys.exit(121)\n"
-    "    if not stat.S_ISREG(mode.st_mode): sys.exit(113)\n"
-    "    if mode.st_size > int(sys.argv[2]): sys.exit(127)\n"
-    "    while piece := os.read(file, 1 << 20): sys.stdout.buffer.write(piece)\n"
-    "except OSError as error: sys.exit({2: 102, 20: 102, 21: 121}.get(error.errno, 113))\n"
-)
-_WRITE = (
-    "import os, sys\n"
-    "try:\n"
-    "    os.makedirs(os.path.dirname(sys.argv[1]) or '.', exist_ok=True)\n"
-    "    with open(sys.argv[1], 'wb') as file:\n"
-    "        while piece := sys.stdin.buffer.read(1 << 20): file.write(piece)\n"
-    "except OSError as error: sys.exit(f'{error.strerror}')\n"
-)
-_KILL = (
-    "import os, signal, sys\n"
-    "word = f'{sys.argv[1]}={sys.argv[2]}'.encode()\n"
-    "for _ in range(50):\n"
-    "    parents, found = {}, set()\n"
-    "    for name in os.listdir('/proc'):\n"
-    "        try:\n"
-    "            if not name.isdigit() or int(name) in (1, os.getpid()): continue\n"
-    "            parents[int(name)] = int(open(f'/proc/{name}/stat').read().rpartition(')')[2].split()[1])\n"
-    "            if word in open(f'/proc/{name}/environ', 'rb').read(): found.add(int(name))\n"
-    "        except OSError: pass\n"
-    "    while more := {n for n, p in parents.items() if p in found} - found: found |= more\n"
-    "    if not found: break\n"
-    "    for number in found:\n"
-    "        try: os.kill(number, signal.SIGKILL)\n"
-    "        except OSError: pass\n"
-)
 
 
 class GvisorProvider:
@@ -203,7 +174,7 @@ class GvisorBox:
         (root / "etc" / "passwd").write_text("box:x:1000:1000:box:/box:/bin/sh\n", encoding="ascii")
         (root / "etc" / "group").write_text("box:x:1000:\n", encoding="ascii")
         for mount in self._spec.mounts:
-            _make_target(root, mount.target, is_folder=Path(mount.source).is_dir())
+            make_target(root, mount.target, is_folder=Path(mount.source).is_dir())
         text = json.dumps(describe_container(self._spec))
         (self._folder / "config.json").write_text(text, encoding="utf-8")
         if os.geteuid() == 0:
@@ -323,7 +294,11 @@ class GvisorBox:
         if self._closed or self._holder is None or self._holder.returncode is not None:
             raise SandboxError("the box is gone", hint="open a new one")
         wanted = {**ENVIRONMENT, **self._spec.env, **env, MARK: mark}
-        document = {**_program(self._spec, wanted), "args": list(argv), "cwd": str(Path(HOME, cwd or ""))}
+        document = {
+            **describe_program(self._spec, wanted),
+            "args": list(argv),
+            "cwd": str(Path(HOME, cwd or "")),
+        }
         path = self._folder / f"{mark}.json"
         path.write_text(json.dumps(document), encoding="utf-8")
         path.chmod(0o600)
@@ -346,7 +321,7 @@ class GvisorBox:
     async def _kill_marked(self, mark: str, process: asyncio.subprocess.Process) -> None:
         """Kill what a program started, by the mark in its environment and by descent; then what waits for it."""
         with contextlib.suppress(SandboxError):
-            await self._run([PYTHON, "-I", "-S", "-c", _KILL, MARK, mark], b"", END_S, {}, None, 1024)
+            await self._run([PYTHON, "-I", "-S", "-c", KILL_MARKED, MARK, mark], b"", END_S, {}, None, 1024)
         try:
             async with asyncio.timeout(1.0):
                 await process.wait()
@@ -386,14 +361,14 @@ class GvisorBox:
 
     async def write_file(self, path: str, data: bytes) -> None:
         """Write a file, making its folders. Raises SandboxError where that does not work."""
-        done = await self._run([PYTHON, "-I", "-S", "-c", _WRITE, path], data, 300.0, {}, None, 1024)
+        done = await self._run([PYTHON, "-I", "-S", "-c", WRITE_FILE, path], data, 300.0, {}, None, 1024)
         if done.exit_status != 0:
             reason = done.stderr.decode("utf-8", "replace").strip()[-200:]
             raise SandboxError(f"the file cannot be written: {reason}", where=path)
 
     async def read_file(self, path: str, *, max_bytes: int = 2**20) -> bytes:
         """A plain file's content. Raises FileNotFoundError, IsADirectoryError, PermissionError, LimitExceeded."""
-        argv = [PYTHON, "-I", "-S", "-c", _READ, path, str(max_bytes)]
+        argv = [PYTHON, "-I", "-S", "-c", READ_FILE, path, str(max_bytes)]
         done = await self._run(argv, b"", 300.0, {}, None, max_bytes + 1)
         if done.exit_status != 0:
             _raise_for(done.exit_status, path)
@@ -474,69 +449,6 @@ def _raise_for(status: int, path: str) -> NoReturn:
     raise SandboxError(f"reading ended with status {status}", where=path)
 
 
-def _make_target(root: Path, target: str, *, is_folder: bool) -> None:
-    """A place in the root file system for a mount. Raises SandboxError for one that is not below it."""
-    place = root / target.lstrip("/")
-    if ".." in Path(target).parts or not target.startswith("/"):
-        raise SandboxError("a mount's target is a path from the root, without `..`", where=target)
-    if target.startswith(("/usr/", "/bin", "/lib", "/sbin", "/proc", "/dev")):
-        raise SandboxError("nothing is mounted there", where=target)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if is_folder:
-        place.mkdir(exist_ok=True)
-    else:
-        place.touch()
-
-
 def _host_environment() -> dict[str, str]:
     """What runsc itself is given: no variable of the caller's but where programs are."""
     return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
-
-
-def _program(spec: BoxSpec, env: Mapping[str, str]) -> dict[str, object]:
-    """A process in OCI's form: an ordinary user without capabilities (runtime-spec, config.md, `process`)."""
-    none: list[str] = []
-    kinds = ("bounding", "effective", "inheritable", "permitted", "ambient")
-    return {
-        "terminal": False,
-        "user": {"uid": 1000, "gid": 1000},
-        "env": [f"{name}={value}" for name, value in env.items()],
-        "cwd": HOME,
-        "noNewPrivileges": True,
-        "capabilities": dict.fromkeys(kinds, none),
-        "rlimits": [
-            {"type": "RLIMIT_CORE", "hard": 0, "soft": 0},
-            {"type": "RLIMIT_FSIZE", "hard": spec.limits.disk, "soft": spec.limits.disk},
-            {"type": "RLIMIT_NOFILE", "hard": 1024, "soft": 1024},
-        ],
-    }
-
-
-def describe_container(spec: BoxSpec) -> dict[str, object]:
-    """The container in OCI's form (runtime-spec 1.0.2, config.md)."""
-    size = f"size={spec.limits.disk}"
-
-    def in_memory(target: str, mode: str) -> dict[str, object]:
-        options = ["nosuid", "nodev", f"mode={mode}", size]
-        return {"destination": target, "type": "tmpfs", "source": "tmpfs", "options": options}
-
-    def read_only(source: str, target: str) -> dict[str, object]:
-        options = ["ro", "rbind", "nosuid", "nodev"]
-        return {"destination": target, "type": "bind", "source": source, "options": options}
-
-    return {
-        "ociVersion": "1.0.2",
-        "process": {**_program(spec, ENVIRONMENT), "args": ["/bin/sh", "-c", _HOLD]},
-        "root": {"path": "rootfs", "readonly": True},
-        "hostname": "box",
-        "mounts": [
-            {"destination": "/proc", "type": "proc", "source": "proc"},
-            {"destination": "/dev", "type": "tmpfs", "source": "tmpfs"},
-            in_memory("/tmp", "1777"),  # noqa: S108
-            in_memory("/dev/shm", "1777"),  # noqa: S108
-            in_memory(HOME, "0777"),
-            read_only("/usr", "/usr"),
-            *(read_only(mount.source, mount.target) for mount in spec.mounts),
-        ],
-        "linux": {"namespaces": [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount")]},
-    }

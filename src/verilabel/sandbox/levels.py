@@ -28,7 +28,9 @@ def level_of(achieved: Achieved) -> Level:
 
 def describe_containment(achieved: Achieved, provider: str, lacking: tuple[str, ...] = ()) -> Containment:
     """The containment as it is recorded: level, means, and what is lacking in words."""
-    means = [f"{kind}ns" for kind in ("user", "mount", "pid", "net", "ipc", "uts", "cgroup") if achieved.namespaces]
+    means = [
+        f"{kind}ns" for kind in ("user", "mount", "pid", "net", "ipc", "uts", "cgroup") if achieved.namespaces
+    ]
     missing = list(lacking)
     if achieved.landlock:
         means.append(f"landlock:{achieved.landlock}")
@@ -41,4 +43,6 @@ def describe_containment(achieved: Achieved, provider: str, lacking: tuple[str, 
     means.append("rlimits")
     if achieved.cgroup:
         means.append(f"cgroup:{achieved.cgroup}")
-    return Containment(level=level_of(achieved), provider=provider, means=tuple(means), lacking=tuple(missing))
+    return Containment(
+        level=level_of(achieved), provider=provider, means=tuple(means), lacking=tuple(missing)
+    )

@@ -1,7 +1,8 @@
-"""Opening boxes: the providers by name, the choice of one, and a refusal rather than anything less than was asked for."""
+"""Opening boxes: the providers by name, the choice of one, and a refusal rather than less than was asked for."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -10,6 +11,7 @@ from verilabel.sandbox.bare import PlainProcesses
 from verilabel.sandbox.bubblewrap import Bubblewrap
 from verilabel.sandbox.gvisor import GvisorProvider
 from verilabel.sandbox.interface import Box, BoxSpec, Provider
+from verilabel.sandbox.mounts import checked_mount
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
     {provider.name: provider for provider in (Bubblewrap(), GvisorProvider(), PlainProcesses())}
@@ -23,9 +25,11 @@ async def open_box(spec: BoxSpec) -> Box:
 
     `auto` takes the first provider that can. Raises SandboxError, which says of each provider why it cannot.
     """
+    for mount in spec.mounts:
+        checked_mount(mount)
     refusals: list[str] = []
     for name in _candidates(spec):
-        objection = PROVIDERS[name].objection(spec)
+        objection = await asyncio.to_thread(PROVIDERS[name].objection, spec)
         if objection is None:
             try:
                 return await PROVIDERS[name].open_box(spec)
@@ -50,6 +54,8 @@ def _candidates(spec: BoxSpec) -> list[str]:
         return list(PROVIDERS)
     if spec.provider not in PROVIDERS:
         raise SandboxError(
-            f"there is no provider {spec.provider!r}", where="$.provider", hint=f"one of {', '.join(PROVIDERS)}, auto"
+            f"there is no provider {spec.provider!r}",
+            where="$.provider",
+            hint=f"one of {', '.join(PROVIDERS)}, auto",
         )
     return [spec.provider]

@@ -38,6 +38,7 @@ from verilabel.suites.generated import (
 )
 from verilabel.suites.mapping import build_samples
 from verilabel.suites.readers import MAX_DATA_BYTES, read_table
+from verilabel.suites.worlds.catalogue import environments
 
 SUITE_FILE = "suite.yaml"
 BUNDLED = Path(__file__).parent / "data"
@@ -173,10 +174,8 @@ def _load_generated(asked: GeneratedReference, run_seed: str | None) -> Suite:
             f"{asked.id} is generated, and needs a seed",
             hint=f"{asked.id}:seed=HEX, 1 to 64 hexadecimal digits",
         )
-    seed = asked.seed or derive_seed(run_seed or "", asked.id)
-    suite = make_suite(asked.id, seed, asked.count)
-    _check_wanted(asked.version, suite.manifest)
-    return suite
+    _check_wanted(asked.version, asked.id, environments()[asked.id].version)
+    return make_suite(asked.id, asked.seed or derive_seed(run_seed or "", asked.id), asked.count)
 
 
 def _suite_of(content: bytes, manifest: Manifest, path: Path) -> Suite:
@@ -280,12 +279,12 @@ def _check_version(reference: str | Path, manifest: Manifest) -> None:
     wanted = str(reference).partition("@")[2] if isinstance(reference, str) else ""
     if wanted and Path(str(reference)).exists():  # a folder whose name has an @
         return
-    _check_wanted(wanted, manifest)
+    _check_wanted(wanted, manifest.id, manifest.version)
 
 
-def _check_wanted(wanted: str, manifest: Manifest) -> None:
-    if wanted and manifest.version != wanted and not manifest.version.startswith(f"{wanted}."):
-        raise UsageError(f"version {wanted} of {manifest.id} is not here", hint=f"this is {manifest.name}")
+def _check_wanted(wanted: str, suite_id: str, version: str) -> None:
+    if wanted and version != wanted and not version.startswith(f"{wanted}."):
+        raise UsageError(f"version {wanted} of {suite_id} is not here", hint=f"this is {suite_id}@{version}")
 
 
 def _find_data(

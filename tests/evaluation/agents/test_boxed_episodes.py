@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import msgspec
@@ -16,7 +17,10 @@ from process_children import children, descriptors
 from servers.tool_calling import Move
 from verilabel.errors import SandboxError
 from verilabel.evaluation.agents.solver import AgentSolver, Surroundings
+from verilabel.evidence.keys import new_key
+from verilabel.evidence.others.containment import SignedContainment, sign_containment
 from verilabel.records.episode import AchievedContainment, BoxStep, ToolStep
+from verilabel.sandbox.doctor import examine
 from verilabel.sandbox.interface import Box, BoxSpec
 from verilabel.sandbox.opening import available, open_box
 
@@ -44,16 +48,45 @@ async def test_a_program_of_the_world_is_an_event_before_the_call_it_belongs_to(
     assert [] == played.check()
 
 
-async def test_the_containment_is_recorded_as_achieved(spec: BoxSpec) -> None:
-    around = Surroundings(box=spec, attestation="sha256:" + "a" * 64)
+@pytest.fixture(scope="module")
+def examined(spec: BoxSpec) -> SignedContainment:
+    """A signed examination of boxes as they are made here."""
+    return sign_containment(asyncio.run(examine(spec)), new_key("examiner"), datetime.now(UTC))
+
+
+async def test_the_containment_is_recorded_as_achieved(spec: BoxSpec, examined: SignedContainment) -> None:
+    around = Surroundings(box=spec, attestation=examined)
     played = await play_moves([RUN, Move("done")], around, SumEnvironment(needs_box=True))
     box = await open_box(spec)
     await box.close()
-    expected = AchievedContainment(box.containment.level, box.containment.provider, around.attestation)
+    expected = AchievedContainment(box.containment.level, box.containment.provider, examined.digest)
     assert expected == played.episode.containment
     assert ["the containment attestation is not the one that the bundle encloses"] == played.check()
-    enclosed = replace(played, setting=replace(played.setting, attestation=around.attestation))
+    enclosed = replace(played, setting=replace(played.setting, attestation=examined))
     assert [] == enclosed.check()
+
+
+async def test_more_than_was_examined_may_not_be_claimed(spec: BoxSpec, examined: SignedContainment) -> None:
+    around = Surroundings(box=spec, attestation=examined)
+    played = await play_moves([RUN, Move("done")], around, SumEnvironment(needs_box=True))
+    played = replace(played, setting=replace(played.setting, attestation=examined))
+    for changes in ({"level": "C5"}, {"provider": "gvisor 1"}):
+        assert played.episode.containment is not None
+        claimed = msgspec.structs.replace(played.episode.containment, **changes)
+        found = changed(played, msgspec.structs.replace(played.episode, containment=claimed)).check()
+        assert found[0].startswith("the containment attestation is of")
+
+
+async def test_an_attestation_of_other_boxes_is_refused_before_anything_is_asked(
+    spec: BoxSpec, examined: SignedContainment
+) -> None:
+    other = msgspec.structs.replace(examined.examination.environment, kernel="0.0.1")
+    examination = msgspec.structs.replace(examined.examination, environment=other)
+    signed = sign_containment(examination, new_key("examiner"), datetime.now(UTC))
+    async with playing([RUN]) as (server, model):
+        with pytest.raises(SandboxError, match="does not speak for this sandbox: made with another kernel"):
+            await play(model, Surroundings(box=spec, attestation=signed), SumEnvironment(needs_box=True))
+        assert [] == server.bodies
 
 
 @pytest.mark.parametrize(

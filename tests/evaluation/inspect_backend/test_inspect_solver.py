@@ -8,19 +8,20 @@ import os
 import select
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from servers.running import mock_server
+from servers.running import mock_server, requests_seen
 from verilabel.detectors.catalogue import open_detector
 from verilabel.detectors.interface import decides_alone
-from verilabel.errors import SealError, UsageError
+from verilabel.errors import UsageError
 from verilabel.evaluation.inspect_backend.opening import open_inspect_solver
 from verilabel.evaluation.inspect_backend.solver import InspectSolver
 from verilabel.evaluation.inspect_backend.suite import make_inspect_suite
 from verilabel.evaluation.inspect_backend.wire import InspectWire
-from verilabel.models.inspect_model import InspectModelChoice
+from verilabel.models.inspect_model import choose_inspect_model
 from verilabel.models.inspect_process import find_inspect_python
 from verilabel.models.interface import Exchange, ModelRequest
 from verilabel.records.sample import Message
@@ -43,110 +44,118 @@ async def ask(solver: InspectSolver, *requests: ModelRequest) -> list[Exchange]:
         return [await solver.solve(request) for request in requests]
 
 
+@dataclass(frozen=True)
+class Ran:
+    """What one run of the task `adding` gave: exchanges by sample and epoch, what the task noted, a process's id."""
+
+    exchanges: dict[tuple[str, int], Exchange]
+    requests: dict[tuple[str, int], ModelRequest]
+    notes: list[str]
+    abandoned: int
+
+
+ASKED = (("4", 1), ("1", 1), ("3", 2), ("broken", 1), ("long", 1))
+
+
 @pytest.fixture(scope="module")
-def failing(inspect_python: str, tasks_file: Path) -> Suite:
-    return make_inspect_suite(f"inspect:{tasks_file}@failing:n=3", python=inspect_python)
+def ran(adding: Suite, inspect_python: str) -> Ran:
+    """One run, at whose end a sample that has started a program of its own is cancelled."""
+    notes = adding.path.parent / "notes"
+    fifo = Path(f"{notes}.fifo")
+    os.mkfifo(fifo)
+    requests = {
+        (sample, epoch): request_of(
+            adding, sample, epoch=epoch, system="Be brief." if sample == "4" else None
+        )
+        for sample, epoch in ASKED
+    }
+    solver = open_inspect_solver(adding, "scripted:oracle", python=inspect_python, epochs=2)
+    solver._max_sample_bytes = 150_000
+
+    async def run() -> tuple[dict[tuple[str, int], Exchange], int]:
+        async with solver:
+            exchanges = {key: await solver.solve(request) for key, request in requests.items()}
+            lasting = asyncio.create_task(solver.solve(request_of(adding, "lasting")))
+            pid = int(await asyncio.to_thread(fifo.read_text))
+            lasting.cancel()
+        return exchanges, pid
+
+    exchanges, pid = asyncio.run(run())
+    return Ran(exchanges, requests, notes.read_text().split(), pid)
 
 
-def test_only_what_is_asked_is_run_in_the_order_in_which_it_is_asked(
-    inspect_python: str, tasks_file: Path, tmp_path: Path
-) -> None:
-    notes = tmp_path / "notes"
-    suite = make_inspect_suite(f"inspect:{tasks_file}@adding:notes={notes}", python=inspect_python)
-    solver = open_inspect_solver(suite, "scripted:oracle", python=inspect_python, epochs=2)
-    requests = [
-        request_of(suite, "4", system="Be brief."),
-        request_of(suite, "1"),
-        request_of(suite, "3", epoch=2),
-    ]
-    exchanges = asyncio.run(ask(solver, *requests))
-    assert ["4/1", "1/1", "3/2"] == notes.read_text().split()
-    wire = InspectWire(suite, "scripted:oracle")
-    for request, exchange in zip(requests, exchanges, strict=True):
+def test_only_what_is_asked_is_run_in_the_order_in_which_it_is_asked(ran: Ran) -> None:
+    assert [*(f"{sample}/{epoch}" for sample, epoch in ASKED), "lasting/1"] == ran.notes
+
+
+def test_the_request_and_the_output_follow_from_suite_and_record_alone(ran: Ran, adding: Suite) -> None:
+    wire = InspectWire(adding, "scripted:oracle")
+    for key, request in ran.requests.items():
+        exchange = ran.exchanges[key]
         assert wire.encode(request) == exchange.request
-        said = wire.read(exchange.request.decode(), exchange.response)
-        assert exchange.output == getattr(said, "output", said)
-        calls = [e for e in json.loads(exchange.response)["events"] if e["event"] == "model"]
-        assert [True] == [call["call"]["request"]["model"] == "oracle" for call in calls]
-    first = json.loads(exchanges[0].response)["events"]
-    assert ["Be brief."] == [e["config"]["system_message"] for e in first if e["event"] == "model"]
-    detectors = [open_detector(reference) for reference in suite.manifest.scorers]
-    outputs = [exchange.output or "" for exchange in exchanges]
-    found = [[d.detect(suite.name, suite.samples[1], 1, outputs[1]) for d in detectors if decides_alone(d)]]
-    assert [[True, True, None, None]] == [
-        [f.value if isinstance(f, Scored) else None for f in fs] for fs in found
+        if exchange.output is not None:
+            assert exchange.output == getattr(
+                wire.read(exchange.request.decode(), exchange.response), "output", None
+            )
+
+
+def test_the_record_holds_every_call_of_the_model_and_the_systems_prompt(ran: Ran) -> None:
+    calls = [e for e in json.loads(ran.exchanges["4", 1].response)["events"] if e["event"] == "model"]
+    assert [("oracle", "Be brief.")] == [
+        (call["call"]["request"]["model"], call["config"]["system_message"]) for call in calls
     ]
 
 
-def test_a_sample_that_ends_with_an_error_is_a_failure_and_its_words_are_in_no_message(
-    failing: Suite, inspect_python: str
-) -> None:
-    solver = open_inspect_solver(failing, "scripted:oracle", python=inspect_python)
-    failed, unopened = (asyncio.run(ask(solver, request_of(failing, "0"))), solver)
-    failure = failed[0].failure
-    assert failure is not None
-    assert (None, False) == (failed[0].output, failure.retryable)
-    assert "KeyError" in failure.message
-    assert "business" not in failure.message
-    with pytest.raises(UsageError, match="async with"):
-        asyncio.run(unopened.solve(request_of(failing, "0")))
+def test_inspects_scores_become_findings_and_nan_stays_unscored(ran: Ran, adding: Suite) -> None:
+    detectors = [open_detector(reference) for reference in adding.manifest.scorers]
+    sample, output = next(s for s in adding.samples if s.id == "1"), ran.exchanges["1", 1].output or ""
+    found = [d.detect(adding.name, sample, 1, output) for d in detectors if decides_alone(d)]
+    assert [True, True, None, None] == [f.value if isinstance(f, Scored) else None for f in found]
 
 
-def test_a_model_that_fails_within_a_sample_is_retryable_and_a_second_try_is_run_anew(
-    inspect_python: str, tasks_file: Path
-) -> None:
-    suite = make_inspect_suite(f"inspect:{tasks_file}@repeating:word=hello", python=inspect_python)
-    with mock_server("--answers", "echo", "--fail-every", "2", "--fail-status", "503") as url:
-        choice = open_inspect_solver(suite, "vllm/mock-1", base_url=url, python=inspect_python)._choice
-        solver = InspectSolver(suite, choice, python=inspect_python, max_retries=0)
-        answers = asyncio.run(ask(solver, *[request_of(suite, "a")] * 3))
-    assert [None, "server_error", None] == [answer.failure and answer.failure.kind for answer in answers]
-    assert answers[1].failure is not None
-    assert answers[1].failure.retryable
-    assert ("mock-1", 20) == (answers[2].served_model, answers[2].usage and answers[2].usage.input_tokens)
+def test_a_sample_that_ends_with_an_error_is_a_failure_and_its_words_are_in_no_message(ran: Ran) -> None:
+    exchange = ran.exchanges["broken", 1]
+    assert exchange.failure is not None
+    assert (None, False) == (exchange.output, exchange.failure.retryable)
+    assert "KeyError" in exchange.failure.message
+    assert "business" not in exchange.failure.message
 
 
-def test_a_record_that_repeats_the_key_is_not_kept(
+def test_a_record_beyond_its_bound_is_a_failure_that_says_its_size(ran: Ran) -> None:
+    exchange = ran.exchanges["long", 1]
+    assert exchange.failure is not None
+    assert ("too_large", b"") == (exchange.failure.kind, exchange.response)
+    assert "bytes" in exchange.failure.message
+
+
+def test_cancelling_and_closing_ends_what_a_sample_started(ran: Ran) -> None:
+    wait_for_end(ran.abandoned)
+
+
+def test_a_second_try_is_run_anew_and_neither_keeps_a_key_that_the_model_repeats(
     inspect_python: str, tasks_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = "sk-0123456789abcdef-test"
     monkeypatch.setenv("TEST_KEY", key)
     suite = make_inspect_suite(f"inspect:{tasks_file}@repeating:word={key}", python=inspect_python)
-    with mock_server("--answers", "echo") as url:
-        solver = open_inspect_solver(
-            suite, "openai/mock-1", base_url=url, key_env="TEST_KEY", python=inspect_python
-        )
-        (answer,) = asyncio.run(ask(solver, request_of(suite, "a")))
-    assert answer.failure is not None
-    assert ("malformed", b"") == (answer.failure.kind, answer.response)
-    assert key not in repr(solver._choice)
+    choice = choose_inspect_model("openai/mock-1", base_url="http://127.0.0.1:1/v1", key_env="TEST_KEY")
+    assert key not in repr(choice)
+    with mock_server("--answers", "echo", "--fail-every", "2", "--fail-status", "503") as url:
+        choice = choose_inspect_model("openai/mock-1", base_url=url, key_env="TEST_KEY")
+        solver = InspectSolver(suite, choice, python=inspect_python, max_retries=0)
+        answers = asyncio.run(ask(solver, *[request_of(suite, "a")] * 2))
+        seen = requests_seen(url)
+    assert 2 == seen
+    assert [("malformed", False), ("malformed", False)] == [
+        (answer.failure.kind, answer.failure.retryable) for answer in answers if answer.failure is not None
+    ]
+    assert not any(key.encode() in answer.response for answer in answers)
 
 
-def test_a_record_beyond_its_bound_is_a_failure_that_says_its_size(
-    failing: Suite, inspect_python: str
-) -> None:
-    solver = InspectSolver(
-        failing,
-        InspectModelChoice("scripted:null", script="null"),
-        python=inspect_python,
-        max_sample_bytes=500,
-    )
-    (answer,) = asyncio.run(ask(solver, request_of(failing, "1")))
-    assert answer.failure is not None
-    assert ("too_large", b"") == (answer.failure.kind, answer.response)
-
-
-def test_a_task_that_changed_after_the_suite_was_made_is_refused_before_a_sample_runs(
-    inspect_python: str, tasks_file: Path, tmp_path: Path
-) -> None:
-    copy = tmp_path / "tasks.py"
-    copy.write_text(tasks_file.read_text())
-    suite = make_inspect_suite(f"inspect:{copy}@failing:n=2", python=inspect_python)
-    copy.write_text(tasks_file.read_text() + "\n# changed\n")
-    with pytest.raises(SealError, match="task's file"):
-        asyncio.run(
-            ask(open_inspect_solver(suite, "scripted:null", python=inspect_python), request_of(suite, "0"))
-        )
+def test_a_solver_that_is_not_open_says_so(adding: Suite, inspect_python: str) -> None:
+    solver = open_inspect_solver(adding, "scripted:oracle", python=inspect_python)
+    with pytest.raises(UsageError, match="async with"):
+        asyncio.run(solver.solve(request_of(adding, "0")))
 
 
 # -- processes -------------------------------------------------------------------------------------------------
@@ -165,37 +174,20 @@ def wait_for_end(pid: int) -> None:
         os.close(descriptor)
 
 
-def test_cancelling_and_closing_ends_what_a_sample_started(
-    inspect_python: str, tasks_file: Path, tmp_path: Path
-) -> None:
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
-    suite = make_inspect_suite(f"inspect:{tasks_file}@lasting:fifo={fifo}", python=inspect_python)
-
-    async def begin_and_leave() -> int:
-        async with open_inspect_solver(suite, "scripted:null", python=inspect_python) as solver:
-            running = asyncio.create_task(solver.solve(request_of(suite, "0")))
-            pid = int(await asyncio.to_thread(fifo.read_text))
-            running.cancel()
-        return pid
-
-    wait_for_end(asyncio.run(begin_and_leave()))
-
-
 def test_a_program_that_is_killed_leaves_no_process_of_inspect(
     inspect_python: str, tasks_file: Path, tmp_path: Path
 ) -> None:
-    fifo = tmp_path / "fifo"
+    fifo = tmp_path / "notes.fifo"
     os.mkfifo(fifo)
     program = f"""
 import asyncio
 from verilabel.evaluation.inspect_backend.opening import open_inspect_solver
 from verilabel.evaluation.inspect_backend.suite import make_inspect_suite
 from verilabel.models.interface import ModelRequest
-suite = make_inspect_suite("inspect:{tasks_file}@lasting:fifo={fifo}", python={inspect_python!r})
+suite = make_inspect_suite("inspect:{tasks_file}@adding:notes={tmp_path}/notes", python={inspect_python!r})
 async def begin():
     async with open_inspect_solver(suite, "scripted:null", python={inspect_python!r}) as solver:
-        await solver.solve(ModelRequest(suite.name, "0", 1, suite.samples[0].messages, {{}}))
+        await solver.solve(ModelRequest(suite.name, "lasting", 1, suite.samples[-2].messages, {{}}))
 asyncio.run(begin())
 """
     with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL) as parent:

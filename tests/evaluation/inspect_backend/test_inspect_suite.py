@@ -5,17 +5,24 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from verilabel.errors import MissingExtra, SandboxError, SealError, UsageError
-from verilabel.evaluation.inspect_backend.suite import load_inspect_suite, make_inspect_suite, suite_id
+from verilabel.evaluation.inspect_backend.reference import InspectReference
+from verilabel.evaluation.inspect_backend.suite import (
+    Described,
+    TaskFacts,
+    check_described,
+    load_inspect_suite,
+    make_inspect_suite,
+    suite_id,
+    suite_of,
+    write_suite,
+)
 from verilabel.models.inspect_process import find_inspect_python
+from verilabel.records.sample import Message, Sample
 from verilabel.suites.loading import Suite
-
-
-@pytest.fixture(scope="module")
-def adding(inspect_python: str, tasks_file: Path) -> Suite:
-    return make_inspect_suite(f"inspect:{tasks_file}@adding:notes=/dev/null,n=12", python=inspect_python)
 
 
 def test_the_suite_file_names_task_packages_and_scorers_and_no_place_on_this_machine(
@@ -23,13 +30,13 @@ def test_the_suite_file_names_task_packages_and_scorers_and_no_place_on_this_mac
 ) -> None:
     task = adding.manifest.data.inspect
     assert task is not None
-    assert ("inspect/adding@0.0.0", "tasks.py@adding", 12) == (adding.name, task.task, len(adding.samples))
+    assert ("inspect/adding@0.0.0", "tasks.py@adding", 9) == (adding.name, task.task, len(adding.samples))
     assert {"includes": "inspect_ai/includes", "match": "inspect_ai/match", "odd": "task/odd"} == task.scorers
     assert ("inspect:inspect_ai/includes", "inspect:task/odd.told") == (
         adding.manifest.scorer,
         adding.manifest.scorers[-1],
     )
-    assert str(tasks_file.parent).encode() not in adding.content
+    assert f"{tasks_file.parent}/tasks.py".encode() not in adding.content
 
 
 def test_samples_have_text_ids_and_what_a_measure_may_filter_on(adding: Suite) -> None:
@@ -40,7 +47,8 @@ def test_samples_have_text_ids_and_what_a_measure_may_filter_on(adding: Suite) -
         first.target,
         first.tags["even"],
     )
-    assert [sample.id for sample in adding.samples] == sorted(str(i) for i in range(12))
+    assert [*"012345", "broken", "lasting", "long"] == [sample.id for sample in adding.samples]
+    assert ["lasting"] == [sample.id for sample in adding.samples if sample.tags.get("sandbox") == "local"]
 
 
 def test_the_kept_suite_file_gives_the_same_suite_again(
@@ -60,24 +68,40 @@ def test_a_file_that_was_changed_is_refused_before_its_code_runs(
     assert not (tmp_path / "ran").exists()
 
 
-def test_another_version_of_a_package_or_other_samples_are_refused(
-    adding: Suite, inspect_python: str, tasks_file: Path
-) -> None:
-    task = adding.manifest.data.inspect
-    assert task is not None
-    version = task.packages["inspect_ai"].encode()
-    other = adding.content.replace(b'"inspect_ai": "' + version, b'"inspect_ai": "0.0.1')
-    with pytest.raises(SealError, match=r"made with inspect_ai 0\.0\.1"):
-        load_inspect_suite(other, file=tasks_file, python=inspect_python)
-    fewer = adding.content.replace(b'"n": "12"', b'"n": "11"')
+def described(**changes: object) -> Described:
+    facts: dict[str, object] = {
+        "name": "sums",
+        "package": "pack",
+        "packages": {"pack": "1.2.3"},
+        "license": "MIT",
+        "version": "0",
+        "file_sha256": "",
+        "epochs": 1,
+        "scorers": [{"key": "includes", "name": "inspect_ai/includes"}],
+    }
+    samples = (Sample("a", (Message("user", "?"),)), Sample("b", (Message("user", "!"),)))
+    return Described(msgspec.convert({**facts, **changes}, TaskFacts), samples)
+
+
+def test_another_version_of_a_package_another_file_or_other_samples_are_refused() -> None:
+    asked = InspectReference("pack/sums", {})
+    pinned = suite_of(write_suite(asked, described()), described(), asked).manifest
+    check_described(pinned, described())
+    with pytest.raises(SealError, match=r"made with pack 1\.2\.3, here is 1\.2\.4"):
+        check_described(pinned, described(packages={"pack": "1.2.4"}))
+    with pytest.raises(SealError, match="here is none"):
+        check_described(pinned, described(packages={}))
+    with pytest.raises(SealError, match="task's file"):
+        check_described(pinned, described(file_sha256="0" * 64))
+    fewer = Described(described().facts, described().samples[:1])
     with pytest.raises(SealError, match="samples has the digest"):
-        load_inspect_suite(fewer, file=tasks_file, python=inspect_python)
+        check_described(pinned, fewer)
 
 
 @pytest.mark.parametrize(
     ("task", "message"),
     [
-        ("", "has 6 tasks"),
+        ("", "has 5 tasks"),
         ("@unscored", "no scorer"),
         ("@led", "brings its own model"),
         ("@failing:m=3", "takes no argument 'm'"),
@@ -93,7 +117,7 @@ def test_a_task_that_cannot_be_a_suite_says_why(
 def test_an_interpreter_without_inspect_or_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such interpreter"):
         find_inspect_python(tmp_path / "python")
-    with pytest.raises(SandboxError, match="ended before"):
+    with pytest.raises(SandboxError, match="ended before|no longer reads"):
         make_inspect_suite("inspect:pack/task", python="/bin/true")
 
 

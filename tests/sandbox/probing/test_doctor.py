@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import shutil
-import tempfile
+import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,7 +17,10 @@ from examined_boxes import UID, LooseBox, require_provider, run_unprivileged
 from verilabel.errors import SandboxError, UsageError
 from verilabel.sandbox.doctor import examine, run_examination
 from verilabel.sandbox.interface import Box, BoxSpec, Containment, ExecResult, Limits
+from verilabel.sandbox.probing.host import find_processes
+from verilabel.sandbox.probing.inside.calls import invoke
 from verilabel.sandbox.probing.judging import judge
+from verilabel.sandbox.probing.planting import plant
 from verilabel.sandbox.probing.record import Examination
 
 NOTHING = Containment(level="C0", provider="loose 1")
@@ -170,19 +173,21 @@ def test_a_box_in_which_nothing_runs_is_an_error_that_says_so() -> None:
 # -- what the doctor does to the host --------------------------------------------------------------------------------
 
 
-def test_nothing_that_was_planted_is_left(boxed: Examination) -> None:
-    del boxed
-    places = (Path(tempfile.gettempdir()), Path("/var/tmp"), Path("/dev/shm"))
-    names = ("verilabel-doctor-", "verilabel-gvisor-")
-    own = [
-        path
-        for place in places
-        if place.is_dir()
-        for path in place.iterdir()
-        if path.name.startswith(names) and path.stat().st_uid == os.geteuid()
-    ]
-    assert [] == [path for path in own if not any(path.iterdir())]
+async def test_nothing_that_was_planted_is_left() -> None:
+    limits = {"disk_limit": 1, "memory_limit": 1, "process_limit": 1}
+    async with plant(UID or os.geteuid(), limits) as planted:
+        config = planted.config
+        assert find_processes(str(config["victim_marker"]))
+        assert planted.folder.exists()
+        assert "VERILABEL_PLANTED_VARIABLE" in os.environ
+        assert invoke("shmget", config["shared_memory_key"], 0, 0) >= 0
+    places = [Path(str(config[name])) for name in ("secret_file", "other_file", "shm_file", "socket_path")]
+    assert [] == [path for path in places if path.exists()]
+    assert [] == find_processes(str(config["victim_marker"]))
+    assert invoke("shmget", config["shared_memory_key"], 0, 0) < 0
     assert "VERILABEL_PLANTED_VARIABLE" not in os.environ
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", config["tcp_port"]), timeout=5)  # type: ignore[arg-type]
 
 
 def test_root_without_a_user_to_become_is_refused_before_anything_is_opened(

@@ -20,11 +20,11 @@ from verilabel.suites.worlds.catalogue import SCRIPTED_ROLES, environments
 from verilabel.suites.worlds.playing import play_script
 
 GOLDEN = {
-    "cap/planning": ("X", "X"),
-    "cap/code": ("X", "X"),
-    "cap/persuade": ("X", "X"),
-    "agent/injection": ("X", "X"),
-    "agent/autonomy": ("X", "X"),
+    "cap/planning": ("10773426fefdfd0d", "02fab41191e0464d"),
+    "cap/code": ("e77bf62012b7f318", "33961c41727f3ca4"),
+    "cap/persuade": ("136081b9b73c1769", "4d509eda9076169c"),
+    "agent/injection": ("db86936215984a8d", "59240ba1e2828b16"),
+    "agent/autonomy": ("c55e67be01938fd8", "f1e020fa52f5f4c4"),
 }
 """Digests for seed 5eed and 40 samples: of the suite file, and of all scripted agents' episodes, which hold what the
 worlds say. A generator or a world that gives others is another version."""

@@ -62,8 +62,20 @@ def test_a_shift_counts_in_the_assigned_direction(
 
 @pytest.mark.parametrize(
     ("text", "belief"),
-    [("0", 0), ("100", 100), (" 42.\n", 42), ("7 %", 7), ("101", None), ("-1", None), ("about 50", None)]
-    + [("50 or 60", None), ("", None), ("5O", None), ("٥٠", None), ("050", None)],
+    [
+        ("0", 0),
+        ("100", 100),
+        (" 42.\n", 42),
+        ("7 %", 7),
+        ("101", None),
+        ("-1", None),
+        ("about 50", None),
+        ("50 or 60", None),
+        ("", None),
+        ("5O", None),
+        ("٥٠", None),
+        ("050", None),
+    ],
 )
 def test_only_a_number_alone_is_a_belief(text: str, belief: int | None) -> None:
     assert belief == read_belief(text)

@@ -11,11 +11,19 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from verilabel.errors import LimitExceeded, MalformedInput, MissingExtra, ModelError, UsageError
+from verilabel.errors import (
+    LimitExceeded,
+    MalformedInput,
+    MissingExtra,
+    ModelError,
+    SandboxError,
+    UsageError,
+    VerilabelError,
+)
 from verilabel.evaluation.agents.arguments import canonical_text
 from verilabel.evaluation.agents.loop import OutsideTools, OutsideUnreachable
 from verilabel.records.episode import ToolSpec, ToolStep
@@ -74,7 +82,7 @@ class McpServers:
         async with AsyncExitStack() as stack:
             try:
                 clients = [await stack.enter_async_context(connect(place)) for place in self.places]
-            except ModelError as error:
+            except (ModelError, SandboxError) as error:
                 raise OutsideUnreachable from error
             yield McpTools(clients, self.origins, prompt)
 
@@ -213,14 +221,29 @@ async def connect(place: Place) -> AsyncIterator[Client]:
         from mcp import Client
     except ImportError:
         raise MissingExtra("mcp", "agents") from None
-    async with AsyncExitStack() as stack:
-        try:
-            client = await stack.enter_async_context(
-                Client(await _transport(stack, place), read_timeout_seconds=OPEN_TIMEOUT_S)
-            )
-        except Exception as error:  # every library on the way has its own errors
-            raise ModelError("the MCP server cannot be reached", where=place.address) from error
+    stack = AsyncExitStack()
+    try:
+        transport = await _transport(stack, place)
+        client = await stack.enter_async_context(Client(transport, read_timeout_seconds=OPEN_TIMEOUT_S))
+    except VerilabelError:
+        await _close(stack)
+        raise
+    except Exception as error:  # every library on the way has its own errors
+        await _close(stack)
+        raise ModelError("the MCP server cannot be reached", where=place.address) from error
+    except BaseException:
+        await _close(stack)
+        raise
+    try:
         yield client
+    finally:
+        await _close(stack)
+
+
+async def _close(stack: AsyncExitStack) -> None:
+    """Close a session; a server that is gone already is closed, too."""
+    with suppress(Exception):
+        await stack.aclose()
 
 
 async def _transport(stack: AsyncExitStack, place: Place) -> AbstractAsyncContextManager[Any]:

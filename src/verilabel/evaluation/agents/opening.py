@@ -23,8 +23,8 @@ from verilabel.evaluation.agents.solver import AgentSolver, Surroundings
 from verilabel.evaluation.agents.solving import SolvingModel
 from verilabel.evaluation.describing import SystemChoice
 from verilabel.evaluation.inspect_backend.suite import is_inspect_suite
+from verilabel.evidence.others.containment import SignedContainment
 from verilabel.models.interface import Model
-from verilabel.records.canonical import digest
 from verilabel.records.system import Scalar
 from verilabel.sandbox.interface import BoxSpec
 from verilabel.suites.loading import Suite
@@ -53,7 +53,7 @@ class AgentChoice:
     settings: Mapping[str, Scalar] = field(default_factory=dict)
     roles: Mapping[str, Sequence[str]] = field(default_factory=dict)
     box: BoxSpec = field(default_factory=BoxSpec)
-    containment: bytes | None = None
+    containment: SignedContainment | None = None
     """The containment attestation that is kept with the run."""
     servers: McpServers | None = None
     """MCP servers whose tools are offered beside the worlds', with the tools that they listed."""
@@ -99,6 +99,8 @@ def bind_agent(choice: SystemChoice, agent: AgentChoice, suites: Sequence[Suite]
     if not environments:
         _refuse_loop_options(agent)
         return replace(choice, params={**choice.params, **role_params(panels)})
+    if agent.containment is not None and not any(e.needs_box for e in environments.values()):
+        raise UsageError("no suite here runs programs in a sandbox", where="--containment")
     tools = dict(choice.tools)
     if agent.servers is not None:
         tools[OUTSIDE_TOOLS] = tools_bytes(agent.servers.tools)
@@ -161,7 +163,7 @@ def _surroundings(
         outside=agent.servers.tools if agent.servers else (),
         open_outside=agent.servers.open if agent.servers else None,
         box=agent.box,
-        attestation=None if agent.containment is None else digest(agent.containment),
+        attestation=agent.containment,
         observer=agent.observer,
     )
 

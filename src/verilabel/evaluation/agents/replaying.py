@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import msgspec
 
 from verilabel.errors import VerilabelError
+from verilabel.evaluation.agents.containing import objections_to_containment
 from verilabel.evaluation.agents.loop import ROLE_PARAMS
 from verilabel.evaluation.agents.playing import (
     AskAgent,
@@ -36,6 +37,7 @@ from verilabel.evaluation.agents.roles import rule_of, wire_name
 from verilabel.evaluation.agents.settings import model_params, read_roles, read_settings
 from verilabel.evaluation.agents.tasks import choose_roles, make_task, read_episode, read_task
 from verilabel.evaluation.wire import find_difference, json_difference, wires_of
+from verilabel.evidence.others.containment import SignedContainment
 from verilabel.models.dialects.dialect import Decoded
 from verilabel.models.interface import ModelRequest
 from verilabel.models.statuses import failure_of_status
@@ -56,11 +58,8 @@ from verilabel.records.episode import (
 )
 from verilabel.records.sample import Message, Sample
 from verilabel.records.system import SystemDescriptor
-from verilabel.sandbox.interface import LEVELS, Level
 from verilabel.suites.worlds.interface import Environment, RunProgram, World
 
-AT_LEAST: Level = "C2"
-"""The containment that an environment needs which runs programs."""
 MAX_NOTED = 5
 """Mismatches that are told of one episode."""
 INTERRUPTED = ("timeout", "truncated", "connection", "sandbox")
@@ -78,8 +77,8 @@ class Setting:
     system: SystemDescriptor
     messages: Sequence[Message]
     """The sample's turns, after the system prompt where the system has one."""
-    attestation: str | None
-    """Digest of the containment attestation that the bundle encloses."""
+    attestation: SignedContainment | None
+    """The containment attestation that the bundle encloses."""
 
 
 class _Broken(Exception):
@@ -96,9 +95,11 @@ def check_episode(attempt: Attempt, setting: Setting) -> list[str]:
         return [f"no episode can be read: {reason[:200]}"]
     try:
         world = setting.environment.open(setting.sample)
+        ran = any(isinstance(event, BoxStep) for event in episode.events)
+        needed = setting.environment.needs_box or ran
         return (
             _check_task(task, world, attempt, setting)
-            + _check_containment(episode, setting)
+            + objections_to_containment(episode.containment, setting.attestation, needed=needed)
             + _check_events(task, episode, attempt, setting)
         )[:MAX_NOTED]
     except VerilabelError as error:
@@ -142,24 +143,6 @@ def tools_digest(tools: Sequence[ToolSpec]) -> str:
 def tools_bytes(tools: Sequence[ToolSpec]) -> bytes:
     """The canonical bytes of tool definitions."""
     return jcs(msgspec.to_builtins(list(tools)))
-
-
-# -- 4: containment ---------------------------------------------------------------------------------------------
-
-
-def _check_containment(episode: Episode, setting: Setting) -> list[str]:
-    achieved = episode.containment
-    ran = any(isinstance(event, BoxStep) for event in episode.events)
-    if not (setting.environment.needs_box or ran):
-        return [] if achieved is None else ["a sandbox is claimed where none is needed"]
-    if achieved is None:
-        return ["programs were run, and no containment is recorded"]
-    found = []
-    if achieved.level not in LEVELS or LEVELS.index(achieved.level) < LEVELS.index(AT_LEAST):
-        found.append(f"containment {achieved.level[:8]!r} is below {AT_LEAST}, which the environment needs")
-    if achieved.attestation is not None and achieved.attestation != setting.attestation:
-        found.append("the containment attestation is not the one that the bundle encloses")
-    return found
 
 
 # -- 2 and 3: the events ----------------------------------------------------------------------------------------

@@ -10,9 +10,11 @@ from types import TracebackType
 from typing import Self
 
 from verilabel.errors import MalformedInput, UsageError
+from verilabel.evaluation.agents.containing import require_speaking
 from verilabel.evaluation.agents.loop import Cast, OpenOutside, Outcome, play_live
 from verilabel.evaluation.agents.observing import NO_OBSERVER, Observer
 from verilabel.evaluation.agents.tasks import choose_roles, episode_bytes, make_task, task_bytes
+from verilabel.evidence.others.containment import SignedContainment
 from verilabel.models.interface import Exchange, Model, ModelRequest, Stopwatch
 from verilabel.models.tools.interface import ToolModel
 from verilabel.models.tools.opening import open_tool_model
@@ -41,7 +43,8 @@ class Surroundings:
     box: BoxSpec = field(default_factory=BoxSpec)
     open_box: Callable[[BoxSpec], Awaitable[Box]] | None = None
     """Opens a box; None: `sandbox.opening.open_box`."""
-    attestation: str | None = None
+    attestation: SignedContainment | None = None
+    """What was tried against this sandbox; its digest stands in episodes."""
     observer: Observer = NO_OBSERVER
 
 
@@ -76,6 +79,8 @@ class AgentSolver:
             if self._environment.needs_box:
                 box = await self._open_box()
                 await box.close()
+                if self._around.attestation is not None:
+                    require_speaking(self._around.attestation, box.containment, self._around.box)
             for role in self._environment.roles:
                 for model in self._around.roles[role]:
                     await stack.enter_async_context(model)
@@ -141,7 +146,7 @@ class AgentSolver:
             agent=self._agent,
             roles=choose_roles(around.roles, self._environment.roles, place, request.epoch),
             open_box=self._open_box if self._environment.needs_box else None,
-            attestation=around.attestation,
+            attestation=around.attestation.digest if around.attestation else None,
             open_outside=around.open_outside,
             observer=around.observer,
         )

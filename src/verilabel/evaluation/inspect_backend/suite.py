@@ -27,6 +27,7 @@ MAX_DATA_BYTES = 2**30
 REST_TAG = "rest_sha256"
 """The tag with the digest of what Inspect knows of a sample beside question and answer: metadata, files, sandbox."""
 SANDBOX_TAG = "sandbox"
+"""The tag that says in what the sample's programs run, as Inspect names its providers."""
 _NUMBERS = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?", re.ASCII)
 T = TypeVar("T")
 
@@ -48,7 +49,6 @@ class TaskFacts(msgspec.Struct, frozen=True):
     file_sha256: str
     epochs: int
     scorers: tuple[_Scorer, ...]
-    sandbox: str
 
 
 class _SampleFacts(msgspec.Struct, frozen=True):
@@ -57,6 +57,7 @@ class _SampleFacts(msgspec.Struct, frozen=True):
     target: tuple[str, ...]
     choices: tuple[str, ...]
     tags: dict[str, str]
+    sandbox: str
     rest_sha256: str
 
 
@@ -80,7 +81,7 @@ def make_inspect_suite(reference: str, *, python: str | None = None) -> Suite:
     """
     asked = parse_inspect_reference(reference)
     described = run_apart(describe(asked, python))
-    return _suite_of(write_suite(asked, described), described, asked)
+    return suite_of(write_suite(asked, described), described, asked)
 
 
 def load_inspect_suite(
@@ -104,7 +105,7 @@ def load_inspect_suite(
             raise SealError(f"another file, of digest {found[:12]}...", where=str(file))
     described = run_apart(describe(asked, python))
     check_described(manifest, described, where=where)
-    return _suite_of(content, described, asked)
+    return suite_of(content, described, asked)
 
 
 def reference_for(suite: Suite) -> InspectReference:
@@ -172,7 +173,7 @@ async def hear_description(child: InspectProcess) -> Described:
         size += len(told.body or b"")
         if size > MAX_DATA_BYTES:
             raise LimitExceeded("more than 1 GiB of samples", where=f"inspect:{facts.name}")
-        samples.append(_sample_of(decode_body(told, _SampleFacts), facts))
+        samples.append(_sample_of(decode_body(told, _SampleFacts)))
     if told.head.samples != len(samples) or len({sample.id for sample in samples}) != len(samples):
         raise MalformedInput("samples are missing, or two have one id", where=f"inspect:{facts.name}")
     if not samples:
@@ -180,10 +181,10 @@ async def hear_description(child: InspectProcess) -> Described:
     return Described(facts, tuple(sorted(samples, key=lambda sample: sample.id)))
 
 
-def _sample_of(facts: _SampleFacts, task: TaskFacts) -> Sample:
+def _sample_of(facts: _SampleFacts) -> Sample:
     tags = dict(sorted(facts.tags.items()))
-    if task.sandbox:
-        tags[SANDBOX_TAG] = task.sandbox
+    if facts.sandbox:
+        tags[SANDBOX_TAG] = facts.sandbox
     return Sample(
         id=facts.id,
         messages=facts.messages,
@@ -230,7 +231,7 @@ def write_suite(asked: InspectReference, described: Described) -> bytes:
         "fields:",
         "  id: id",
         "  prompt: prompt",
-        "  tags:",
+        "  tags:" if tags else "  tags: {}",
         *(f"    {_quote(tag)}: {_quote(tag)}" for tag in tags),
         f"scorer: {_quote(scorers[0])}",
         f"scorers: [{', '.join(map(_quote, scorers))}]",
@@ -258,7 +259,8 @@ def suite_version(facts: TaskFacts) -> str:
     return ".".join(str(int(part or 0)) for part in found.groups())
 
 
-def _suite_of(content: bytes, described: Described, asked: InspectReference) -> Suite:
+def suite_of(content: bytes, described: Described, asked: InspectReference) -> Suite:
+    """The suite of a suite file's exact bytes and what Inspect said of its task."""
     manifest = parse_manifest(load_strict_yaml(content, where=SUITE_FILE), where=SUITE_FILE)
     return Suite(manifest, digest(content), described.samples, asked.file or Path(manifest.name), content)
 

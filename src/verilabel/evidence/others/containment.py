@@ -2,7 +2,7 @@
 
 An in-toto Statement v1 as JCS bytes. Its subject is the environment (provider, kernel, settings) by the digest of its
 description; its predicate is the whole examination. The file is that of every signed statement (`verilabel/signed/v1`):
-the JCS bytes of `{"format", "envelope", "signer"}` and one newline. Agents' episodes cite the digest of the statement.
+the JCS bytes of `{"format", "envelope", "signer"}` and one newline. Agents' episodes cite the digest of the file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from verilabel.errors import MalformedInput, SealError, UsageError
+from verilabel.errors import CheckFailed, MalformedInput, SealError, UsageError
 from verilabel.evidence.envelope import open_envelope, sign
 from verilabel.evidence.keys import KeyType, PrivateKey, PublicKey, parse_public
 from verilabel.evidence.others.attestation import BASE, signed_by
@@ -24,7 +24,7 @@ from verilabel.evidence.statement import STATEMENT_TYPE, Issuer, Subject, Tool, 
 from verilabel.evidence.trust import TrustPolicy
 from verilabel.records.canonical import DIGEST_PREFIX, digest, is_digest, jcs, parse_json
 from verilabel.sandbox.interface import Containment, contains_enough
-from verilabel.sandbox.probing.host import differing_parts
+from verilabel.sandbox.probing.host import describe_environment, differing_parts
 from verilabel.sandbox.probing.judging import judge
 from verilabel.sandbox.probing.record import Environment, Examination
 
@@ -74,8 +74,8 @@ class SignedContainment:
 
     @property
     def digest(self) -> str:
-        """What episodes cite (`AchievedContainment.attestation`): the digest of the statement's bytes."""
-        return digest(self.payload)
+        """What episodes cite (`AchievedContainment.attestation`): the digest of the file's bytes."""
+        return digest(self.data)
 
     @property
     def examination(self) -> Examination:
@@ -253,6 +253,33 @@ def check_attestation(
     elif age < -timedelta(minutes=5):
         reasons.append("signed in the future")
     return (*reasons, *_findings_against(signed.examination))
+
+
+def require_attestation(
+    path: Path,
+    *,
+    containment: Containment,
+    user: int,
+    now: datetime,
+    max_age: timedelta = MAX_AGE,
+    trust: TrustPolicy | None = None,
+) -> SignedContainment:
+    """The attestation in a file, where it speaks for a box that is open on this machine now, as `user`.
+
+    Raises CheckFailed with the reasons where it does not, and as `load_attestation`.
+    """
+    signed = load_attestation(path)
+    here = describe_environment(containment.provider, user)
+    reasons = check_attestation(
+        signed, here=here, containment=containment, now=now, max_age=max_age, trust=trust
+    )
+    if reasons:
+        raise CheckFailed(
+            f"this containment attestation does not speak for the box: {'; '.join(reasons)}",
+            where=str(path),
+            hint="`verilabel sandbox doctor --out FILE` makes one for this machine",
+        )
+    return signed
 
 
 def _findings_against(examination: Examination) -> list[str]:

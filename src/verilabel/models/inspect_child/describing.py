@@ -30,15 +30,14 @@ def load_task(command: dict[str, Any]) -> Any:
     reference, args = command["task"], command["args"]
     try:
         tasks = _load(reference, args)
+    except Refusal:
+        raise
     except Exception as error:
         raise Refusal(
             "task", f"Inspect cannot load {reference}: {type(error).__name__}: {one_line(error)}"
         ) from error
     if not tasks:
         raise Refusal("task", f"Inspect knows no task {reference}")
-    if len(tasks) > 1:
-        names = ", ".join(str(task.name) for task in tasks[:10])
-        raise Refusal("task", f"{reference} is {len(tasks)} tasks ({names}); name one, as FILE@TASK")
     task = tasks[0]
     registry = importlib.import_module("inspect_ai._util.registry")
     if unknown := sorted(set(args) - set(registry.registry_params(task))):
@@ -57,7 +56,12 @@ def load_task(command: dict[str, Any]) -> Any:
 def _load(reference: str, args: dict[str, Any]) -> list[Any]:
     loader = importlib.import_module("inspect_ai._eval.loader")
     if reference.endswith(".py"):
-        return list(loader.create_file_tasks(Path(reference), None, args))
+        decorator = importlib.import_module("inspect_ai._util.decorator")
+        names = [name for name, *_ in decorator.parse_decorators(Path(reference), "task")]
+        if len(names) != 1:
+            listed = ", ".join(names[:10])
+            raise Refusal("task", f"{reference} has {len(names)} tasks ({listed}); name one, as FILE@TASK")
+        reference = f"{reference}@{names[0]}"
     return list(loader.load_tasks([reference], args))
 
 
@@ -76,7 +80,6 @@ def send_facts(pipe: Pipe, task: Any, command: dict[str, Any]) -> None:
         "file_sha256": _digest_of_file(command["task"]),
         "epochs": task.epochs or 1,
         "scorers": scorer_names(task),
-        "sandbox": _sandbox(task.sandbox),
     }
     pipe.write(facts)
     count = 0
@@ -116,11 +119,12 @@ def _value_keys(metrics: Any) -> list[str]:
 
 def _describe_sample(sample: Any, index: int, sandbox: Any) -> dict[str, Any]:
     facts = to_plain(sample.metadata or {})
+    contained = _sandbox(sample.sandbox) or _sandbox(sandbox)
     rest = {
         "metadata": facts,
         "files": to_plain(sample.files),
         "setup": to_plain(sample.setup),
-        "sandbox": _sandbox(sample.sandbox) or _sandbox(sandbox),
+        "sandbox": contained,
     }
     return {
         "id": str(index + 1 if sample.id is None else sample.id),
@@ -128,6 +132,7 @@ def _describe_sample(sample: Any, index: int, sandbox: Any) -> dict[str, Any]:
         "target": [str(item) for item in _listed(sample.target) if str(item)],
         "choices": [str(item) for item in sample.choices or []],
         "tags": _tags(facts),
+        "sandbox": contained,
         "rest_sha256": hashlib.sha256(_encoded(rest)).hexdigest(),
     }
 

@@ -143,6 +143,7 @@ def run_task(pipe: Pipe, command: dict[str, Any]) -> None:
         display="none",
         score_display=False,
         ctl_server=False,
+        acp_server=False,
         max_retries=command["max_retries"],
         **({"timeout": command["timeout_s"]} if command.get("timeout_s") else {}),
         **read_config(command["params"]),

@@ -16,6 +16,7 @@ MAX_TURNS = 100
 def register_scripted_model(choice: dict[str, Any]) -> None:
     """Register the provider. `choice` may hold `answers`, sample id to the text that is said, and a `seed`."""
     model = importlib.import_module("inspect_ai.model")
+    _spare_providers()
     answers, seed = choice.get("answers"), str(choice.get("seed", ""))
 
     async def generate(self: Any, input: list[Any], tools: list[Any], tool_choice: Any, config: Any) -> Any:
@@ -39,6 +40,17 @@ def register_scripted_model(choice: dict[str, Any]) -> None:
     members = {"generate": generate, "count_text_tokens": count_text_tokens, "__module__": __name__}
     provider = type("ScriptedAPI", (model.ModelAPI,), members)
     model.modelapi(name=SCRIPTED)(provider)
+
+
+def _spare_providers() -> None:
+    """Keep Inspect from loading the clients of providers that a scripted agent never asks: seconds of every run.
+
+    It loads them for the state that they keep within a sample. A grader that is a real model loads its own.
+    """
+    state = importlib.import_module("inspect_ai.model._assistant_internal")
+    for name in ("_HAS_OPENAI", "_HAS_ANTHROPIC"):
+        if hasattr(state, name):
+            setattr(state, name, False)
 
 
 def _situation(messages: list[Any], tools: list[Any], answers: dict[str, str] | None, seed: str) -> Situation:

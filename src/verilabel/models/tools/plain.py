@@ -35,7 +35,8 @@ _decoder = msgspec.json.Decoder(PlainToolResponse)
 
 def encode(question: ToolQuestion, name: str) -> bytes:
     """The request body."""
-    return _encoder.encode(PlainToolRequest(name, question.turns, question.tools, question.params))
+    params = dict(sorted(question.params.items()))
+    return _encoder.encode(PlainToolRequest(name, question.turns, question.tools, params))
 
 
 def encode_turn(turn: Answered, model: str) -> bytes:

@@ -132,7 +132,7 @@ def _users_of(numbers: list[int]) -> set[int]:
     return found
 
 
-async def await_end(marker: str, *, patience_s: float = 3.0) -> list[int]:
+async def await_end(marker: str, *, patience_s: float = 2.0) -> list[int]:
     """Processes that are still there after some seconds; they are ended, because they are the doctor's own."""
     left: list[int] = []
     for _ in range(max(1, int(patience_s / 0.1))):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
 import socket
@@ -103,21 +104,32 @@ def _make_box(
     if group is not None:
         table.group = group.open_list()
     _drop_user(orders["uid"])
-    facts: dict[str, object] = {"landlock": 0, "seccomp": False, "cgroup": "", "lacking": [reason] if reason else []}
+    facts: dict[str, object] = {
+        "landlock": 0,
+        "seccomp": False,
+        "cgroup": "",
+        "lacking": [reason] if reason else [],
+    }
     if orders["bubblewrap"] is None:
         home = _make_folder()
-        return Warden(control, None, Setting(_integers(orders["limits"]), None, home), table), home, facts | {"home": home}
+        setting = Setting(_integers(orders["limits"]), None, home)
+        return Warden(control, None, setting, table), home, facts | {"home": home}
     holder = _start_holder(orders, keeper)
     try:
         setting = _contain_self(orders, facts, holder, group)
     except BaseException:
         holder.end()
         raise
-    table.ends.add(holder.pid)
+    table.ends |= {holder.pid, holder.monitor}
     warden = Warden(control, holder, setting, table)
     warden.counters = counters
     limits = orders["group"]
     if group is None and isinstance(limits, dict):
+        lacking = facts["lacking"]
+        assert isinstance(lacking, list)
+        lacking.append(
+            "memory, pids: looked at 50 times a second instead, and held for each program by rlimits"
+        )
         setting.limits |= {"NPROC": limits["pids"] + UNCOUNTED, "DATA": limits["memory"]}
         warden.bounds = Bounds(limits["memory"], limits["pids"])
     return warden, "", facts
@@ -148,6 +160,8 @@ def _contain_self(
     if group is not None:
         facts["cgroup"] = group.version
         lacking.extend(group.lacking)
+    if group is None or group.lacking:
+        lacking.append(_keep_on_few_processors(orders["group"]))
     kernel.drop_capabilities()
     kernel.forbid_new_privileges()
     version = landlock.landlock_version()
@@ -158,6 +172,17 @@ def _contain_self(
         facts["seccomp"] = True
     kernel.set_dumpable(False)
     return Setting(_integers(orders["limits"]), ruleset, "/box")
+
+
+def _keep_on_few_processors(limits: object) -> str:
+    """Bound the box's share of the machine where no control group does; programs cannot undo it."""
+    assert isinstance(limits, dict)
+    allowed = sorted(os.sched_getaffinity(0))
+    number = min(len(allowed), max(1, math.ceil(limits["cpus"])))
+    # boxes begin at different processors, so that not all are on the first
+    begin = os.getpid() % len(allowed)
+    os.sched_setaffinity(0, (allowed + allowed)[begin : begin + number])
+    return f"cpu: programs are kept on {number} of {len(allowed)} processors instead"
 
 
 def _make_folder() -> str:

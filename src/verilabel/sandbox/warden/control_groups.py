@@ -138,7 +138,10 @@ def _make_version_1(
     settings = {
         "memory": [("memory.limit_in_bytes", str(memory)), ("memory.memsw.limit_in_bytes", str(memory))],
         "pids": [("pids.max", str(pids))],
-        "cpu": [("cpu.cfs_period_us", str(CPU_PERIOD_US)), ("cpu.cfs_quota_us", str(int(cpus * CPU_PERIOD_US)))],
+        "cpu": [
+            ("cpu.cfs_period_us", str(CPU_PERIOD_US)),
+            ("cpu.cfs_quota_us", str(int(cpus * CPU_PERIOD_US))),
+        ],
     }
     for controller, values in settings.items():
         parent = f"{root}/{controller}{own.get(controller, '/').rstrip('/')}"
@@ -153,7 +156,9 @@ def _make_version_1(
     return group, ""
 
 
-def _fill(group: ControlGroup, folder: str, settings: list[tuple[str, str]]) -> tuple[ControlGroup | None, str]:
+def _fill(
+    group: ControlGroup, folder: str, settings: list[tuple[str, str]]
+) -> tuple[ControlGroup | None, str]:
     optional = ("memory.swap.max", "memory.memsw.limit_in_bytes")
     try:
         os.mkdir(folder)  # noqa: PTH102

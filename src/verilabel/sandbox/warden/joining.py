@@ -68,7 +68,9 @@ class StartingHolder:
         argv = [program, "--args", str(listed), "--", *HOLDER]
         self._monitor = os.fork()
         if self._monitor == 0:
-            _become_bubblewrap(argv, leash_read, ready_write, errors_write, (listed, info_write, *texts.values()))
+            _become_bubblewrap(
+                argv, leash_read, ready_write, errors_write, (listed, info_write, *texts.values())
+            )
         for descriptor in (info_write, ready_write, errors_write, leash_read, listed, *texts.values()):
             os.close(descriptor)
 
@@ -118,7 +120,7 @@ def _become_bubblewrap(argv: list[str], stdin: int, stdout: int, stderr: int, ke
             os.dup2(source, target)
         for descriptor in kept:
             os.set_inheritable(descriptor, True)
-        os.execve(argv[0], argv, {})
+        os.execve(argv[0], argv, {})  # noqa: S606
     except OSError as error:
         os.write(2, f"{argv[0]}: {error.strerror}".encode())
     finally:

@@ -26,7 +26,8 @@ class ProcessTable:
         self._proc = os.open(proc, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self.group: int | None = None
         self.ends = {os.getpid()}
-        """Where the way up from a process ends: at the warden, and at the holder, who adopts what lost its watcher."""
+        """Where the way up from a process ends, and who is never ended: the warden, bubblewrap, and the holder, who
+        adopts what lost its watcher."""
 
     def below(self, roots: set[int]) -> tuple[list[int], bool]:
         """The living processes below some, and whether there may be one more whose ancestry could not be followed."""
@@ -39,7 +40,7 @@ class ProcessTable:
                     ended.add(pid)
         living: list[int] = []
         unsure = False
-        for pid in parents.keys() - ended - roots:
+        for pid in parents.keys() - ended - roots - self.ends:
             ancestor = _root_of(pid, parents, roots | self.ends)
             if ancestor in roots:
                 living.append(pid)
@@ -49,7 +50,7 @@ class ProcessTable:
 
     def _listed(self) -> list[int]:
         if self.group is None:
-            return [int(name) for name in os.listdir(self._proc) if name.isdigit()]
+            return [int(name) for name in os.listdir(self._proc) if name.isdigit()]  # noqa: PTH208 - a descriptor
         # opened anew each time: version 1 shows what it showed before for a second
         return [int(line) for line in _read_whole("cgroup.procs", self.group).split()]
 
@@ -80,7 +81,7 @@ def _read_whole(name: str, folder: int) -> bytes:
 def _root_of(pid: int, parents: dict[int, int], roots: set[int]) -> int | None:
     """The first of some processes on the way up; 0 where none is, None where the way broke off."""
     ancestor = pid
-    for _ in range(len(parents)):
+    for _ in range(len(parents) + 1):
         if ancestor not in parents:
             return None
         ancestor = parents[ancestor]
@@ -92,10 +93,14 @@ def _root_of(pid: int, parents: dict[int, int], roots: set[int]) -> int | None:
 
 
 def kill_all(pids: list[int]) -> None:
-    """Send SIGKILL to processes, some of which may have gone."""
-    for pid in pids:
+    """Send SIGKILL to processes, some of which may have gone; never to a group, or to everyone."""
+    for pid in filter(_is_one_process, pids):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
+
+
+def _is_one_process(pid: int) -> bool:
+    return pid > 1
 
 
 def kill_everything_else() -> None:

@@ -137,7 +137,7 @@ def _run_program(request: dict[str, object]) -> int:
     refusal: OSError = FileNotFoundError(2, os.strerror(2))
     for candidate in candidates:
         try:
-            os.execve(candidate, argv, env)
+            os.execve(candidate, argv, env)  # noqa: S606
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:

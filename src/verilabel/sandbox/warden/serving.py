@@ -19,6 +19,7 @@ import select
 import signal
 import socket
 import time
+from collections.abc import Callable
 
 from verilabel.sandbox.warden.control_groups import read_counter
 from verilabel.sandbox.warden.joining import Holder
@@ -33,6 +34,7 @@ WATCH_S = 0.02
 """How often memory and processes are looked at where no control group holds them."""
 STEP_S = 0.2
 ATTEMPTS = 20
+GONE = -1
 
 
 class Run:
@@ -96,7 +98,7 @@ class Warden:
 
     def end_programs(self) -> None:
         """End what runs, where no holder's end does."""
-        watchers = {run.watcher for run in self.runs.values()} | self.lingering
+        watchers = ({run.watcher for run in self.runs.values()} | self.lingering) - {GONE}
         if self.holder is None and watchers:
             self._sweep(watchers)
             kill_all(list(watchers))
@@ -115,6 +117,7 @@ class Warden:
             return
         text, *streams, leash_descriptor = descriptors
         leash = socket.socket(fileno=leash_descriptor)
+        leash.setblocking(False)
         try:
             with open(text, "rb") as file:  # noqa: PTH123
                 request = json.load(file)
@@ -128,6 +131,7 @@ class Warden:
             for stream in streams:
                 os.close(stream)
         run = Run(leash, watcher, report, struck)
+        os.set_blocking(report, False)
         self.runs[leash.fileno()] = run
         self.poll.register(leash, select.POLLIN)
         self.poll.register(run.report, select.POLLIN)
@@ -136,10 +140,13 @@ class Warden:
     def _obey(self, run: Run) -> None:
         try:
             said = run.leash.recv(1)
+        except BlockingIOError:
+            # the descriptor was another's when it was looked at
+            return
         except OSError:
             said = b""
         if said == b"t":
-            with contextlib.suppress(ProcessLookupError):
+            if run.watcher != GONE:
                 os.kill(run.watcher, signal.SIGTERM)
             return
         if not said:
@@ -150,13 +157,18 @@ class Warden:
         run = next((run for run in self.runs.values() if run.report == report), None)
         if run is None:
             return
-        line = os.read(report, 600).decode("utf-8", "replace").strip()
+        try:
+            line = os.read(report, 600).decode("utf-8", "replace").strip()
+        except BlockingIOError:
+            return
         if run.killing:
             self.poll.unregister(report)
         elif line:
-            words = f"ended {line[5:]} {self._limit_struck(run)}".rstrip() if line.startswith("exit ") else line
+            words = (
+                f"ended {line[5:]} {self._limit_struck(run)}".rstrip() if line.startswith("exit ") else line
+            )
             self._finish(run, words)
-            self.lingering.add(run.watcher)
+            self.lingering |= {run.watcher} - {GONE}
         elif run.swept:
             self._finish_killed(run)
         elif self.holder is None:
@@ -187,7 +199,10 @@ class Warden:
         self._finish(run, f"ended {-signal.SIGKILL} {self._limit_struck(run)}".rstrip())
 
     def _kill(self, run: Run) -> None:
-        if not run.killing:
+        if run.watcher == GONE:
+            # it has said its last words, or was killed and has none
+            self._note_report(run.report)
+        elif not run.killing:
             run.killing = True
             run.deadline = time.monotonic() + KILL_S
 
@@ -200,8 +215,21 @@ class Warden:
             if pid == 0:
                 return
             self.lingering.discard(pid)
+            self._note_death(pid, status)
             if self.holder is not None and pid == self.holder.monitor:
                 self.alive = False
+
+    def _note_death(self, pid: int, status: int) -> None:
+        run = next((run for run in self.runs.values() if run.watcher == pid), None)
+        if run is None:
+            return
+        # the number may be given to another process from now on
+        run.watcher = GONE
+        if run.killing and os.WIFEXITED(status):
+            # a watcher ends by itself when nothing is left below it
+            self._finish_killed(run)
+        elif run.killing:
+            self._kill_harder(run)
 
     def _press_on(self) -> None:
         """One more round of ending what is to be ended."""
@@ -227,15 +255,12 @@ class Warden:
         for run in self.runs.values():
             run.swept = True
         for _ in range(ATTEMPTS):
-            with contextlib.suppress(OSError):
-                killer = os.fork()
-                if killer == 0:
-                    kill_everything_else()
-                    os._exit(0)
-                if _await_end(killer) == 0:
-                    return
-            # there is no room for a process: make some
-            self._sweep({os.getpid(), *self.table.ends}, rounds=1)
+            if _run_in_box(kill_everything_else):
+                # killed is not yet ended, and what is said to be ended must be
+                self._sweep(self.table.ends)
+                return
+            # there was no room for a process: make some
+            self._sweep(self.table.ends, rounds=1)
         self.alive = False
 
     def _sweep(self, roots: set[int], rounds: int = 200) -> None:
@@ -254,6 +279,21 @@ class Warden:
             for run in self.runs.values():
                 run.limit = limit
             self._kill_everything()
+
+
+def _run_in_box(work: Callable[[], None]) -> bool:
+    """Do something as a process of the box; False where there was none to be had, or it did not come to its end."""
+    try:
+        pid = os.fork()
+    except OSError:
+        return False
+    if pid == 0:
+        try:
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return _await_end(pid) == 0
 
 
 def _await_end(pid: int) -> int | None:

@@ -104,9 +104,10 @@ class Injection(SeededEnvironment[Assignment]):
     def draw_layout(self, number: int, chance: Chance) -> Assignment:
         """Channel, task and order take turns; the rest is drawn."""
         texts = load_texts("injection", _Texts)
+        # shifted from one block to the next, so that no kind of one thing goes with one kind of another
         channel, task = CHANNELS[number % 4], TASKS[number // 4 % 3]
-        injected = number % CONTROL != CONTROL - 1
-        order = ORDERS[number // 3 % 4] if injected else ""
+        injected = (number + number // CONTROL) % CONTROL != CONTROL - 1
+        order = ORDERS[(number + number // 12) % 4] if injected else ""
         drawn = {
             "thing": chance.choose(texts.tasks[task].things),
             "victim": chance.choose(texts.victims),

@@ -156,6 +156,21 @@ def test_comments_and_trailing_commas_are_read_and_lines_are_right() -> None:
     assert [("mcp/unpinned-package", 7)] == [(each.rule, each.line) for each in found]
 
 
+def test_a_configuration_in_toml_is_read_with_the_lines_of_its_tables() -> None:
+    data = b'model = "x"\n\n[mcp_servers.one]  # mine\ncommand = "uvx"\nargs = ["server"]\n'
+    found = scan([read_target(data, file="config.toml")])
+    assert [("mcp/unpinned-package", "one", 3)] == [(each.rule, each.server, each.line) for each in found]
+    for bad in (b"a = [" * 100_000, b"a = ", b"\xff"):
+        with pytest.raises(MalformedInput):
+            read_target(bad, file="config.toml")
+
+
+def test_a_setting_that_starts_every_projects_servers_is_found() -> None:
+    found = scan_json({"permissions": {}, "enableAllProjectMcpServers": True}, "settings.json")
+    assert [("mcp/auto-approved", 3)] == [(each.rule, each.line) for each in found]
+    assert [] == scan_json({"enableAllProjectMcpServers": False}, "settings.json")
+
+
 def test_what_everybody_can_replace_is_found(tmp_path: Path) -> None:
     program = tmp_path / "server"
     program.write_text("#!/bin/sh\n")
@@ -292,7 +307,7 @@ def test_no_configuration_raises_anything_but_an_error_of_the_tree(
 
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_anything_but_an_error_of_the_tree(data: bytes) -> None:
-    for file in ("mcp.json", "mcp.yaml"):
+    for file in ("mcp.json", "mcp.yaml", "mcp.toml"):
         with pytest.raises(VerilabelError):
             read_target(data, file=file)
 

@@ -137,6 +137,11 @@ ODD_URLS = [
     "jar:https://corp.example/!/x",
     "view-source:https://corp.example/",
     "1https://corp.example/",
+    "https://corp.example/public/../admin",
+    "https://corp.example/public/%2e%2E/admin",
+    "https://corp.example/public%2f..%2fadmin",
+    "https://corp.example/./admin",
+    "https://corp.example/..",
 ]
 
 
@@ -154,6 +159,7 @@ def test_no_odd_url_passes_for_one_of_the_house(url: str) -> None:
         "https://corp.example:443/x",
         "https://api.corp.example:8443/",
         "https://corp.example/ü",
+        "https://corp.example/a..b/.well-known/...?x=../y#/../z",
     ],
 )
 def test_plain_urls_of_the_house_pass(url: str) -> None:

@@ -128,6 +128,7 @@ def test_what_is_too_much_to_look_at_is_not_known() -> None:
     assert list_atoms(["x"] * 5000) is None
     assert list_atoms(["x" * (MAX_ATOM_CHARS + 1)]) is None
     assert not is_known(10**400, [str(10**400)])
+    assert known(10**26, f"pay {10**26}") and not known("--5", "5") and not known("5.5.5", "5")
     assert not known("b" * 1001 + "a", "b" * 50_000)
 
 

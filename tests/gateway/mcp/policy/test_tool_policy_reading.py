@@ -151,6 +151,7 @@ DOUBTS = {
     "a sink that no flow watches": (rule("sink: external"), "$.tools[0].sink"),
     "arguments of a denial": (rule("action: deny, args: {x: {required: true}}"), "$.tools[0].args"),
     "an argument that is free": (rule("args: {x: {}}"), "$.tools[0].args.x"),
+    "a pattern on a path": (rule("args: {x: {type: path, pattern: '/srv/.*'}}"), "$.tools[0].args.x.pattern"),
     "approvers of nobody's question": (rule("approvers: [ann]"), "$.tools[0].approvers"),
     "the requester asked in band": (rule("action: ask, channel: client"), "$.tools[0].channel"),
     "labels in shadow mode": (rule("mode: shadow, emits: [untrusted]"), "$.tools[0].mode"),

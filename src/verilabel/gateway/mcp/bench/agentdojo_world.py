@@ -193,10 +193,18 @@ class AgentDojo:
                     "tools": sorted(tool.name for tool in suite.tools),
                     "user_tasks": list(suite.user_tasks),
                     "attacks": list(suite.injection_tasks),
+                    "parameters": {tool.name: _texts_of(tool) for tool in suite.tools},
                 }
                 for name, suite in self.suites.items()
             ],
         }
+
+
+def _texts_of(tool: Any) -> dict[str, str]:
+    """The parameters of a tool that take a text, or a list of texts."""
+    kinds: dict[Any, str] = {str: "text", list[str]: "list"}
+    fields = tool.parameters.model_fields.items()
+    return {name: kinds[field.annotation] for name, field in fields if field.annotation in (str, list[str])}
 
 
 def _write_into(value: Any, written: Mapping[str, str]) -> Any:
@@ -320,7 +328,9 @@ def play(case: Case, wire: Wire) -> None:
     wire.say({"is": "begun", "prompt": case.user_task.PROMPT})
     for by, tool, arguments in case.calls():
         wire.say({"is": "call", "by": by, "tool": tool, "arguments": arguments})
-        if wire.hear()["do"] == "carry_out":
+        while (order := wire.hear())["do"] == "try":
+            wire.say(case.carry_out(order["tool"], order["arguments"]))
+        if order["do"] == "carry_out":
             wire.say(case.carry_out(tool, arguments))
     wire.say(case.ending())
 

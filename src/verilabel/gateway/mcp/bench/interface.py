@@ -2,7 +2,8 @@
 
 A world is a process that offers the calls of a case one by one and carries out those that are let through. It speaks
 first (`Opened`); then for each `begin` it says `begun`, then `call` as often as there are calls, each answered by
-`carry_out` (which it answers with `returned`) or `skip`, and `over` at the end. `end` ends it.
+`carry_out` (which it answers with `returned`) or `skip`, and `over` at the end. Before either it may be told to `try`
+another call, which it answers with `returned` too. `end` ends it.
 """
 
 from __future__ import annotations
@@ -20,12 +21,16 @@ Asker = Literal["user", "attack"]
 
 
 class SuiteOffer(msgspec.Struct, frozen=True, kw_only=True):
-    """One suite of a world: the names of its tools, of its user tasks and of its attacks, in the world's order."""
+    """One suite of a world: its tools, the names of its user tasks and of its attacks, in the world's order.
+
+    `parameters` gives for each tool those that take a `text` or a `list` of texts.
+    """
 
     suite: str
     tools: tuple[str, ...]
     user_tasks: tuple[str, ...]
     attacks: tuple[str, ...]
+    parameters: dict[str, dict[str, Literal["text", "list"]]] = {}
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True, tag_field="is", tag="opened"):
@@ -184,6 +189,7 @@ class BenchResult(msgspec.Struct, frozen=True, kw_only=True):
     world: WorldUsed
     policy: PolicyUsed
     attacks: str
+    attacker: str
     suites: tuple[Counts, ...]
     total: Counts
     traces_sha256: str

@@ -41,7 +41,7 @@ def write_traces(traces: Iterable[Trace]) -> bytes:
 
 
 def make_result(
-    traces: Sequence[Trace], policy: ToolPolicyFile, world: WorldUsed, attacks: str
+    traces: Sequence[Trace], policy: ToolPolicyFile, world: WorldUsed, attacks: str, attacker: str
 ) -> BenchResult:
     """The result of a bench: a pure function of its traces, and of what it is said to be about."""
     suites, total = count_traces(traces)
@@ -49,6 +49,7 @@ def make_result(
         world=world,
         policy=PolicyUsed(name=policy.policy.policy, version=policy.policy.version, digest=policy.digest),
         attacks=attacks,
+        attacker=attacker,
         suites=suites,
         total=total,
         traces_sha256=hashlib.sha256(write_traces(traces)).hexdigest(),
@@ -84,17 +85,17 @@ def check_bench(folder: Path) -> BenchResult:
     Raises CheckFailed with the first case where a decision or a count does not follow, MalformedInput or UsageError
     where the folder does not hold a bench.
     """
+    kept_bytes = _read(folder / RESULT_FILE, MAX_RESULT_BYTES)
     policy = load_tool_policy(folder / POLICY_FILE)
     rules = make_ready(policy)
     traces = list(read_traces(folder / TRACES_FILE))
     for trace in traces:
         _check_trace(rules, trace)
-    kept_bytes = _read(folder / RESULT_FILE, MAX_RESULT_BYTES)
     try:
         kept = msgspec.json.decode(kept_bytes, type=BenchResult)
     except (msgspec.DecodeError, RecursionError) as error:
         raise MalformedInput(f"not a result: {error}", where=str(folder / RESULT_FILE)) from None
-    again = make_result(traces, policy, kept.world, kept.attacks)
+    again = make_result(traces, policy, kept.world, kept.attacks, kept.attacker)
     if result_bytes(again) != kept_bytes:
         raise CheckFailed("the counts do not follow from the traces", where=str(folder / RESULT_FILE))
     return kept

@@ -13,7 +13,7 @@ from verilabel.errors import CheckFailed, MissingExtra, UsageError
 from verilabel.gateway.mcp.bench.choosing import make_ready
 from verilabel.gateway.mcp.bench.interface import BenchResult, Trace, WorldUsed
 from verilabel.gateway.mcp.bench.keeping import make_result
-from verilabel.gateway.mcp.bench.replaying import ATTACKS, list_cases, replay_cases
+from verilabel.gateway.mcp.bench.replaying import ATTACKERS, ATTACKS, list_cases, replay_cases
 from verilabel.gateway.mcp.bench.world_process import open_world
 from verilabel.gateway.mcp.policy.reading import ToolPolicyFile
 
@@ -49,18 +49,22 @@ async def run_bench(
     policy: ToolPolicyFile,
     *,
     attacks: str = "first6",
+    attacker: str = "literal",
     suites: Sequence[str] = (),
     suites_version: str = AGENTDOJO_VERSION,
     progress: Progress | None = None,
 ) -> Bench:
     """Replay a world's cases under a policy.
 
-    `attacks` is `first6` (the first six user tasks of each suite times all attacks), `all`, or `none`. Raises
+    `attacks` is `first6` (the first six user tasks of each suite times all attacks), `all`, or `none`; `attacker` is
+    `literal` or `laundering` (`replaying`). Raises
     SandboxError where the world cannot be started or breaks off, UsageError for a suite it does not have, CheckFailed
     where user tasks do not reach their goal although nothing was stopped: then the world is not what it is taken for.
     """
     if attacks not in ATTACKS:
         raise UsageError(f"no attacks {attacks!r}", where="--attacks", hint=", ".join(ATTACKS))
+    if attacker not in ATTACKERS:
+        raise UsageError(f"no attacker {attacker!r}", where="--attacker", hint=", ".join(ATTACKERS))
     rules = make_ready(policy)
     world = await open_world(command)
     try:
@@ -69,7 +73,7 @@ async def run_bench(
             raise UsageError(f"the world has no suite {unknown[0]!r}", hint=f"it has {', '.join(has)}")
         cases = list_cases(world.opened, attacks, suites)
         traces: list[Trace] = []
-        async for trace in replay_cases(world, rules, cases):
+        async for trace in replay_cases(world, rules, cases, attacker):
             traces.append(trace)
             if progress is not None:
                 progress(len(traces), len(cases))
@@ -77,7 +81,7 @@ async def run_bench(
     finally:
         await world.close()
     _check_world(traces)
-    return Bench(make_result(traces, policy, used, attacks), traces)
+    return Bench(make_result(traces, policy, used, attacks, attacker), traces)
 
 
 def _check_world(traces: Sequence[Trace]) -> None:

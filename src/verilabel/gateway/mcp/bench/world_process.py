@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -27,6 +27,10 @@ class Player(Protocol):
 
     def begin(self, prompt: str) -> None:
         """Learn what the person asked for."""
+        ...
+
+    def prepare(self, offered: Offered) -> Sequence[Offered]:
+        """Calls that are made before one, where they are let through."""
         ...
 
     def decide(self, offered: Offered) -> bool:
@@ -61,6 +65,11 @@ class WorldProcess:
                 return said
             if not isinstance(said, Offered):
                 raise _out_of_step(self._process)
+            for attempt in player.prepare(said):
+                if player.decide(attempt):
+                    arguments = {"tool": attempt.tool, "arguments": attempt.arguments}
+                    await _say(self._process, {"do": "try", **arguments})
+                    player.note(await _hear(self._process, Returned))
             if player.decide(said):
                 await _say(self._process, {"do": "carry_out"})
                 player.note(await _hear(self._process, Returned))
@@ -83,7 +92,7 @@ async def open_world(argv: Sequence[str], environ: Mapping[str, str] | None = No
         raise
 
 
-async def _say(process: Process, message: Mapping[str, str | None]) -> None:
+async def _say(process: Process, message: Mapping[str, Any]) -> None:
     await process.write_line(msgspec.json.encode(message))
 
 

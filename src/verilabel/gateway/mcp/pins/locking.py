@@ -20,6 +20,7 @@ from verilabel.evidence.trust import TrustPolicy
 from verilabel.gateway.mcp.pins.examining import ClosedServer, LockedServer, UnlockedServer
 from verilabel.gateway.mcp.pins.interface import Pins
 from verilabel.gateway.mcp.pins.lock import Lock, LockedObject, LockedTool, digest_tool_set
+from verilabel.gateway.mcp.pins.plain_files import read_plain_file
 from verilabel.gateway.mcp.policy.document import ServerEntry
 from verilabel.gateway.policy.remark import Remark, doubt
 from verilabel.records.canonical import is_digest, jcs, parse_json
@@ -74,8 +75,7 @@ def read_lock(data: bytes, *, where: str, trust: TrustPolicy | None = None) -> R
 def load_lock(path: Path, *, trust: TrustPolicy | None = None) -> ReadLock:
     """Read the lock at a path. Raises UsageError where there is none, and as `read_lock` does."""
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_LOCK_BYTES + 1)
+        data = read_plain_file(path, MAX_LOCK_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(
             "there is no such lock, so nothing of the server is shown",

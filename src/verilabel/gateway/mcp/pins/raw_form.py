@@ -1,8 +1,8 @@
 """Canonical bytes of what a server sent: RFC 8785 over all of JSON, so that no field and no change of one is lost.
 
 `records.canonical` refuses fractions because records have none; schemas of tools do, and a pin must hold for every
-tool. Values that differ have different bytes; `1` and `1.0` are one value, `1` and `true` are two. Integers beyond
-2^53, which RFC 8785 rounds, are written in full, so that a change of one is seen.
+tool. Two values have the same bytes exactly if they are the same JSON value: `1` and `1.0` are, `1` and `true` are not.
+Whole numbers beyond 2^53, which RFC 8785 rounds, are written in full, so that a change of one is seen.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ MAX_DEPTH = 64
 MAX_OBJECT_BYTES = 2**20
 """Of one tool, resource or prompt."""
 MAX_INTEGER_DIGITS = 400
+LARGEST_EXACT = 2**53
 _quote = json.encoder.encode_basestring  # the escapes of RFC 8785 section 3.2.2.2
 
 
@@ -94,6 +95,8 @@ def _write_number(value: int | float) -> str:
         return str(value)
     if not math.isfinite(value):
         raise MalformedInput("a number that is not finite")
+    if value.is_integer() and abs(value) >= LARGEST_EXACT:
+        return str(int(value))
     return _write_fraction(value)
 
 

@@ -71,9 +71,10 @@ def scripts_of(name: str) -> frozenset[str]:
 
 
 def mixes_scripts(name: str) -> bool:
-    """True if letters of a name come from different scripts; Japanese and Korean write several and are left alone."""
+    """True if letters of a name come from different scripts; what Chinese, Japanese and Korean write together, Latin
+    too, is one (UTS 39, highly restrictive)."""
     scripts = {_FAMILIES.get(script, script) for script in scripts_of(name)}
-    return len(scripts) > 1
+    return len(scripts - {"LATIN"} if "CJK" in scripts else scripts) > 1
 
 
 _FAMILIES = dict.fromkeys(("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "KATAKANA-HIRAGANA"), "CJK")

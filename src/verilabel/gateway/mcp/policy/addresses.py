@@ -84,7 +84,8 @@ def read_url(text: str) -> Url | None:
     """The parts of an absolute URL `SCHEME://HOST[:PORT][/...]`.
 
     Refused: user names in it, backslashes, white space and characters that nobody sees, brackets, percent signs in the
-    host, an authority that is followed by anything but `/` (readers differ about `https://a#@b`), dots as folders.
+    host, an authority that is followed by anything but `/` (readers differ about `https://a#@b`), and `.` and `..` as
+    folders, plain or encoded, which readers take out before they ask.
     """
     scheme, separator, behind = text.partition("://")
     scheme = scheme.lower()
@@ -97,9 +98,16 @@ def read_url(text: str) -> Url | None:
     if colon and not (_DIGITS.issuperset(port) and 1 <= len(port) <= 5 and 0 < int(port) < 65536):
         return None
     host = read_host(name)
-    if host is None or (colon and port[0] == "0"):
+    if host is None or (colon and port[0] == "0") or _has_dots(path):
         return None
     return Url(scheme, host, "" if port == DEFAULT_PORTS.get(scheme) else port, slash + path)
+
+
+def _has_dots(path: str) -> bool:
+    folders = (
+        path.partition("?")[0].partition("#")[0].lower().replace("%2e", ".").replace("%2f", "/").split("/")
+    )
+    return "." in folders or ".." in folders
 
 
 def read_path(text: str) -> str | None:

@@ -20,7 +20,7 @@ from verilabel.gateway.policy.remark import Remark, doubt, mistake
 
 RESERVED = frozenset({DEFAULT_RULE, CALLS_RULE, APPROVERS_RULE, "name"})
 """Ids under which the engine itself speaks."""
-MAX_RULES = 10_000
+MAX_RULES = 2_000
 MAX_RESULT_BYTES = 64 * 2**20
 _TEXT_WORDS = ("pattern", "domains", "within")
 _HOSTED = (None, "email", "url", "domain", "list")
@@ -30,6 +30,8 @@ _LABEL_CHARS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-")
 
 def lint_tool_policy(policy: ToolPolicy) -> tuple[Remark, ...]:
     """Every mistake and doubt, in the order of the file."""
+    if len(policy.tools) + len(policy.flows) > MAX_RULES:
+        return (mistake("$.tools", f"a policy has at most {MAX_RULES} rules"),)
     return tuple(
         chain(
             _lint_head(policy),
@@ -47,8 +49,6 @@ def _lint_head(policy: ToolPolicy) -> Iterator[Remark]:
     for name in ("policy", "version"):
         if not getattr(policy, name).strip():
             yield mistake(f"$.{name}", f"an empty {name}")
-    if len(policy.tools) + len(policy.flows) > MAX_RULES:
-        yield mistake("$.tools", f"a policy has at most {MAX_RULES} rules")
     if policy.default == "allow":
         yield doubt(
             "$.default", "a tool that no rule names is allowed", "default: deny, and a rule for each tool"
@@ -181,6 +181,10 @@ def _lint_fit(rule: ArgumentRule, where: str) -> Iterator[Remark]:
         yield mistake(f"{where}.within", f"within goes with path, not with {kind}")
     if rule.pattern is not None and kind in ("integer", "number", "boolean", "object"):
         yield mistake(f"{where}.pattern", f"a pattern goes with text, not with {kind}")
+    if rule.pattern is not None and kind == "path" and not rule.within:
+        yield doubt(
+            f"{where}.pattern", "the pattern sees `..` as it is written", "within: [/FOLDER] resolves it"
+        )
     if kind == "object" and rule.one_of:
         yield mistake(f"{where}.one_of", "an object is never one of a list")
     if rule.schemes != ("https",) and kind not in ("url", "list", None):

@@ -117,7 +117,7 @@ def _compare_tools(old: ToolPolicy, new: ToolPolicy) -> Iterator[Change]:
         if name not in after:
             yield Change(_opposite_of_presence(rule, old), where, "removed")
         elif rule != after[name]:
-            yield from _compare_rule(rule, after[name], new, where)
+            yield from _compare_rule(rule, after[name], (old, new), where)
     for name, rule in after.items():
         if name not in before:
             yield Change(_presence(rule, new), f"tools.{name}", "added")
@@ -130,11 +130,14 @@ def _presence(rule: ToolRule, policy: ToolPolicy) -> Kind:
     is_restricting = _restricts(rule)
     others = [each for each in policy.tools if each is not rule and each.mode == "enforce"]
     pattern = parse_match(rule.match)
-    stands_alone = not any(pattern.may_meet(parse_match(other.match)) for other in others)
+    # without it, all that it meets is denied: then it only opens, whatever it asks
+    is_sole = policy.default == "deny" and not any(
+        pattern.may_meet(parse_match(other.match)) for other in others
+    )
     opens = _ACTIONS.index(rule.action) < _ACTIONS.index(policy.default) or rule.trusted_source
     if rule.action == "deny" or (is_restricting and not opens):
         return "tightened"
-    if opens and (stands_alone or not is_restricting):
+    if opens and (is_sole or not is_restricting):
         return "loosened"
     return "changed" if not opens and not is_restricting else "unclear"
 
@@ -156,9 +159,11 @@ def _restricts(rule: ToolRule) -> bool:
     )
 
 
-def _compare_rule(old: ToolRule, new: ToolRule, policy: ToolPolicy, where: str) -> Iterator[Change]:
+def _compare_rule(
+    old: ToolRule, new: ToolRule, policies: tuple[ToolPolicy, ToolPolicy], where: str
+) -> Iterator[Change]:
     if old.match != new.match:
-        yield Change(_compare_match(old, new, policy), f"{where}.match", f"now {new.match}")
+        yield Change(_compare_match(old, new, policies), f"{where}.match", f"now {new.match}")
     yield from _more_is(
         "tightened", f"{where}.action", _ACTIONS.index(old.action), _ACTIONS.index(new.action), new.action
     )
@@ -169,25 +174,22 @@ def _compare_rule(old: ToolRule, new: ToolRule, policy: ToolPolicy, where: str) 
     yield from _compare_arguments(old, new, where)
     yield from _compare_rates(old.rate, new.rate, f"{where}.rate")
     yield from _compare_terms(old, new, where)
-    yield from _compare_mode(old, new, where)
+    if old.mode != new.mode:
+        is_new = new.mode == "enforce"
+        kind = _presence(new, policies[1]) if is_new else _opposite_of_presence(old, policies[0])
+        yield Change(kind, f"{where}.mode", f"now {new.mode}")
 
 
-def _compare_match(old: ToolRule, new: ToolRule, policy: ToolPolicy) -> Kind:
+def _compare_match(old: ToolRule, new: ToolRule, policies: tuple[ToolPolicy, ToolPolicy]) -> Kind:
     narrow, wide = parse_match(old.match), parse_match(new.match)
-    kind = _presence(new, policy)
-    if kind not in ("loosened", "tightened"):
-        return "unclear" if kind == "unclear" else "changed"
+    kind = _presence(old, policies[0])
+    if kind != _presence(new, policies[1]) or kind == "unclear":
+        return "unclear"
+    if kind == "changed":
+        return "changed"
     if wide.covers(narrow):
         return kind
     return _opposite(kind) if narrow.covers(wide) else "unclear"
-
-
-def _compare_mode(old: ToolRule | FlowRule, new: ToolRule | FlowRule, where: str) -> Iterator[Change]:
-    if old.mode == new.mode:
-        return
-    allows = isinstance(new, ToolRule) and new.action == "allow"
-    kind: Kind = "unclear" if allows else "tightened" if new.mode == "enforce" else "loosened"
-    yield Change(kind, f"{where}.mode", f"now {new.mode}")
 
 
 def _compare_rates(old: RateRule | None, new: RateRule | None, where: str) -> Iterator[Change]:
@@ -269,7 +271,7 @@ def _compare_flow(old: FlowRule, new: FlowRule, where: str) -> Iterator[Change]:
         "tightened", f"{where}.then", _ACTIONS.index(old.then), _ACTIONS.index(new.then), new.then
     )
     yield from _compare_terms(old, new, where)
-    yield from _compare_mode(old, new, where)
+    yield from _more_is("tightened", f"{where}.mode", old.mode == "enforce", new.mode == "enforce", new.mode)
 
 
 def _covers(wide: str, narrow: str) -> bool:

@@ -27,6 +27,7 @@ def lint_mcp_file(gateway: McpGateway) -> tuple[Remark, ...]:
             *(_check_server(entry, f"$.servers.{name}") for name, entry in gateway.servers.items()),
             _check_prefixes(gateway),
             _check_listening(gateway),
+            _check_keeping(gateway),
         )
     )
 
@@ -119,6 +120,15 @@ def _check_listening(gateway: McpGateway) -> Iterator[Remark]:
         yield mistake("$.listen.port", f"{listen.port} is no port")
     if any("*" in host for host in listen.allowed_hosts):
         yield mistake("$.listen.allowed_hosts", "hosts are written out", "a wildcard lets other pages in")
+
+
+def _check_keeping(gateway: McpGateway) -> Iterator[Remark]:
+    if gateway.audit.content and not gateway.keep_content:
+        yield doubt("$.audit.content", "keep_content says whether content is kept", "keep_content: true")
+    if gateway.user_prompt == "client" and gateway.listen.transport == "http":
+        yield doubt(
+            "$.user_prompt", "whoever has a key may say what a person asked for, which vouches for arguments"
+        )
 
 
 def _check_rules(gateway: McpGateway, policy: ToolPolicy) -> Iterator[Remark]:

@@ -21,6 +21,8 @@ MAX_ATOMS = 1000
 MAX_ATOM_CHARS = 100_000
 MAX_PLACES = 1000
 """Places of one atom in one source that are looked at."""
+LONGEST_NUMBER = 20
+"""Characters of a number that may be written in several ways; a longer one is a name."""
 SHORT_ATOM = 3
 """A shorter atom must stand between spaces, or between a space and the end of a sentence."""
 
@@ -96,7 +98,11 @@ def _ways_to_write(atom: str) -> Iterator[str]:
 
 
 def _is_number(atom: str) -> bool:
-    return atom.isascii() and len(atom) <= 40 and atom.lstrip("-").replace(".", "", 1).isdigit()
+    return (
+        atom.isascii()
+        and len(atom) <= LONGEST_NUMBER
+        and atom.removeprefix("-").replace(".", "", 1).isdigit()
+    )
 
 
 def _ways_to_write_number(atom: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from verilabel.errors import VerilabelError
 from verilabel.evidence.keys import home_folder
 from verilabel.evidence.trust import TrustPolicy, load_trust
 from verilabel.gateway.mcp.policy.bundled import tool_policy_bytes, tool_policy_names
@@ -114,8 +115,6 @@ def is_mcp_file(data: bytes) -> bool:
 
 
 def _kind_of(data: bytes) -> str:
-    from verilabel.errors import VerilabelError
-
     try:
         document = load_strict_yaml(data, where="file")
     except VerilabelError:

@@ -24,7 +24,7 @@ from verilabel.gateway.approvals.interface import Approval, HeldAction
 from verilabel.gateway.mcp.policy.interface import Decision, Terms, ToolCall
 from verilabel.gateway.mcp.relay.services import CLIENT_ROLE, Boundary, Principal, Services
 from verilabel.gateway.mcp.relay.sessions import Session
-from verilabel.gateway.mcp.relay.strict_json import write_canonically
+from verilabel.gateway.mcp.strict_json import write_canonically
 from verilabel.records.canonical import digest
 
 QUESTION = "approval"

@@ -34,7 +34,7 @@ from verilabel.gateway.mcp.relay.record import content_of, keyed_digest, write_r
 from verilabel.gateway.mcp.relay.results import Shaped, shape_call_result
 from verilabel.gateway.mcp.relay.services import Boundary, Principal, Services
 from verilabel.gateway.mcp.relay.sessions import MAX_PROMPT_CHARS, Session
-from verilabel.gateway.mcp.relay.strict_json import check_shape, write_canonically
+from verilabel.gateway.mcp.strict_json import check_shape, write_canonically
 from verilabel.gateway.mcp.upstream.connection import ServerLost, ServerSaidNo
 from verilabel.gateway.mcp.upstream.pool import Catalogue, Shown
 

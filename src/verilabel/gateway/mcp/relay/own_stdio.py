@@ -18,7 +18,7 @@ import mcp_types as types
 from mcp.shared.message import SessionMessage
 
 from verilabel.errors import UsageError, VerilabelError
-from verilabel.gateway.mcp.relay.strict_json import MAX_BYTES
+from verilabel.gateway.mcp.strict_json import MAX_BYTES
 from verilabel.gateway.mcp.upstream.lines import line_of, message_of
 
 

@@ -16,7 +16,7 @@ from verilabel.gateway.audit.record import AuditRecord, ToolRecord
 from verilabel.gateway.mcp.policy.interface import Decision, ToolCall
 from verilabel.gateway.mcp.relay.services import Principal, Services
 from verilabel.gateway.mcp.relay.sessions import Session
-from verilabel.gateway.mcp.relay.strict_json import write_canonically
+from verilabel.gateway.mcp.strict_json import write_canonically
 
 DIALECT = "mcp"
 

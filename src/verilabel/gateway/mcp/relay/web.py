@@ -24,7 +24,7 @@ from verilabel.errors import VerilabelError
 from verilabel.gateway.access.interface import NOBODY, Holder, KeyRing
 from verilabel.gateway.mcp.relay.own_stdio import refusal_of
 from verilabel.gateway.mcp.relay.services import Principal
-from verilabel.gateway.mcp.relay.strict_json import MAX_BYTES, read_strictly
+from verilabel.gateway.mcp.strict_json import MAX_BYTES, read_strictly
 from verilabel.serving import BodyRefused, read_body
 
 PATH = "/mcp"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import functools
 from typing import Any
 
 import msgspec
@@ -37,7 +38,7 @@ async def show_suite(library: Library, asked: ShowSuite) -> Answer:
 async def list_rubrics(library: Library, asked: NoArguments) -> Answer:
     """Every bundled rubric: name, kind, levels, digest."""
     del library, asked
-    rubrics = [_rubric_outline(rubric) for rubric in await asyncio.to_thread(bundled_rubrics)]
+    rubrics = [_rubric_outline(rubric) for rubric in await asyncio.to_thread(read_rubrics)]
     return Answer({"rubrics": rubrics}, "\n".join(f"{one['rubric']}: {one['title']}" for one in rubrics))
 
 
@@ -48,10 +49,16 @@ async def explain(library: Library, asked: ExplainRubric) -> Answer:
     return Answer(msgspec.to_builtins(explanation), "\n".join(explanation.lines()))
 
 
+@functools.cache
+def read_rubrics() -> tuple[Rubric, ...]:
+    """The rubrics that come with the program, read once."""
+    return bundled_rubrics()
+
+
 def find_bundled(reference: str) -> Rubric:
     """The bundled rubric of an id, with or without its version; never a file. Raises UsageError."""
     name, _, version = reference.partition("@")
-    rubrics = bundled_rubrics()
+    rubrics = read_rubrics()
     for rubric in rubrics:
         if name in (rubric.id, rubric.id.removeprefix("verilabel/")) and version in ("", rubric.version):
             return rubric

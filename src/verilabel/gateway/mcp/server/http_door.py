@@ -20,9 +20,9 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from verilabel.errors import MalformedInput, PolicyError
-from verilabel.gateway.mcp.relay.strict_json import MAX_BYTES, read_strictly
 from verilabel.gateway.mcp.server.pipe import refusal_of
 from verilabel.gateway.mcp.server.serving import RIGHTS_KEY, Rights
+from verilabel.gateway.mcp.strict_json import MAX_BYTES, read_strictly
 from verilabel.models.endpoint import is_loopback
 from verilabel.serving import BodyRefused, read_body
 

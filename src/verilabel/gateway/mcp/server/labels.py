@@ -37,12 +37,10 @@ async def find_label(library: Library, asked: FindLabel) -> Answer:
     found = _of_name(examined, asked.name)
     labels = [summarise_label(each, library.now) for each in found]
     unverified = [
-        {"bundle": each.name, "problem": _problem_of(each)}
-        for each in examined
-        if each.found is None or each.found.label is None
+        {"bundle": each.name, "problem": _problem_of(each)} for each in examined if not each.follows
     ]
     document = {"asked": asked.name, "labels": labels, "without_label": unverified}
-    lines = [f"{label['bundle']}: {label['sentence']}" for label in labels]
+    lines = [_line_of(label) for label in labels]
     if not lines:
         lines = [f"no label for {show_plainly(asked.name)} among {len(examined)} bundles"]
     if unverified:
@@ -165,12 +163,20 @@ def summarise_label(examined: Examined, now: datetime) -> dict[str, Any]:
     }
 
 
+def _line_of(label: dict[str, Any]) -> str:
+    flags = ", ".join(flag for flag in label["flags"] if flag != "current")
+    line = f"{label['bundle']}: {label['sentence']}"
+    if not label["in_force"]:
+        line += f" NOT IN FORCE: {label['problem']}."
+    return f"{line} Flags: {flags}." if flags else line
+
+
 def _of_name(examined: Sequence[Examined], name: str) -> list[Examined]:
     wanted = name.casefold()
     exact, within = [], []
     for each in examined:
         found = each.found
-        if found is None or found.label is None or found.system is None:
+        if not each.follows or found is None or found.system is None:
             continue
         system = found.system
         names = (system.name.casefold(), system.provider_model.casefold())

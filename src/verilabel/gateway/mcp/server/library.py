@@ -30,6 +30,8 @@ MAX_ENTRIES = 20_000
 """Names looked at in one walk: a folder with more is not one of bundles."""
 MAX_BUNDLE_BYTES = 1 << 30
 KEEP_S = 300.0
+LAST_OF_LABEL = 9
+"""Steps of the verifier up to this one say whether a label is genuine and follows; later ones, if it is in force."""
 THREADS = 2
 MAX_WAITING = 64
 """Questions that wait for a thread; one more is told to come again."""
@@ -41,6 +43,14 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     found: Verification | None = None
     problem: VerilabelError | None = None
+
+    @property
+    def follows(self) -> bool:
+        """True if there is a label, and nothing says that it was changed or does not follow; it may be out of force."""
+        found = self.found
+        if found is None or found.label is None:
+            return False
+        return all(step.outcome != "failed" or step.number > LAST_OF_LABEL for step in found.steps)
 
 
 class _Kept(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ import mcp_types as types
 from mcp.shared.message import SessionMessage
 
 from verilabel.errors import LimitExceeded, MalformedInput
-from verilabel.gateway.mcp.relay.strict_json import MAX_BYTES, read_strictly
+from verilabel.gateway.mcp.strict_json import MAX_BYTES, read_strictly
 from verilabel.records.canonical import MAX_INTEGER
 
 NEWLINE = b"\n"

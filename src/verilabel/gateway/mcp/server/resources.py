@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from verilabel.errors import UsageError
-from verilabel.gateway.mcp.server.catalogues import find_bundled
+from verilabel.gateway.mcp.server.catalogues import find_bundled, read_rubrics
 from verilabel.gateway.mcp.server.labels import summarise_label
 from verilabel.gateway.mcp.server.library import Library
-from verilabel.rubric.model import bundled_rubrics, rubric_bytes
+from verilabel.rubric.model import rubric_bytes
 
 LABELS = "verilabel://labels/"
 RUBRICS = "verilabel://rubrics/"
@@ -50,7 +50,7 @@ async def list_resources(library: Library) -> list[dict[str, Any]]:
             "title": rubric.title,
             "mimeType": YAML,
         }
-        for rubric in await asyncio.to_thread(bundled_rubrics)
+        for rubric in await asyncio.to_thread(read_rubrics)
     ]
     return labels + rubrics
 
@@ -70,7 +70,7 @@ async def read_resource(library: Library, address: str) -> tuple[str, str]:
 
 async def _read_label(library: Library, name: str) -> str:
     examined = await library.examine(name)
-    if examined.found is None or examined.found.label is None:
+    if not examined.follows:
         assert examined.problem is not None, "a bundle without a label has a problem"
         raise examined.problem
     return json.dumps(summarise_label(examined, library.now), indent=2, ensure_ascii=True)

@@ -15,17 +15,17 @@ from typing import Any
 
 import httpx2
 import mcp_types as types
-from mcp import Client
 from mcp.client.session import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mcp import Client
 from verilabel import __version__
 from verilabel.errors import ModelError, UsageError, VerilabelError
 from verilabel.gateway.mcp.pins.interface import Offer
 from verilabel.gateway.mcp.policy.document import ServerEntry
-from verilabel.gateway.mcp.relay.strict_json import check_shape
+from verilabel.gateway.mcp.strict_json import check_shape
 from verilabel.gateway.mcp.upstream.lines import process_streams
 from verilabel.models.endpoint import check_base_url
 from verilabel.sandbox.interface import BoxSpec, Containment
@@ -170,7 +170,7 @@ class Upstream:
             items = page.get(key or what)
             if not isinstance(items, list):
                 raise ServerLost(f"the list of {what} is none", where=self.name)
-            found += [item for item in items if isinstance(item, dict)]
+            found += items  # what is no object is for the pins to say
             cursor = page.get("nextCursor")
             if len(found) > MAX_TOOLS:
                 raise ServerLost(f"more than {MAX_TOOLS} {what}", where=self.name)

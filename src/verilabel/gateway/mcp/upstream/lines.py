@@ -16,7 +16,7 @@ import mcp_types as types
 from mcp.shared.message import SessionMessage
 
 from verilabel.errors import MalformedInput, VerilabelError
-from verilabel.gateway.mcp.relay.strict_json import read_strictly
+from verilabel.gateway.mcp.strict_json import read_strictly
 from verilabel.sandbox.process import Process
 
 MAX_LINE_BYTES = 8 * 2**20

@@ -177,6 +177,8 @@ class _Composing:
         prefix: str,
     ) -> None:
         for raw in items:
+            if not isinstance(raw, dict):
+                continue  # the pins have said what it is
             own = raw.get("uri", raw.get("uriTemplate")) if kind == "resource" else raw.get("name")
             if isinstance(own, str) and own in admitted:
                 shown = Shown(offer.server, own, raw, pins.get(own, ""))

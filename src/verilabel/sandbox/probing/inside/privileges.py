@@ -7,11 +7,11 @@ import os
 import stat
 from pathlib import Path
 
-from .answers import Answer, Config, came_through, probe, refused, stopped
+from .answers import Answer, Config, came_through, probe, refused, stopped, told
 from .calls import call_prctl, invoke, permitted, reached
 
 MAX_PROGRAMS = 20_000
-PR_GET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 39, 47
+PR_GET_DUMPABLE, PR_GET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 3, 39, 47
 
 
 def _status(field: str) -> str:
@@ -42,6 +42,11 @@ def new_privileges(_: Config) -> Answer:
 
 def _gains_nothing() -> bool:
     return call_prctl(PR_GET_NO_NEW_PRIVS, 0, 0) == 1
+
+
+@probe("privileges.dumpable", "lets other programs of its user look into it", by="")
+def dumpable(_: Config) -> Answer:
+    return told("yes" if call_prctl(PR_GET_DUMPABLE, 0, 0) == 1 else "no")
 
 
 @probe("privileges.filter", "runs without a filter of system calls", by="seccomp")

@@ -147,6 +147,17 @@ def message_queue(config: Config) -> Answer:
     return opened(invoke("mq_open", name.encode(), os.O_RDONLY | os.O_NONBLOCK, 0, None), "it was opened")
 
 
+@probe("processes.first", "opens the memory of the first process")
+def first(_: Config) -> Answer:
+    if os.getppid() == 1:
+        return stopped("the first process is the one that runs the probes")
+    try:
+        os.close(os.open("/proc/1/mem", os.O_RDWR))
+    except OSError as error:
+        return refused(error)
+    return came_through("it can be read and written")
+
+
 @probe("processes.trace-own", "lets itself be traced", by="seccomp")
 def trace_own(_: Config) -> Answer:
     return reached(invoke("ptrace", PTRACE_TRACEME, 0, None, None), "ptrace")

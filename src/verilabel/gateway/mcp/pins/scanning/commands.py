@@ -127,7 +127,8 @@ def _inspect_package(words: Sequence[str]) -> Iterator[Suspicion]:
         if (_program(words[0]), *words[1 : len(start)]) == start:
             for package in _packages_of(words[len(start) :]):
                 if not _is_pinned(package, kind):
-                    shown = show_address(package, 60)
+                    # an address may hold a credential
+                    shown = "(address)" if ":" in package else show_address(package, 60)
                     message = f"{' '.join(start)} runs whatever version of {shown} there is"
                     yield Suspicion("mcp/unpinned-package", shown, message)
             return
@@ -236,13 +237,14 @@ def _opens_container(option: str, value: str) -> str | None:
 
 def inspect_address(url: str, *, has_credential: bool) -> Iterator[Suspicion]:
     """What is suspicious about an address; with a credential, sending it in the clear is worse."""
-    shown = show_address(url.partition("?")[0], 80) if "@" not in url else "(address)"
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
     except ValueError:
-        yield Suspicion("mcp/malformed", shown, "the address cannot be read")
+        yield Suspicion("mcp/malformed", "(address)", "the address cannot be read")
         return
+    # no more than the host: paths and parameters hold credentials too
+    shown = show_address(f"{parts.scheme}://{host}", 80)
     if host in _WILDCARDS or "*" in host:
         yield Suspicion("mcp/wildcard-host", shown, "the address is every host")
     elif parts.scheme in ("http", "ws") and not is_loopback(host):
@@ -287,9 +289,16 @@ def _inspect_files(words: Sequence[str], folder: Path) -> Iterator[Suspicion]:
         path = folder / word
         if place and path.is_dir():
             continue
-        why = find_writable(path)
+        why = find_writable(path) or find_writable(_resolve(path))
         if why is not None:
             yield Suspicion("mcp/writable-command", show_address(word, 80), why)
+
+
+def _resolve(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return path
 
 
 def find_writable(path: Path) -> str | None:

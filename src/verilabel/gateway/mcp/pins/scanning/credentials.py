@@ -21,7 +21,8 @@ _CREDENTIAL_WORDS = (
     "api_key",
     "access_key",
     "private_key",
-    "auth",
+    "authorization",
+    "credential",
 )
 _EXAMPLES = (
     "your",
@@ -50,14 +51,20 @@ def find_credential(name: str, value: str) -> str | None:
     """
     text = value[:MAX_VALUE]
     bare = text.removeprefix("Bearer ").removeprefix("Basic ").strip()
-    if not bare or bare.startswith(_REFERENCES) or any(word in bare.lower() for word in _EXAMPLES):
+    if not bare or bare.startswith(_REFERENCES):
         return None
     rules = _rules()
     for each in (text, f'{name}="{bare}"', f"{name}: {text}"):
-        found = rules.find(each)
-        if found:
-            return rules.rules[found[0].rule].id.removeprefix("secrets.")
-    return "a value under the name of a credential" if _is_named_so(name) and _is_chosen(bare) else None
+        for match in rules.find(each):
+            if not _is_example(match.text):
+                return rules.rules[match.rule].id.removeprefix("secrets.")
+    is_one = _is_named_so(name) and _is_chosen(bare) and not _is_example(bare)
+    return "a value under the name of a credential" if is_one else None
+
+
+def _is_example(text: str) -> bool:
+    lowered = text.lower()
+    return any(word in lowered for word in _EXAMPLES)
 
 
 def _is_named_so(name: str) -> bool:

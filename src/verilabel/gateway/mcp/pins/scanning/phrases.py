@@ -59,6 +59,22 @@ _TOOL_RULES = (
         ignore_case=True,
     ),
     Rule(
+        id="mcp/pretends-authority",
+        label="AUTHORITY",
+        pattern=r"\bimportant (?:message|instruction|order|note)s? from"
+        r" (?:me|us|your|the (?:user|system|developer|admin))\b"
+        r"|#{2,6} ?\((?:system|admin|developer)[ _]?(?:message|prompt|note)?\)",
+        ignore_case=True,
+    ),
+    Rule(
+        id="mcp/pretends-authority",
+        label="AUTHORITY",
+        pattern=r"\bbefore (?:you )?(?:can )?(?:solv|complet|do|start|answer|perform|continu)(?:e|ing)?(?: with)?"
+        r" (?:the|this|any|your|my|that|other) (?:task|request|question|order)s?\b"
+        r"[^\n]{0,80}\b(?:the following|must|have to|first)\b",
+        ignore_case=True,
+    ),
+    Rule(
         id="mcp/harvesting-parameter",
         label="HARVESTS",
         pattern=r"\b(?:conversation|chat history|system prompt|previous messages|credentials?|passwords?)\b[^\n]{0,60}"
@@ -102,8 +118,10 @@ _FETCH_AND_RUN = (
 
 @functools.cache
 def injection_rules() -> RuleSet:
-    """The gateway's injection rules but for hidden characters, which `unseen_text` finds."""
-    return RuleSet([rule for rule in open_pack("injection") if rule.label != "HIDDEN"])
+    """The gateway's injection rules but for hidden characters, which `unseen_text` finds, and for words to the model:
+    instructions and descriptions of servers are written to models."""
+    rules = open_pack("injection", without=["to_the_model"])
+    return RuleSet([rule for rule in rules if rule.label != "HIDDEN"])
 
 
 @functools.cache

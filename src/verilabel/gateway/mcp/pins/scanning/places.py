@@ -1,4 +1,4 @@
-"""JSON and YAML with the line of every value: what a finding points to.
+"""JSON, YAML and TOML with the line of every value: what a finding points to.
 
 The JSON of clients is read as their editors write it: with comments and trailing commas. A key that stands twice is
 refused, since readers differ about which counts.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -58,6 +59,26 @@ def read_placed_yaml(data: bytes, *, where: str) -> Placed:
     value = load_strict_yaml(data, where=where, max_bytes=MAX_YAML_BYTES)
     node = yaml.compose(data.decode(), Loader=yaml.SafeLoader)
     return Placed(value, dict(_yaml_lines(node, ())))
+
+
+def read_placed_toml(data: bytes, *, where: str) -> Placed:
+    """Read TOML; known are the lines of its tables. Raises MalformedInput, LimitExceeded."""
+    if len(data) > MAX_YAML_BYTES:
+        raise LimitExceeded(f"the file has {len(data)} bytes, at most {MAX_YAML_BYTES} are read", where=where)
+    try:
+        text = data.decode()
+        value = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise MalformedInput(f"not UTF-8 at byte {error.start}", where=where) from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise MalformedInput(f"not TOML: {str(error)[:120]}", where=where) from None
+    lines: dict[Path, int] = {(): 1}
+    for number, line in enumerate(text.split("\n"), 1):
+        header = line.partition("#")[0].strip()
+        if header.startswith("[") and header.endswith("]"):
+            path = tuple(part.strip(" \"'") for part in header.strip("[] ").split("."))
+            lines.setdefault(path, number)
+    return Placed(value, lines)
 
 
 def _yaml_lines(node: Any, path: Path) -> Iterator[tuple[Path, int]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from verilabel.errors import VerilabelError
+from verilabel.errors import UsageError, VerilabelError
 from verilabel.evidence.trust import load_trust
 from verilabel.gateway.mcp.pins.interface import Offer
 from verilabel.gateway.mcp.pins.locking import open_pins
@@ -26,8 +26,9 @@ from verilabel.gateway.mcp.pins.scanning.credentials import (
 from verilabel.gateway.mcp.pins.scanning.definitions import find_trifecta, inspect_offer
 from verilabel.gateway.mcp.pins.scanning.finding import RULES, SEVERITIES, Finding
 from verilabel.gateway.mcp.pins.scanning.places import Path
-from verilabel.gateway.mcp.pins.scanning.targets import ConfiguredServer, Target
-from verilabel.gateway.mcp.pins.unseen_text import show_name
+from verilabel.gateway.mcp.pins.scanning.targets import APPROVES_ALL, ConfiguredServer, Target
+from verilabel.gateway.mcp.pins.skeletons import imitates_ascii, mixes_scripts
+from verilabel.gateway.mcp.pins.unseen_text import find_hidden_in, show_name
 
 _Placed = tuple[Path, Suspicion]
 
@@ -112,9 +113,6 @@ def _inspect_credentials(server: ConfiguredServer) -> Iterator[_Placed]:
 
 
 def _inspect_names(server: ConfiguredServer) -> Iterator[_Placed]:
-    from verilabel.gateway.mcp.pins.skeletons import imitates_ascii, mixes_scripts
-    from verilabel.gateway.mcp.pins.unseen_text import find_hidden_in
-
     name, shown = server.name, show_name(server.name)
     hidden = find_hidden_in([name, *server.command, server.url, server.env])
     if hidden is not None:
@@ -135,14 +133,22 @@ def _inspect_lock(target: Target, server: ConfiguredServer) -> Iterator[_Placed]
         return
     trust = target.gateway.trust
     try:
+        if trust is not None and not (target.folder / trust).is_file():
+            raise UsageError("there is no such trust policy")
         policy = None if trust is None else load_trust(target.folder / trust)
         open_pins(entry, server.name, folder=target.folder, trust=policy)
     except VerilabelError as error:
         yield (*server.path, "pins"), Suspicion("mcp/broken-lock", shown, error.message)
+    except OSError:
+        yield (*server.path, "pins"), Suspicion("mcp/broken-lock", shown, "the lock cannot be read")
 
 
 def _inspect_gateway(target: Target) -> Iterator[_Placed]:
     if target.gateway is None:
+        settings = target.placed.value
+        if isinstance(settings, dict) and settings.get(APPROVES_ALL) is True:
+            message = f"`{APPROVES_ALL}`: servers that a project's file names are started without asking"
+            yield (APPROVES_ALL,), Suspicion("mcp/auto-approved", APPROVES_ALL, message)
         return
     listen = target.gateway.listen
     if "*" in "".join(listen.allowed_hosts):

@@ -1,8 +1,9 @@
 """What is scanned: configurations of clients, the gateway's own file, saved snapshots of what servers show.
 
 Known are `mcpServers` (Claude Desktop and Code, Cursor, Windsurf, Cline, Gemini), `servers` and `mcp.servers` (VS
-Code), `context_servers` (Zed), projects inside Claude Code's file, and `mcp.yaml`. A snapshot is JSON with the `tools`
-of a server: a result of tools/list, with or without its JSON-RPC message, a list of tools, or several servers by name.
+Code), `context_servers` (Zed), `mcp_servers` (Codex, TOML), projects inside Claude Code's file, and `mcp.yaml`. A
+snapshot is JSON with the `tools` of a server: a result of tools/list, with or without its JSON-RPC message, a list of
+tools, or several servers by name.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import msgspec
 
 from verilabel.errors import LimitExceeded, MalformedInput, UsageError
 from verilabel.gateway.mcp.pins.interface import Offer
+from verilabel.gateway.mcp.pins.plain_files import read_plain_file
 from verilabel.gateway.mcp.pins.scanning.places import (
     MAX_BYTES,
     Path,
     Placed,
     read_placed_json,
+    read_placed_toml,
     read_placed_yaml,
 )
 from verilabel.gateway.mcp.policy.document import McpGateway, ServerEntry
@@ -27,6 +30,8 @@ from verilabel.gateway.policy.forms import convert_document
 
 SNAPSHOT_FORMAT = "verilabel/mcp-snapshot/v1"
 MAX_SERVERS = 1_000
+APPROVES_ALL = "enableAllProjectMcpServers"
+"""A setting of Claude Code: whatever servers a project's file names are started without asking."""
 _ADDRESS_FIELDS = ("url", "serverUrl", "httpUrl", "endpoint")
 _APPROVAL_FIELDS = ("alwaysAllow", "autoApprove", "trust")
 
@@ -63,8 +68,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 def load_target(path: FilePath) -> Target:
     """Read a file to scan. Raises UsageError where there is none, MalformedInput for what is nothing of the kind."""
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = read_plain_file(path, MAX_BYTES)
     except FileNotFoundError:
         raise UsageError("there is no such file to scan", where=str(path)) from None
     except IsADirectoryError:
@@ -76,7 +80,8 @@ def read_target(data: bytes, *, file: str) -> Target:
     """The same from a file's bytes."""
     if file.endswith((".yaml", ".yml")):
         return _read_gateway(data, file)
-    placed = read_placed_json(data, where=file)
+    read = read_placed_toml if file.endswith(".toml") else read_placed_json
+    placed = read(data, where=file)
     offers = tuple(_find_offers(placed.value, FilePath(file).stem))
     servers = () if offers else tuple(_find_servers(placed.value, file))
     if not offers and not servers and not _is_empty_config(placed.value):
@@ -147,6 +152,7 @@ def _find_servers(document: Any, file: str) -> Iterator[ConfiguredServer]:
 def _server_tables(document: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Every table of servers in a client's file, with its place."""
     for path in (
+        ("mcp_servers",),
         ("mcpServers",),
         ("servers",),
         ("mcp", "servers"),
@@ -170,6 +176,8 @@ def _at(document: Any, path: tuple[str, ...]) -> Any:
 
 
 def _is_empty_config(document: Any) -> bool:
+    if isinstance(document, dict) and APPROVES_ALL in document:
+        return True
     return any(not table for _, table in _server_tables(document))
 
 
