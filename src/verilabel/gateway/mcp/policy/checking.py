@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, get_args
 
 from verilabel.errors import MalformedInput
+from verilabel.gateway.access.interface import Role
 from verilabel.gateway.mcp.policy.addresses import read_host, read_path
 from verilabel.gateway.mcp.policy.arguments import compile_pattern, scalar_key
 from verilabel.gateway.mcp.policy.compiling import APPROVERS_RULE, CALLS_RULE, DEFAULT_RULE
@@ -15,6 +16,7 @@ from verilabel.gateway.mcp.policy.document import ArgumentRule, FlowRule, FlowUn
 from verilabel.gateway.mcp.policy.matching import Pattern, parse_match
 from verilabel.gateway.mcp.policy.measures import parse_rate, parse_ttl
 from verilabel.gateway.mcp.policy.rules import name_rule
+from verilabel.gateway.policy.checking import APPROVER_ROLES
 from verilabel.gateway.policy.forms import nearest
 from verilabel.gateway.policy.remark import Remark, doubt, mistake
 
@@ -25,6 +27,7 @@ MAX_RESULT_BYTES = 64 * 2**20
 _TEXT_WORDS = ("pattern", "domains", "within")
 _HOSTED = (None, "email", "url", "domain", "list")
 _NUMBERS = (None, "integer", "number", "list")
+_ROLES: tuple[str, ...] = get_args(Role)
 _LABEL_CHARS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-")
 
 
@@ -132,8 +135,18 @@ def _lint_terms(rule: ToolRule | FlowRule, asks: bool, where: str) -> Iterator[R
             "strict keeps the requester from approving, and the client's person is the requester",
             "strict: false, or channel: queue",
         )
-    if any(not name.strip() for name in rule.approvers):
-        yield mistake(f"{where}.approvers", "an approver without a name")
+    elif asks and rule.channel == "client":
+        yield doubt(
+            f"{where}.channel", "the agent's own program asks its person, and could answer in their place"
+        )
+    for name in rule.approvers:
+        if name not in _ROLES:
+            yield mistake(
+                f"{where}.approvers", f"{name[:40]!r} is no role of a key", nearest(name, list(_ROLES))
+            )
+    if asks and rule.approvers and not set(rule.approvers) & set(APPROVER_ROLES):
+        roles = f"approvers: [{', '.join(APPROVER_ROLES)}]"
+        yield mistake(f"{where}.approvers", "no role that decides approvals is named", roles)
     if rule.approvers and not asks:
         yield doubt(f"{where}.approvers", "nobody is asked by this rule")
 

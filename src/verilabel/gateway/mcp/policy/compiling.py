@@ -9,6 +9,7 @@ How a call is decided:
 5. An asked call is asked under the strictest terms: the greatest quorum, the shortest time, strict and in the queue if
    one says so, approved by those whom every rule that names approvers names. Where nobody is left, it is denied.
 6. Labels: `before` are all `reads`, `after` all `emits`, and `untrusted` where the server is. A denied call has none.
+   `sink` is the first that a rule names, for records; flows look at all of them.
 """
 
 from __future__ import annotations

@@ -16,10 +16,12 @@ Whatever fails on the way is a refusal with a reason, recorded; an error of a se
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import mcp_types as types
@@ -31,7 +33,7 @@ from verilabel.gateway.mcp.policy.interface import Decision, Rate, ToolCall
 from verilabel.gateway.mcp.policy.provenance import fold_text
 from verilabel.gateway.mcp.relay.asking import Allowed, Asked, Waits, ask_for
 from verilabel.gateway.mcp.relay.record import content_of, keyed_digest, write_record
-from verilabel.gateway.mcp.relay.results import Shaped, shape_call_result
+from verilabel.gateway.mcp.relay.results import Shaped, is_large, shape_call_result
 from verilabel.gateway.mcp.relay.services import Boundary, Principal, Services
 from verilabel.gateway.mcp.relay.sessions import MAX_PROMPT_CHARS, Session
 from verilabel.gateway.mcp.strict_json import check_shape, write_canonically
@@ -197,7 +199,8 @@ async def _forward_decided(
 async def finish(work: Work, session: Session, decision: Decision, raw: dict[str, Any]) -> dict[str, Any]:
     """Steps 9 and 10 of a call that came back."""
     services, boundary = work.services, work.boundary
-    result, work.shaped = shape_call_result(raw, boundary.filter, boundary.rules.results.max_bytes)  # 9
+    shape = partial(shape_call_result, raw, boundary.filter, boundary.rules.results.max_bytes)
+    result, work.shaped = await asyncio.to_thread(shape) if is_large(raw) else shape()  # 9
     after = decision.after | work.shaped.labels
     work.gained |= after
     await services.sessions.add(session, after)

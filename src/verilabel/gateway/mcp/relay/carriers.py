@@ -7,7 +7,9 @@ queue like a call.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import mcp_types as types
@@ -21,7 +23,7 @@ from verilabel.gateway.mcp.policy.provenance import fold_text
 from verilabel.gateway.mcp.relay.asking import Allowed, ask_for
 from verilabel.gateway.mcp.relay.calling import Refusal, Work, note_prompt
 from verilabel.gateway.mcp.relay.record import content_of
-from verilabel.gateway.mcp.relay.results import shape_contents
+from verilabel.gateway.mcp.relay.results import is_large, shape_contents
 from verilabel.gateway.mcp.relay.services import Principal, Services
 from verilabel.gateway.mcp.upstream.connection import ServerLost, ServerSaidNo
 from verilabel.gateway.mcp.upstream.pool import Catalogue, Shown, View
@@ -108,9 +110,8 @@ async def _fetch(
     except (ServerLost, ServerSaidNo):
         await services.sessions.add(session, decision.after)  # that it failed may be a message too
         raise Refusal("server", "the server gave nothing") from None
-    result, work.shaped = shape_contents(
-        raw, key, work.boundary.filter, work.boundary.rules.results.max_bytes
-    )
+    shape = partial(shape_contents, raw, key, work.boundary.filter, work.boundary.rules.results.max_bytes)
+    result, work.shaped = await asyncio.to_thread(shape) if is_large(raw) else shape()
     after = decision.after | work.shaped.labels
     work.gained |= after
     await services.sessions.add(session, after)

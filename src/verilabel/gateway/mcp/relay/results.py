@@ -94,6 +94,25 @@ def _is_plain(key: str) -> bool:
     return key.isascii() and key.isprintable() and len(key) <= 64
 
 
+LARGE_BYTES = 64 * 1024
+"""A result with more text than this is filtered beside the event loop: others have their turn meanwhile."""
+
+
+def is_large(value: Any) -> bool:
+    """True if the strings of a JSON value are long together."""
+    left = LARGE_BYTES
+    waiting = [value]
+    while waiting and left >= 0:
+        each = waiting.pop()
+        if isinstance(each, str):
+            left -= len(each)
+        elif isinstance(each, dict):
+            waiting.extend(each.values())
+        elif isinstance(each, list):
+            waiting.extend(each)
+    return left < 0
+
+
 def shape_call_result(
     raw: dict[str, Any], rules: ResultFilter, max_bytes: int
 ) -> tuple[dict[str, Any], Shaped]:
