@@ -3,6 +3,7 @@
 Each verb has its own --help.
 
 examples:
+  verilabel mcp init --from ~/.cursor/mcp.json
   verilabel mcp gateway --policy mcp.yaml
   verilabel mcp pin mcp.yaml
   verilabel mcp scan ~/.config/agent/mcp.json
@@ -21,6 +22,7 @@ from verilabel.errors import ExitStatus
 
 SUMMARY = "an MCP gateway: tool policies, pins, approvals; scan, explain, bench; our own MCP server"
 VERBS = {
+    "init": "mcp_init",
     "gateway": "mcp_gateway",
     "pin": "mcp_pin",
     "scan": "mcp_scan",

@@ -221,7 +221,7 @@ def _print_explanation(explanation: Explanation) -> None:
 def _print_consequences(decision: Decision) -> None:
     if decision.terms is not None:
         terms = decision.terms
-        whom = ", ".join(terms.approvers) or "anyone who may approve"
+        whom = f"the roles {', '.join(terms.approvers)}" if terms.approvers else "anyone who may approve"
         strict = ", not by the requester" if terms.strict else ""
         where = "in the queue" if terms.channel == "queue" else "by the client's own person"
         print(f"asked:   {terms.quorum} of {plain(whom)}{strict}, {where}, within {terms.ttl_s} s")

@@ -1,10 +1,11 @@
 """Run the MCP gateway: agents connect to it instead of to their servers, and change nothing else.
 
 FILE names the servers, how they are started (in a sandbox, unless it says otherwise) and the policy; `verilabel mcp
-pin` locks what they show. Over stdio the gateway is one command of a client's configuration; over HTTP (`listen: {transport:
-http}`, or --port) many agents share it, each with a key of its own. What is held for people is decided by
-`verilabel approvals --store DATABASE`, or on the page of the HTTP gateway. Every call leaves lines in a hash-chained
-trail: `verilabel gateway verify-log FOLDER`.
+init` writes one, `verilabel mcp pin` locks what the servers show. Over stdio the gateway is one command of a client's
+configuration; over HTTP (`listen: {transport: http}`, or --port) many agents share it, each with a key of its own
+(`verilabel gateway keys create --config FILE`). What is held for people is decided by `verilabel approvals --config
+FILE`, or on the page of the HTTP gateway. Every call leaves lines in a hash-chained trail: `verilabel gateway
+verify-log FOLDER`.
 
 examples:
   verilabel mcp gateway --policy mcp.yaml
