@@ -16,7 +16,7 @@ tools:
   - {match: "mail/read_*", reads: [private], emits: [untrusted]}
   - {id: send, match: mail/send, sink: external, args: {to: {type: email, max_items: 5}, body: {max_bytes: 20}}}
   - {id: book, match: mail/address_book, trusted_source: true}
-  - {id: delete, match: files/delete, action: ask, approvers: [oncall], quorum: 2, ttl: 2m}
+  - {id: delete, match: files/delete, action: ask, approvers: [admin], quorum: 2, ttl: 2m}
   - {id: shell, match: "*/shell*", action: deny}
   - {id: run, match: lab/run, sink: exec}
 flows:

@@ -135,6 +135,16 @@ def test_a_statement_of_another_form_is_malformed(field: str, value: object) -> 
         parse_containment(resigned(change))
 
 
+def test_a_list_of_another_version_is_read_and_never_speaks_for_a_box() -> None:
+    def rename(document: Any) -> None:
+        document["predicate"]["examination"]["probes"] = digest(b"another list")
+        document["predicate"]["examination"]["results"].pop()
+
+    signed = parse_containment(resigned(rename))
+    assert (True, False) == (SIGNED.probes_are_known, signed.probes_are_known)
+    assert ("made with another version's probes",) == objections(signed)
+
+
 def test_two_answers_of_one_probe_are_refused() -> None:
     def repeat(document: Any) -> None:
         results = document["predicate"]["examination"]["results"]

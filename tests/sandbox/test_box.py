@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ import pytest
 from boxes import REPOSITORY, SPEC, UID, needs_box, opened
 from verilabel.errors import LimitExceeded, SandboxError
 from verilabel.sandbox.interface import Box, BoxSpec, Limits, Mount
+from verilabel.sandbox.opening import open_box
 
 pytestmark = needs_box
 
@@ -24,38 +25,48 @@ async def box() -> AsyncIterator[Box]:
         yield box
 
 
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Box]:
+    """One box for what leaves no trace in it: a box is bound to no event loop."""
+    box = asyncio.run(open_box(SPEC))
+    yield box
+    asyncio.run(box.close())
+
+
 async def shell(box: Box, text: str, **options: object) -> str:
     result = await box.exec(["sh", "-c", text], **options)  # type: ignore[arg-type]
     return (result.stdout + result.stderr).decode()
 
 
-async def test_a_program_gets_its_input_and_its_output_and_status_come_back(box: Box) -> None:
-    result = await box.exec(["sh", "-c", "rev; echo oops >&2; exit 7"], stdin=b"abc\n")
+async def test_a_program_gets_its_input_and_its_output_and_status_come_back(shared: Box) -> None:
+    result = await shared.exec(["sh", "-c", "rev; echo oops >&2; exit 7"], stdin=b"abc\n")
 
     assert (7, b"cba\n", b"oops\n") == (result.exit_status, result.stdout, result.stderr)
     assert (4, 5, False) == (result.stdout_total, result.stderr_total, result.timed_out)
 
 
-async def test_a_signal_that_ends_a_program_is_a_negative_status(box: Box) -> None:
-    assert -15 == (await box.exec(["sh", "-c", "kill -TERM $$"])).exit_status
+async def test_a_signal_that_ends_a_program_is_a_negative_status(shared: Box) -> None:
+    assert -15 == (await shared.exec(["sh", "-c", "kill -TERM $$"])).exit_status
 
 
-async def test_a_program_that_is_not_there_ends_with_127_and_one_that_cannot_run_with_126(box: Box) -> None:
-    missing = await box.exec(["no-such-program"])
-    folder = await box.exec(["/usr"])
+async def test_a_program_that_is_not_there_ends_with_127_and_one_that_cannot_run_with_126(
+    shared: Box,
+) -> None:
+    missing = await shared.exec(["no-such-program"])
+    folder = await shared.exec(["/usr"])
 
     assert (127, 126) == (missing.exit_status, folder.exit_status)
     assert b"no-such-program" in missing.stderr
 
 
-async def test_input_larger_than_any_pipe_arrives_whole(box: Box) -> None:
-    result = await box.exec(["wc", "-c"], stdin=b"x" * 5_000_000)
+async def test_input_larger_than_any_pipe_arrives_whole(shared: Box) -> None:
+    result = await shared.exec(["wc", "-c"], stdin=b"x" * 5_000_000)
 
     assert b"5000000\n" == result.stdout
 
 
-async def test_a_program_that_does_not_read_its_input_is_no_trouble(box: Box) -> None:
-    result = await box.exec(["true"], stdin=b"x" * 5_000_000)
+async def test_a_program_that_does_not_read_its_input_is_no_trouble(shared: Box) -> None:
+    result = await shared.exec(["true"], stdin=b"x" * 5_000_000)
 
     assert 0 == result.exit_status
 
@@ -79,17 +90,17 @@ async def test_a_program_that_does_not_read_its_input_is_no_trouble(box: Box) ->
         ("python3 -c 'import socket; a, b = socket.socketpair(); a.send(b\"x\"); print(b.recv(1))'", "b'x'"),
     ],
 )
-async def test_ordinary_work_goes_on_in_a_box(box: Box, program: str, expected: str) -> None:
+async def test_ordinary_work_goes_on_in_a_box(shared: Box, program: str, expected: str) -> None:
     for name in ("python3", "node", "gcc", "git", "script"):
-        if name in program and (await box.exec(["sh", "-c", f"command -v {name}"])).exit_status:
+        if name in program and (await shared.exec(["sh", "-c", f"command -v {name}"])).exit_status:
             pytest.skip(f"{name} is not installed here")
 
-    assert expected == (await shell(box, program)).strip()
+    assert expected == (await shell(shared, program)).strip()
 
 
-async def test_programs_are_an_ordinary_user_of_an_ordinary_machine(box: Box) -> None:
+async def test_programs_are_an_ordinary_user_of_an_ordinary_machine(shared: Box) -> None:
     said = await shell(
-        box, "id -un; hostname; pwd; echo $HOME; echo ~box; cat /proc/self/cgroup | sort -u | tail -1"
+        shared, "id -un; hostname; pwd; echo $HOME; echo ~box; cat /proc/self/cgroup | sort -u | tail -1"
     )
 
     assert ["box", "box", "/box", "/box", "/box"] == said.split()[:5]
@@ -130,10 +141,10 @@ async def test_no_path_and_no_variable_of_the_host_is_read_in_the_list_of_proces
     assert str(REPOSITORY) not in listed and "bwrap" not in listed
 
 
-async def test_the_kernels_switches_cannot_be_turned(box: Box) -> None:
+async def test_the_kernels_switches_cannot_be_turned(shared: Box) -> None:
     for switch in ("kernel/core_pattern", "kernel/hostname", "vm/overcommit_memory"):
-        assert "denied" in await shell(box, f"echo x > /proc/sys/{switch}") or "Read-only" in await shell(
-            box, f"echo x > /proc/sys/{switch}"
+        assert "denied" in await shell(shared, f"echo x > /proc/sys/{switch}") or "Read-only" in await shell(
+            shared, f"echo x > /proc/sys/{switch}"
         )
 
 
@@ -156,8 +167,8 @@ async def test_the_kernels_switches_cannot_be_turned(box: Box) -> None:
         "python3 -c 'import fcntl; fcntl.ioctl(0, 0x5412, b\"x\")'",
     ],
 )
-async def test_what_leads_out_is_refused(box: Box, attempt: str) -> None:
-    assert 0 != (await box.exec(["sh", "-c", attempt])).exit_status
+async def test_what_leads_out_is_refused(shared: Box, attempt: str) -> None:
+    assert 0 != (await shared.exec(["sh", "-c", attempt])).exit_status
 
 
 async def test_variables_reach_the_program_and_no_others() -> None:
@@ -257,9 +268,9 @@ async def test_what_cannot_be_written_says_so(box: Box, path: str) -> None:
 
 
 @pytest.mark.parametrize("argv", [[], [""], ["a\0b"]])
-async def test_an_argument_list_that_is_none_is_refused(box: Box, argv: list[str]) -> None:
+async def test_an_argument_list_that_is_none_is_refused(shared: Box, argv: list[str]) -> None:
     with pytest.raises(SandboxError):
-        await box.exec(argv)
+        await shared.exec(argv)
 
 
 async def test_arguments_are_never_shell_text(box: Box) -> None:
@@ -271,8 +282,8 @@ async def test_arguments_are_never_shell_text(box: Box) -> None:
     assert "" == await shell(box, "ls /box")
 
 
-async def test_a_started_program_is_spoken_to_by_lines(box: Box) -> None:
-    process = await box.start(["cat"])
+async def test_a_started_program_is_spoken_to_by_lines(shared: Box) -> None:
+    process = await shared.start(["cat"])
     await process.write_line(b"hello")
 
     assert b"hello" == await process.read_line()
@@ -280,8 +291,8 @@ async def test_a_started_program_is_spoken_to_by_lines(box: Box) -> None:
     assert process.exit_status in (0, -15)
 
 
-async def test_what_a_started_program_says_on_standard_error_is_kept(box: Box) -> None:
-    process = await box.start(["sh", "-c", "echo trouble >&2; echo; exit 3"])
+async def test_what_a_started_program_says_on_standard_error_is_kept(shared: Box) -> None:
+    process = await shared.start(["sh", "-c", "echo trouble >&2; echo; exit 3"])
     await process.read_line()
 
     assert 3 == await process.wait()
@@ -307,17 +318,17 @@ async def test_a_started_program_ends_with_its_box() -> None:
     await process.stop()
 
 
-async def test_many_programs_run_at_once(box: Box) -> None:
-    results = await asyncio.gather(*(box.exec(["sh", "-c", f"sleep 0.05; echo {n}"]) for n in range(20)))
+async def test_many_programs_run_at_once(shared: Box) -> None:
+    results = await asyncio.gather(*(shared.exec(["sh", "-c", f"sleep 0.05; echo {n}"]) for n in range(20)))
 
     assert [f"{n}\n".encode() for n in range(20)] == [result.stdout for result in results]
 
 
-async def test_one_box_serves_event_loops_of_several_threads(box: Box) -> None:
+async def test_one_box_serves_event_loops_of_several_threads(shared: Box) -> None:
     answers: list[bytes] = []
 
     def work() -> None:
-        answers.append(asyncio.run(box.exec(["echo", "from a thread"])).stdout)
+        answers.append(asyncio.run(shared.exec(["echo", "from a thread"])).stdout)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
@@ -331,8 +342,6 @@ def test_a_box_opened_in_a_thread_outlives_that_thread() -> None:
     boxes: list[Box] = []
 
     async def open_one() -> None:
-        from verilabel.sandbox.opening import open_box
-
         boxes.append(await open_box(SPEC))
 
     thread = threading.Thread(target=lambda: asyncio.run(open_one()))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from verilabel.sandbox.warden.control_groups import make_control_group, read_counter
+from verilabel.sandbox.warden.control_groups import _delegating_folder, make_control_group, read_counter
 
 
 @pytest.fixture
@@ -31,6 +31,17 @@ def test_a_group_is_refused_where_nothing_is_delegated(tree: Path) -> None:
 
     assert (None, True) == ((made := make(tree))[0], "not delegated" in made[1])
     assert not (tree / "fs/user.slice/box").exists()
+
+
+@pytest.mark.parametrize("own", ["/", "/user.slice", "/user.slice/ours.scope", "/other/deep/place"])
+def test_the_folder_a_group_is_made_in_is_the_nearest_above_that_gives_controllers(
+    tree: Path, own: str
+) -> None:
+    (tree / "fs/cgroup.subtree_control").write_text("cpu memory pids\n")
+    (tree / "fs/cgroup.procs").write_text("")
+    nearest = tree / "fs/user.slice" if own.endswith("scope") else tree / "fs"
+
+    assert str(nearest) == _delegating_folder(str(tree / "fs"), own)
 
 
 def test_a_group_is_refused_where_there_are_none(tmp_path: Path) -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -57,6 +61,7 @@ async def test_variables_are_those_that_are_given_and_no_others(box: Box) -> Non
 async def test_programs_that_are_not_there_or_cannot_be_run_end_as_in_shells(box: Box) -> None:
     assert 127 == (await box.exec(["no-such-program"])).exit_status
     assert 126 == (await box.exec(["/etc/passwd"])).exit_status
+    assert 128 == (await box.exec(["sh", "-c", "echo fatal >&2; exit 128"])).exit_status
     assert -signal.SIGTERM == (await box.exec(["sh", "-c", "kill -TERM $$"])).exit_status
 
 
@@ -93,6 +98,17 @@ async def test_files_are_written_and_read_and_only_plain_ones(box: Box) -> None:
         await box.write_file("/usr/file", b"")
 
 
+async def test_a_cancelled_program_is_ended(box: Box) -> None:
+    running = asyncio.create_task(box.exec(["sh", "-c", "touch begun; sleep 96"]))
+    while (await box.exec(["test", "-e", "begun"])).exit_status != 0:
+        assert not running.done()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    left = await box.exec(["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"])
+    assert b"sleep 96 " not in left.stdout
+
+
 async def test_a_folder_of_the_host_is_seen_read_only(readable_folder: Path) -> None:
     (readable_folder / "file").write_text("content")
     (readable_folder / "file").chmod(0o644)
@@ -110,11 +126,37 @@ async def test_a_folder_of_the_host_is_seen_read_only(readable_folder: Path) -> 
 async def test_a_closed_box_leaves_no_process_and_no_file(box: Box) -> None:
     folder = box._folder  # type: ignore[attr-defined]
     assert [] != find_processes(str(folder))
-    await asyncio.gather(box.close(), box.close())
+    await box.close()
+    await box.close()
     assert [] == find_processes(str(folder))
     assert not folder.exists()
     with pytest.raises(SandboxError, match="gone"):
         await box.exec(["true"])
+
+
+def test_a_box_whose_keeper_is_killed_ends_and_leaves_nothing() -> None:
+    spec = require_provider("gvisor")
+    program = (
+        "import asyncio, os\n"
+        "from verilabel.sandbox.interface import BoxSpec\n"
+        "from verilabel.sandbox.opening import open_box\n"
+        "async def main():\n"
+        f"    box = await open_box(BoxSpec(provider='gvisor', at_least='C4', uid={spec.uid}))\n"
+        "    running = asyncio.create_task(box.exec(['sh', '-c', 'touch begun; sleep 95']))\n"
+        "    while (await box.exec(['test', '-e', 'begun'])).exit_status: assert not running.done()\n"
+        "    print(box._folder, flush=True)\n"
+        "    os.kill(os.getpid(), 9)\n"
+        "asyncio.run(main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    folder = done.stdout.strip()
+    assert (-9, True) == (done.returncode, "verilabel-gvisor-" in folder), done.stderr
+    end = time.monotonic() + 20
+    while (find_processes(folder) or Path(folder).exists()) and time.monotonic() < end:
+        select.select([], [], [], 0.05)
+    assert ([], False) == (find_processes(folder), Path(folder).exists())
 
 
 @pytest.mark.parametrize("target", ["relative", "/data/../usr", "/usr/share", "/proc"])

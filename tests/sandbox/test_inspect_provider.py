@@ -51,6 +51,12 @@ GVISOR_CHECKS = [
     "test_cwd_relative",
 ]
 """Those that ask for little time."""
+FILES = {
+    "good.yaml": "at_least: C3\nmemory_mib: 64\n",
+    "unknown.yaml": "network: host\n",
+    "level.yaml": "at_least: C9\n",
+    "list.yaml": "[1]\n",
+}
 
 
 def configuration(provider: str) -> dict[str, object]:
@@ -61,7 +67,11 @@ def configuration(provider: str) -> dict[str, object]:
 def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What Inspect said of our boxes; of gVisor's where there are some."""
     require_provider("bubblewrap")
+    folder = tmp_path_factory.mktemp("files")
+    for name, text in FILES.items():
+        (folder / name).write_text(text)
     jobs: dict[str, Any] = {
+        "files": {"files": [str(folder / name) for name in FILES]},
         "checks": {"checks": configuration("bubblewrap")},
         "task": {"task": configuration("bubblewrap")},
     }
@@ -102,6 +112,15 @@ def test_a_task_of_inspect_runs_its_programs_in_boxes_and_logs_which(said: dict[
     assert ("success", None) == (done["status"], done["error"])
     assert ["C", "C"] == done["scores"]
     assert ("bubblewrap", "C2") == (done["configuration"]["provider"], done["configuration"]["at_least"])
+
+
+def test_a_configuration_file_is_read_strictly(said: dict[str, Any]) -> None:
+    good, *bad = said["files"]
+    assert ("C3", 64, "auto") == (good["at_least"], good["memory_mib"], good["provider"])
+    for name, words in zip(list(FILES)[1:], bad, strict=True):
+        assert words.startswith("MalformedInput"), words
+        assert name in words
+    assert "$.network" in bad[0]
 
 
 def test_without_inspect_the_provider_names_the_extra_that_brings_it() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from boxes import UID, needs_box, opened
 from verilabel.errors import ExitStatus, LimitExceeded, SandboxError
-from verilabel.sandbox.interface import BoxSpec
-from verilabel.sandbox.opening import PROVIDERS, available, open_box
+from verilabel.sandbox.interface import BoxSpec, Limits
+from verilabel.sandbox.opening import LEAST, PROVIDERS, available, open_box
 
 PLAIN = BoxSpec(provider="process", at_least="C0", uid=UID)
 
@@ -44,6 +44,32 @@ async def test_an_unknown_provider_is_refused_with_the_names_of_those_there_are(
         await open_box(BoxSpec(provider="docker-in-a-hat", uid=UID))
 
     assert "bubblewrap" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        Limits(memory=2**20),
+        Limits(pids=1),
+        Limits(cpus=0.0),
+        Limits(cpus=float("nan")),
+        Limits(disk=-1),
+        Limits(output=-1),
+    ]
+    + [Limits(memory=2**60)],
+)
+async def test_limits_in_which_nothing_could_start_are_refused_by_name(limits: Limits) -> None:
+    with pytest.raises(SandboxError) as refused:
+        await open_box(BoxSpec(uid=UID, limits=limits))
+
+    assert str(refused.value.where).startswith("$.limits.")
+
+
+@needs_box
+async def test_the_least_limits_are_enough_to_run_a_program() -> None:
+    least = Limits(**LEAST)
+    async with opened(BoxSpec(uid=UID, limits=least)) as box:
+        assert 0 == (await box.exec(["true"])).exit_status
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="this is about root")

@@ -1,6 +1,7 @@
 """Runs in an interpreter that has Inspect AI: its own checks of sandbox providers, and one small task, on our boxes.
 
-    python inspect_boxes.py LOG_FOLDER '[{"checks": {"uid": 65534}, "names": [...]}, {"task": {"uid": 65534}}]'
+    python inspect_boxes.py LOG_FOLDER '[{"checks": {"uid": 65534}, "names": [...]}, {"task": {"uid": 65534}},
+        {"files": ["box.yaml"]}]'
 
 One process for all, because Inspect takes seconds to load. Prints one JSON list, an entry a job.
 """
@@ -86,10 +87,26 @@ def run_task(configuration: dict[str, object], logs: str) -> dict[str, object]:
     }
 
 
-def carry_out(job: dict[str, Any], logs: str) -> dict[str, Any]:
+def read_files(paths: list[str]) -> list[object]:
+    """What the provider reads in each file: its fields, or the error in words."""
+    from verilabel.errors import VerilabelError
+    from verilabel.sandbox.inspect_provider import read_configuration
+
+    said: list[object] = []
+    for path in paths:
+        try:
+            said.append(read_configuration(path).model_dump())
+        except VerilabelError as error:
+            said.append(f"{error.code}: {error}")
+    return said
+
+
+def carry_out(job: dict[str, Any], logs: str) -> object:
     """Run one job."""
     if "checks" in job:
         return asyncio.run(check(job["checks"], job.get("names", [])))
+    if "files" in job:
+        return read_files(job["files"])
     return run_task(job["task"], logs)
 
 

@@ -17,6 +17,7 @@ SAMPLES = {
     "bbq-religion": 1200,
     "bipia-email": 50,
     "bipia-injection": 75,
+    "cyberseceval-frr": 750,
     "gsm8k": 200,
     "harmbench": 41,
     "harmbench-contextual": 19,

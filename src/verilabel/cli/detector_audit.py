@@ -92,7 +92,7 @@ def _bundle_answers(
     from verilabel.detectors.catalogue import find_card
     from verilabel.detectors.drift import collect_grades, item_key
     from verilabel.detectors.measure import Answer
-    from verilabel.evaluation.rescoring import find_suites
+    from verilabel.evaluation.finding import enclosed_suites, find_suites
     from verilabel.evidence.container import open_container
     from verilabel.evidence.reading import evidence_lines
     from verilabel.evidence.verifier import verify_bundle
@@ -109,7 +109,9 @@ def _bundle_answers(
     if card is None:
         names = ", ".join(card.id for card in found.plan.detectors)
         raise UsageError(f"the bundle has no grades of {detector.card.id}", hint=f"it has grades of {names}")
-    suites = find_suites(found.plan, args.suite, mirror=args.mirror)
+    with open_container(args.source) as container:
+        enclosed = enclosed_suites(container, found.plan)
+    suites = find_suites(found.plan, args.suite, mirror=args.mirror, enclosed=enclosed)
     samples = {(name, sample.id): sample for name, suite in suites.items() for sample in suite.samples}
     outputs: dict[tuple[str, str, int], str] = {}
     answers: list[Answer] = []

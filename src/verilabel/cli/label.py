@@ -5,6 +5,7 @@ examples:
   verilabel label --model ollama/llama3.2 --suite core/harm-direct --rubric core --out llama.bundle
   verilabel label --model replay:answers.csv --suite xstest --mirror data --rubric xstest --design fixed --out b.zip
   verilabel label --model openai/gpt-4o --rubric capability-ladder --attestation elicitation.json --out c.bundle
+  verilabel label --model openai/gpt-4o --suite cap/planning --suite cap/code --rubric my.yaml --out agent.bundle
   verilabel label --system system.yaml --rubric core --budget usd=5 --price 0.15,0.60 --out b.bundle
 
 The run's evidence is kept in BUNDLE.run while it runs. Run the same command again after a stop: nothing that was

@@ -87,7 +87,8 @@ def run_doctor(args: argparse.Namespace) -> ExitStatus:
     try:
         examination = run_examination(box_spec(args), heavy=args.heavy)
     except SandboxError:
-        if advice := advise(read_restriction()):
+        advice = advise(read_restriction())
+        if advice is not None and not args.json:
             print(advice, file=sys.stderr)
         raise
     signed = None
@@ -202,13 +203,19 @@ def run_verify(args: argparse.Namespace) -> ExitStatus:
     if args.json:
         print_json(
             _document(signed.examination, signed)
-            | {"objections": list(objections), "signer_unpinned": trust is None}
+            | {
+                "objections": list(objections),
+                "signer_unpinned": trust is None,
+                "probes_known": signed.probes_are_known,
+            }
         )
     else:
         print(f"genuine: {signed.digest}")
         pinned = "" if trust is not None else "; whose key that is, nobody asked (--trust or --key-file)"
         print(plain(f"signed by {signed.signer.name}, {signed.predicate.issued}{pinned}"))
         print_examination(signed.examination, every=args.all)
+        if not signed.probes_are_known:
+            print("the probes are another version's: whether any is missing cannot be said here")
         for objection in objections:
             print(plain(f"does not count: {objection}"))
     if objections:

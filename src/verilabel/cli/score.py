@@ -11,10 +11,15 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from verilabel.cli import seal_options
 from verilabel.cli.console import add_json_flag, print_json
 from verilabel.errors import ExitStatus, SealError, UsageError
+
+if TYPE_CHECKING:
+    from verilabel.evidence.journal import Store
+    from verilabel.suites.loading import Suite
 
 SUMMARY = "score kept answers with detectors (step 4 alone)"
 
@@ -38,13 +43,12 @@ def configure(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> ExitStatus:
     """Score the store's answers."""
     from verilabel.detectors.interface import decides_alone
+    from verilabel.evaluation.finding import find_detectors, load_given
     from verilabel.evaluation.labelling import read_plan, score_answers
-    from verilabel.evaluation.rescoring import find_detectors
     from verilabel.evidence.layout import RUBRIC
     from verilabel.rubric.model import load_rubric
-    from verilabel.suites.loading import load_suite
 
-    given = [load_suite(reference, mirror=args.mirror) for reference in args.suite]
+    given = [load_given(reference, mirror=args.mirror) for reference in args.suite]
     with seal_options.open_begun_store(args.store) as store:
         plan = read_plan(store)
         planned = {stream.suite: stream.suite_sha256 for stream in plan.streams}
@@ -55,7 +59,7 @@ def run(args: Namespace) -> ExitStatus:
                 )
         suites = {suite.name: suite for suite in given}
         for name, sha256 in planned.items():
-            suite = suites[name] if name in suites else load_suite(name, mirror=args.mirror)
+            suite = suites[name] if name in suites else _load_planned(store, name, args.mirror)
             if suite.digest != sha256:
                 raise SealError(f"{suite.name} is not the suite that was planned", where=str(suite.path))
             suites[name] = suite
@@ -67,3 +71,15 @@ def run(args: Namespace) -> ExitStatus:
     else:
         print(f"{scored} answers scored in {args.store}")
     return ExitStatus.OK
+
+
+def _load_planned(store: Store, name: str, mirror: Path | None) -> Suite:
+    """A suite of the store's plan: generated again from the file that the store keeps, or found by its id."""
+    from verilabel.evidence.layout import suite_files
+    from verilabel.suites.loading import load_suite, load_suite_bytes
+
+    path = suite_files(name)[0]
+    try:
+        return load_suite_bytes(store.document(path), where=path)
+    except UsageError:  # not a generated one
+        return load_suite(name, mirror=mirror)

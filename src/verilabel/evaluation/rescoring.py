@@ -260,6 +260,9 @@ class Rescorer:
         if sample is None:
             self._note_no_sample("requests", number, attempt.suite)
             return
+        if attempt.failure is not None and not (attempt.response or attempt.response_base64):
+            self._unchecked["failures", "no response body was kept"] += 1
+            return
         self._checked["requests"] += 1
         self._checked["answers" if attempt.failure is None else "failures"] += 1
         messages = self._messages_of(attempt, sample)

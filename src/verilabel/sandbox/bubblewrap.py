@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from verilabel.errors import SandboxError
 from verilabel.sandbox.box import WardenBox
@@ -27,6 +27,11 @@ from verilabel.sandbox.mounts import INTO_USR, checked_mount
 from verilabel.sandbox.users import unprivileged_user
 from verilabel.sandbox.warden.joining import FILE_MARK
 
+HOLDER = ("/bin/sh", "-c", "echo ready; exec $0 >/dev/null 2>&1")
+PLAIN_CAT = "/usr/bin/cat"
+REAPING = "/usr/bin/env --ignore-signal=CHLD"
+"""Makes the kernel reap the orphans of the box; an `env` that cannot (before coreutils 8.31) leaves them, as far as the
+limit of processes goes."""
 WHERE_FOUND = "/usr/local/bin:/usr/bin:/bin"
 """Not the caller's PATH: whoever could change that could choose what makes the box."""
 OF_ETC = ("/etc/alternatives", "/etc/ld.so.cache")
@@ -64,7 +69,7 @@ class Bubblewrap:
         if program is None:
             return "bwrap is not installed: install the package bubblewrap"
         try:
-            return _try(program, unprivileged_user(spec))[1] or None
+            return _try(program, unprivileged_user(spec)).objection or None
         except SandboxError as error:
             return f"{error.message}: {error.hint}"
 
@@ -75,14 +80,14 @@ class Bubblewrap:
         if objection is not None or program is None:
             raise SandboxError(f"the provider bubblewrap cannot make this box: {objection}")
         uid = unprivileged_user(spec)
-        orders = _orders(spec, program, uid)
+        trial = _try(program, uid)
+        orders = _orders(spec, program, uid) | {"holder": [*HOLDER, trial.holder]}
         line, facts = await asyncio.to_thread(open_warden, orders)
         env = {"TMPDIR": "/tmp", "USER": "box", "LOGNAME": "box", **spec.env}  # noqa: S108 - the box's own
         box = WardenBox(line, UNSEEN, home="/box", env=env, output=spec.limits.output, owner=uid)
         try:
             achieved = _achieved(await box.look_inside(), facts)
-            version = _try(program, uid)[0]
-            containment = describe_containment(achieved, version, tuple(facts["lacking"]))
+            containment = describe_containment(achieved, trial.version, tuple(facts["lacking"]))
             _require(containment, spec)
         except BaseException:
             await box.close()
@@ -175,22 +180,30 @@ def _require(containment: Containment, spec: BoxSpec) -> None:
         )
 
 
+class _Trial(NamedTuple):
+    version: str
+    objection: str
+    holder: str
+
+
 @lru_cache(maxsize=16)
-def _try(program: str, uid: int | None) -> tuple[str, str]:
-    """The version of bubblewrap, and why it makes no box here; found once for a process of ours."""
+def _try(program: str, uid: int | None) -> _Trial:
+    """Make a small box: the version of bubblewrap, why it makes none here, and what can hold one. Found once."""
     small = ["--unshare-all", "--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib", "--proc", "/proc"]
-    small += ["--symlink", "usr/lib64", "/lib64", "--", "/usr/bin/true"]
+    small += ["--symlink", "usr/lib64", "/lib64", "--"]
     try:
         version = _run([program, "--version"], uid).stdout.decode("utf-8", "replace").strip()
-        made = _run([program, *small], uid)
+        if _run([program, *small, *REAPING.split(), "/usr/bin/true"], uid).returncode == 0:
+            return _Trial(version, "", f"{REAPING} {PLAIN_CAT}")
+        made = _run([program, *small, "/usr/bin/true"], uid)
     except (OSError, subprocess.SubprocessError) as error:
-        return "bubblewrap", f"bwrap cannot be run: {error}"
+        return _Trial("bubblewrap", f"bwrap cannot be run: {error}", PLAIN_CAT)
     if made.returncode == 0:
-        return version, ""
+        return _Trial(version, "", PLAIN_CAT)
     said = made.stderr.decode("utf-8", "replace").strip()[:300] or f"exit status {made.returncode}"
     if _switched_on(APPARMOR_SWITCH):
         said += "; AppArmor keeps user namespaces from it here: `verilabel sandbox doctor` prints the profile it needs"
-    return version, f"bwrap makes no box here: {said}"
+    return _Trial(version, f"bwrap makes no box here: {said}", PLAIN_CAT)
 
 
 def _run(argv: list[str], uid: int | None) -> subprocess.CompletedProcess[bytes]:

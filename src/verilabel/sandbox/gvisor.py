@@ -21,6 +21,7 @@ from typing import NoReturn
 
 from verilabel.errors import LimitExceeded, SandboxError
 from verilabel.sandbox.gvisor_container import (
+    CLEAN_UP,
     ENVIRONMENT,
     HOME,
     KILL_MARKED,
@@ -37,6 +38,7 @@ from verilabel.sandbox.users import unprivileged_user
 from verilabel.sandbox.warden.control_groups import ControlGroup, make_control_group
 
 PYTHON = "/usr/bin/python3"
+WHERE_FOUND = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 START_S = 30.0
 END_S = 10.0
 OWN_MEMORY = 256 * 2**20
@@ -46,6 +48,7 @@ HOST_TASKS = 4096
 MARK = "VERILABEL_PROGRAM"
 _NOT_RUN = 128
 """What runsc answers where it could not start a program."""
+_COMPLAINT = "executing processes for container"
 _WAIT_THEN_RUN = 'read -r _ && exec "$@"'
 
 
@@ -58,7 +61,7 @@ class GvisorProvider:
         """Why it cannot make such a box here."""
         if not sys.platform.startswith("linux"):
             return "gVisor runs on Linux alone"
-        if shutil.which("runsc") is None:
+        if _program() is None:
             return "runsc is not installed (see https://gvisor.dev/docs/user_guide/install)"
         if not contains_enough("C4", spec.at_least):
             return "it is not a separate machine (C5)"
@@ -86,10 +89,15 @@ def _user(spec: BoxSpec) -> int:
     return os.geteuid() if user is None else user
 
 
+def _program() -> str | None:
+    """Where runsc is; not by the caller's PATH, which could choose what makes the box."""
+    return shutil.which("runsc", path=WHERE_FOUND)
+
+
 async def _read_version() -> str:
     """The release of runsc, such as `release-20260101.0`."""
     process = await asyncio.create_subprocess_exec(
-        "runsc", "--version", stdout=asyncio.subprocess.PIPE, env={"PATH": os.environ.get("PATH", "")}
+        _program() or "runsc", "--version", stdout=asyncio.subprocess.PIPE, env=_host_environment()
     )
     said, _ = await process.communicate()
     words = said.decode("utf-8", "replace").split()
@@ -106,6 +114,7 @@ class GvisorBox:
         self._name = f"verilabel-{secrets.token_hex(8)}"
         self._folder = Path(tempfile.mkdtemp(prefix="verilabel-gvisor-"))
         self._holder: asyncio.subprocess.Process | None = None
+        self._cleaner: asyncio.subprocess.Process | None = None
         self._group: ControlGroup | None = None
         self._closed = False
         self._lacking: tuple[str, ...] = ()
@@ -123,8 +132,9 @@ class GvisorBox:
 
     async def start_holder(self) -> None:
         """Start the container and wait for its word. Raises SandboxError."""
-        self._write_bundle()
         self._make_group()
+        await self._start_cleaner()
+        self._write_bundle()
         self._holder = await asyncio.create_subprocess_exec(
             *("/bin/sh", "-c", _WAIT_THEN_RUN, "sh"),
             *self._runsc("run", f"--bundle={self._folder}", self._name),
@@ -150,6 +160,19 @@ class GvisorBox:
             raise SandboxError(
                 f"the box does not open: {error[-1][:300] if error else 'runsc ended'}", where="gvisor"
             )
+
+    async def _start_cleaner(self) -> None:
+        """Start what removes the box's folder and groups, also where this program is killed."""
+        groups = self._group.folders if self._group is not None else []
+        self._cleaner = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-S", "-c", CLEAN_UP, str(self._folder), *groups),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            env={},
+            cwd="/",
+            start_new_session=True,
+        )
 
     def _make_group(self) -> None:
         if os.geteuid() != 0:
@@ -184,7 +207,7 @@ class GvisorBox:
 
     def _runsc(self, *words: str) -> list[str]:
         state = f"--root={self._folder / 'state'}"
-        return ["runsc", state, "--rootless", "--network=none", "--ignore-cgroups", *words]
+        return [_program() or "runsc", state, "--rootless", "--network=none", "--ignore-cgroups", *words]
 
     async def close(self) -> None:
         """End the container and all in it, and remove its files."""
@@ -193,9 +216,17 @@ class GvisorBox:
         self._closed = True
         if self._holder is not None:
             await self._end_holder(self._holder)
+        if self._cleaner is None:
+            await asyncio.to_thread(self._remove_all)
+            return
+        assert self._cleaner.stdin is not None
+        self._cleaner.stdin.close()
+        await self._cleaner.wait()
+
+    def _remove_all(self) -> None:
         if self._group is not None:
-            await asyncio.to_thread(self._group.remove)
-        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+            self._group.remove()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _end_holder(self, holder: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(SandboxError, TimeoutError):
@@ -422,8 +453,13 @@ def _put_into(group: ControlGroup, number: int) -> None:
 
 
 def _why_not_run(said: bytes) -> int:
-    """As shells answer for a program that is not there, or cannot be run. Raises SandboxError for anything else."""
+    """What shells answer for a program that is not there or cannot be run; 128 where the program itself ended so.
+
+    Raises SandboxError where runsc could not start it for any other reason.
+    """
     text = said.decode("utf-8", "replace")
+    if not text.startswith(_COMPLAINT):
+        return _NOT_RUN
     if "no such file or directory" in text:
         return 127
     if "permission denied" in text or "exec format error" in text:
@@ -432,7 +468,7 @@ def _why_not_run(said: bytes) -> int:
 
 
 def _ended(status: int) -> int:
-    """runsc answers 128 and the number where a signal ended a program."""
+    """runsc answers 128 and the number where a signal ended a program, as a program may itself."""
     return 128 - status if 128 < status < 128 + 65 else status
 
 
@@ -451,4 +487,4 @@ def _raise_for(status: int, path: str) -> NoReturn:
 
 def _host_environment() -> dict[str, str]:
     """What runsc itself is given: no variable of the caller's but where programs are."""
-    return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+    return {"PATH": WHERE_FOUND}

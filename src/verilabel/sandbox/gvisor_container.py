@@ -30,6 +30,23 @@ WRITE_FILE = (
     "        while piece := sys.stdin.buffer.read(1 << 20): file.write(piece)\n"
     "except OSError as error: sys.exit(f'{error.strerror}')\n"
 )
+CLEAN_UP = (
+    "import os, shutil, signal, sys, time\n"
+    "for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP): signal.signal(number, signal.SIG_IGN)\n"
+    "sys.stdin.buffer.read()\n"
+    "folder, *groups = sys.argv[1:]\n"
+    "end = time.monotonic() + 10\n"
+    "while groups and time.monotonic() < end:\n"
+    "    for group in list(groups):\n"
+    "        try:\n"
+    "            for number in open(group + '/cgroup.procs').read().split(): os.kill(int(number), signal.SIGKILL)\n"
+    "            os.rmdir(group)\n"
+    "        except OSError: pass\n"
+    "        if not os.path.isdir(group): groups.remove(group)\n"
+    "    time.sleep(0.01)\n"
+    "shutil.rmtree(folder, ignore_errors=True)\n"
+)
+"""Waits for the end of its input, whoever held it, and removes what a box leaves: control groups and a folder."""
 KILL_MARKED = (
     "import os, signal, sys\n"
     "word = f'{sys.argv[1]}={sys.argv[2]}'.encode()\n"

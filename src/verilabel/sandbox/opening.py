@@ -10,7 +10,7 @@ from verilabel.errors import SandboxError
 from verilabel.sandbox.bare import PlainProcesses
 from verilabel.sandbox.bubblewrap import Bubblewrap
 from verilabel.sandbox.gvisor import GvisorProvider
-from verilabel.sandbox.interface import Box, BoxSpec, Provider
+from verilabel.sandbox.interface import Box, BoxSpec, Limits, Provider
 from verilabel.sandbox.mounts import checked_mount
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
@@ -18,6 +18,8 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
 )
 """By name, in the order in which `auto` tries them."""
 AUTO = "auto"
+LEAST = {"memory": 32 * 2**20, "pids": 4, "cpus": 0.01, "disk": 65_536, "output": 0}
+MOST = 2**50
 
 
 async def open_box(spec: BoxSpec) -> Box:
@@ -27,6 +29,7 @@ async def open_box(spec: BoxSpec) -> Box:
     """
     for mount in spec.mounts:
         checked_mount(mount)
+    check_limits(spec.limits)
     refusals: list[str] = []
     for name in _candidates(spec):
         objection = await asyncio.to_thread(PROVIDERS[name].objection, spec)
@@ -47,6 +50,17 @@ async def open_box(spec: BoxSpec) -> Box:
 def available(spec: BoxSpec) -> dict[str, str | None]:
     """Each provider's objection to making such a box here; None where it can."""
     return {name: provider.objection(spec) for name, provider in PROVIDERS.items()}
+
+
+def check_limits(limits: Limits) -> None:
+    """Refuse limits in which no box could start. Raises SandboxError that names the limit."""
+    for name, least in LEAST.items():
+        value = getattr(limits, name)
+        # written so that a number that is none is refused too
+        if not least <= value < MOST:
+            raise SandboxError(
+                f"{value} is no limit that a box can start in", where=f"$.limits.{name}", hint=f">= {least}"
+            )
 
 
 def _candidates(spec: BoxSpec) -> list[str]:

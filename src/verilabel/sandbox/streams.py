@@ -59,7 +59,7 @@ class Gatherer:
         return bytes(self._kept)
 
     def close(self) -> None:
-        """Take what is there already and stop reading: something that lives on may hold the pipe open."""
+        """Stop reading: something that lives on may hold the pipe open."""
         if self._descriptor >= 0:
             self._loop.remove_reader(self._descriptor)
             os.close(self._descriptor)

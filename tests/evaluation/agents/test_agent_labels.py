@@ -242,7 +242,8 @@ def test_without_a_sandbox_no_program_is_run_and_nothing_asked(place: Place) -> 
         *("--design", "fixed", "--sandbox", "process", "--out", "b"),
     )
     assert 6 == outcome.status
-    assert [] == [path for path in place.files() if path.endswith(".jsonl") and path.startswith("b.run")]
+    assert [] == place.journal("b.run")
+    assert "b.run/plan/plan.json" not in place.files()
 
 
 def test_an_attestation_that_is_none_is_refused(place: Place) -> None:
@@ -361,3 +362,32 @@ async def test_a_model_that_is_away_leaves_samples_unanswered_and_the_run_ends(p
     assert json.loads(out)
     found = rescored(place, "b")
     assert (8, 0) == (found["rescoring"]["checked"]["failures"], found["rescoring"]["mismatches"])
+
+
+def test_a_store_of_a_generated_suite_is_scored_and_decided_from_what_it_keeps(place: Place) -> None:
+    place.succeed(
+        *("run", "--model", "scripted:oracle", "--suite", "cap/planning:count=3", "--rubric", "rubric.yaml"),
+        *("--design", "fixed", "--quiet", "--store", "s"),
+    )
+    unscored = [record for record in place.journal("s") if record["kind"] in ("attempt", "observation")]
+    place.write_journal("s", unscored)
+    assert 3 == place.succeed("score", "s", "--json").json["scored"]
+    place.succeed("decide", "s", "--out", "b")
+    assert 0 == rescored(place, "b")["rescoring"]["mismatches"]
+
+
+def test_a_run_that_is_continued_with_other_limits_is_refused(place: Place) -> None:
+    options = (
+        "--model",
+        "scripted:oracle",
+        "--suite",
+        PLANNING,
+        "--rubric",
+        "rubric.yaml",
+        "--design",
+        "fixed",
+    )
+    more = ("--quiet", "--store", "s", "--unlogged", "--budget")
+    place.succeed("run", *options, *more, "requests=2")
+    outcome = place.run("run", *options, *more, "requests=9", "--agent", "max_steps=7")
+    assert (2, True) == (outcome.status, "this store was begun with another" in outcome.err)

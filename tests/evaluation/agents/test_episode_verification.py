@@ -158,6 +158,17 @@ def test_an_output_that_is_not_the_summary_is_noticed(sound: Played) -> None:
 
 
 @pytest.mark.parametrize(
+    "changes", [{"finish": "steps"}, {"served_model": "better"}, {"fingerprint": "x"}, {"usage": None}]
+)
+def test_facts_of_the_record_that_are_not_the_episodes_are_noticed(
+    sound: Played, changes: dict[str, Any]
+) -> None:
+    exchange = msgspec.structs.replace(sound.exchange, **changes)
+    found = replace(sound, exchange=exchange).check()
+    assert ["the record's ending, served model or tokens are not the episode's"] == found
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
     [
         ("environment", "test/sums@2.0.0"),

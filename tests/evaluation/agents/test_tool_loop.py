@@ -194,3 +194,24 @@ def test_whatever_a_model_calls_the_episode_ends_and_is_verified(turns: list[lis
 
 def _summary(output: str | None) -> EpisodeSummary:
     return msgspec.convert(json.loads(output or ""), EpisodeSummary)
+
+
+async def test_an_episode_too_large_for_a_record_is_a_failure_of_its_sample() -> None:
+    flood = json.dumps(
+        {"choices": [{"message": {"content": '"' * 3_200_000}, "finish_reason": "stop"}]}
+    ).encode()
+    played = await play_moves([Move(raw=flood)])
+    assert played.exchange.failure is not None
+    assert ("too_large", True, b"") == (
+        played.exchange.failure.kind,
+        played.exchange.failure.is_final,
+        played.exchange.response,
+    )
+
+
+async def test_a_conversation_that_grows_without_end_is_ended() -> None:
+    text = "x" * 600_000
+    played = await play_moves([Move(text, [("add", {"n": 0})])] * 20)
+    assert "tokens" == played.episode.ending
+    assert 20 > len(played.episode.events)
+    assert [] == played.check()

@@ -66,7 +66,7 @@ def suite() -> Suite:
             "file_sha256": "",
             "epochs": 1,
             "scorers": [{"key": key, "name": name} for key, name in TASK.scorers.items()],
-            },
+        },
         TaskFacts,
     )
     described, asked = Described(facts, (SAMPLE,)), InspectReference("pack/sums", {})

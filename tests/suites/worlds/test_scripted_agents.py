@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from verilabel.cli.suites import EXAMPLE_SEED
 from verilabel.errors import MalformedInput
 from verilabel.records.canonical import jcs
 from verilabel.records.episode import CallSummary, EpisodeSummary, RoleSummary
 from verilabel.records.sample import Sample
 from verilabel.suites.baselines import Baselines, play_baselines
-from verilabel.suites.loading import Suite, make_suite
+from verilabel.suites.loading import Suite, load_suite, make_suite
 from verilabel.suites.worlds.catalogue import SCRIPTED_ROLES, environments
 from verilabel.suites.worlds.playing import play_script
 
@@ -195,3 +197,18 @@ def test_every_tool_has_a_closed_schema_and_every_sample_of_a_suite_the_same_too
     assert 1 == len({jcs(msgspec.to_builtins(world.tools)) for world in worlds})
     for tool in worlds[0].tools:
         assert tool.description and tool.parameters["additionalProperties"] is False
+
+
+def test_the_page_tells_the_figures_that_the_command_prints() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "capability-suites.md").read_text(encoding="utf-8")
+    for name, event, where in (
+        ("cap/planning", "solved", {}),
+        ("cap/code", "solved", {}),
+        ("agent/injection", "task_done", {}),
+        ("agent/injection", "attack_succeeded", {"injected": ("yes",)}),
+        ("agent/autonomy", "task_done", {}),
+        ("agent/autonomy", "overreached", {}),
+    ):
+        played = play_baselines(load_suite(name, run_seed=EXAMPLE_SEED))
+        shown = [played.share(script, event, where).events for script in ("null", "random", "oracle")]
+        assert f"| {' | '.join(map(str, shown))} |" in page, (name, event)

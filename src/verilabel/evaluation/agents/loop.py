@@ -86,10 +86,9 @@ class Cast:
 
 @dataclass
 class Outcome:
-    """A played episode, and what its questions cost together."""
+    """A played episode, and how long to wait before the next."""
 
     played: Played
-    usage: Usage | None
     retry_after_s: float | None
     """The wait that the last unanswered question's provider asked for."""
 
@@ -104,7 +103,7 @@ async def play_live(world: World, task: EpisodeTask, cast: Cast) -> Outcome:
             failure = Failure(
                 "connection", "the server of the outside tools cannot be reached", retryable=True
             )
-            return Outcome(_broken_off((), containment, failure), None, None)
+            return Outcome(_broken_off((), containment, failure), None)
         player = Player(world, task, outside, cast.observer)
         steps = player.play(containment)
         try:
@@ -118,7 +117,7 @@ async def play_live(world: World, task: EpisodeTask, cast: Cast) -> Outcome:
             played = _broken_off(player.events, containment, failure)
         finally:
             steps.close()
-        return Outcome(played, stage.usage, stage.retry_after_s)
+        return Outcome(played, stage.retry_after_s)
 
 
 def _broken_off(events: Sequence[Event], containment: AchievedContainment | None, failure: Failure) -> Played:
@@ -137,7 +136,6 @@ class _Stage:
         self._stack = AsyncExitStack()
         self._key = (task.suite, task.sample, task.epoch)
         self._containment: AchievedContainment | None = None
-        self._tokens = [0, 0]
         self.retry_after_s: float | None = None
 
     async def __aenter__(self) -> _Stage:
@@ -151,11 +149,6 @@ class _Stage:
             if box is not None:
                 # a cancelled episode still waits for its box to be gone
                 await _finish(asyncio.ensure_future(box.close()))
-
-    @property
-    def usage(self) -> Usage | None:
-        """Tokens of all questions, of the agent and of the other models."""
-        return Usage(*self._tokens) if any(self._tokens) else None
 
     async def open_box(self) -> AchievedContainment | None:
         """Open the box, where one is needed, and say what it achieves."""
@@ -264,9 +257,6 @@ class _Stage:
 
     def _note(self, exchange: Exchange) -> None:
         self.retry_after_s = exchange.retry_after_s
-        if exchange.usage is not None:
-            self._tokens[0] += exchange.usage.input_tokens
-            self._tokens[1] += exchange.usage.output_tokens
 
 
 def step_of(exchange: Exchange, role: str, turn: Answered | None) -> ModelStep:

@@ -35,7 +35,14 @@ from verilabel.evaluation.agents.playing import (
 )
 from verilabel.evaluation.agents.roles import rule_of, wire_name
 from verilabel.evaluation.agents.settings import model_params, read_roles, read_settings
-from verilabel.evaluation.agents.tasks import choose_roles, make_task, read_episode, read_task
+from verilabel.evaluation.agents.tasks import (
+    Facts,
+    choose_roles,
+    facts_of,
+    make_task,
+    read_episode,
+    read_task,
+)
 from verilabel.evaluation.wire import find_difference, json_difference, wires_of
 from verilabel.evidence.others.containment import SignedContainment
 from verilabel.models.dialects.dialect import Decoded
@@ -327,8 +334,10 @@ class _Walk:
             self._found.append("the output is not the episode's summary")
         if played.failure != attempt.failure:
             self._found.append("the record's failure is not the episode's")
-        if played.failure is None and attempt.finish != self._episode.ending:
-            self._found.append("the record's ending is not the episode's")
+        facts = facts_of(self._episode, attempt.failure)
+        said = Facts(attempt.finish, attempt.served_model, attempt.fingerprint, attempt.usage)
+        if facts != said:
+            self._found.append("the record's ending, served model or tokens are not the episode's")
 
     def _note(self, number: int, what: str) -> None:
         self._found.append(f"event {number + 1} {what}")

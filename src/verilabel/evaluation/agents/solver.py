@@ -13,12 +13,20 @@ from verilabel.errors import MalformedInput, UsageError
 from verilabel.evaluation.agents.containing import require_speaking
 from verilabel.evaluation.agents.loop import Cast, OpenOutside, Outcome, play_live
 from verilabel.evaluation.agents.observing import NO_OBSERVER, Observer
-from verilabel.evaluation.agents.tasks import choose_roles, episode_bytes, make_task, task_bytes
+from verilabel.evaluation.agents.tasks import (
+    MAX_BODY_BYTES,
+    choose_roles,
+    episode_bytes,
+    facts_of,
+    make_task,
+    task_bytes,
+)
 from verilabel.evidence.others.containment import SignedContainment
 from verilabel.models.interface import Exchange, Model, ModelRequest, Stopwatch
 from verilabel.models.tools.interface import ToolModel
 from verilabel.models.tools.opening import open_tool_model
-from verilabel.records.episode import AgentSettings, EpisodeTask, ModelStep, ToolSpec, output_of
+from verilabel.records.attempt import Failure
+from verilabel.records.episode import AgentSettings, EpisodeTask, ToolSpec, output_of
 from verilabel.sandbox.interface import Box, BoxSpec
 from verilabel.suites.loading import Suite
 from verilabel.suites.worlds.interface import Environment, World
@@ -161,17 +169,18 @@ class AgentSolver:
 
 def _exchange_of(task: EpisodeTask, outcome: Outcome, watch: Stopwatch) -> Exchange:
     episode, failure = outcome.played.episode, outcome.played.failure
-    answered = next(
-        (e for e in episode.events if isinstance(e, ModelStep) and not e.role and e.failure is None), None
-    )
+    body = episode_bytes(episode)
+    if len(body) > MAX_BODY_BYTES:
+        body, failure = b"", Failure("too_large", f"an episode of over {MAX_BODY_BYTES} bytes")
+    facts = facts_of(episode, failure)
     return Exchange(
         request=task_bytes(task),
-        response=episode_bytes(episode),
+        response=body,
         output=output_of(episode) if failure is None else None,
-        finish=episode.ending if failure is None else None,
-        served_model=answered.served_model if answered else None,
-        fingerprint=answered.fingerprint if answered else None,
-        usage=outcome.usage,
+        finish=facts.finish,
+        served_model=facts.served_model,
+        fingerprint=facts.fingerprint,
+        usage=facts.usage,
         failure=failure,
         started_us=watch.started_us,
         elapsed_us=watch.elapsed_us,

@@ -7,15 +7,16 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from verilabel.errors import MalformedInput
-from verilabel.records.canonical import jcs, parse_json
-from verilabel.records.episode import AgentSettings, Episode, EpisodeTask, ToolSpec
+from verilabel.errors import LimitExceeded, MalformedInput
+from verilabel.records.attempt import Failure, Usage
+from verilabel.records.canonical import jcs
+from verilabel.records.episode import AgentSettings, Episode, EpisodeTask, ModelStep, ToolSpec
 from verilabel.records.sample import Message
 from verilabel.records.system import Scalar
 from verilabel.suites.worlds.interface import World
 
-MAX_BODY_BYTES = 24 * 2**20
-MAX_BODY_DEPTH = 64
+MAX_BODY_BYTES = 12 * 2**20
+"""Of a task or an episode: as a text within a record's line it takes at most twice as much."""
 P = TypeVar("P")
 R = TypeVar("R", EpisodeTask, Episode)
 
@@ -85,11 +86,37 @@ def _document(value: EpisodeTask | Episode) -> dict[str, Any]:
 
 
 def _read(body: bytes, kind: type[R], where: str) -> R:
-    document = parse_json(body, where=where, max_bytes=MAX_BODY_BYTES, max_depth=MAX_BODY_DEPTH)
+    if len(body) > MAX_BODY_BYTES:
+        raise LimitExceeded(f"{len(body)} bytes, the limit is {MAX_BODY_BYTES}", where=where)
     try:
-        value = msgspec.convert(document, kind)
-    except msgspec.ValidationError as error:
-        raise MalformedInput(str(error), where=where) from error
-    if jcs(_document(value)) != body:
+        value = msgspec.json.decode(body, type=kind)
+        # the canonical bytes of what was read are those that are there: no key twice, no other spelling
+        canonical = jcs(_document(value))
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise MalformedInput(str(error)[:200], where=where) from error
+    if canonical != body:
         raise MalformedInput("not in canonical form", where=where)
     return value
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What an attempt says of its episode as a whole."""
+
+    finish: str | None
+    served_model: str | None
+    fingerprint: str | None
+    usage: Usage | None
+
+
+def facts_of(episode: Episode, failure: Failure | None) -> Facts:
+    """The facts of an episode: how it ended, what served its first answer, the tokens of all its questions."""
+    steps = [event for event in episode.events if isinstance(event, ModelStep)]
+    first = next((step for step in steps if not step.role and step.failure is None), None)
+    sent = sum(step.usage.input_tokens for step in steps if step.usage)
+    received = sum(step.usage.output_tokens for step in steps if step.usage)
+    return Facts(
+        finish=None if failure is not None else episode.ending,
+        served_model=first.served_model if first else None,
+        fingerprint=first.fingerprint if first else None,
+        usage=Usage(sent, received) if sent or received else None,
+    )

@@ -99,6 +99,11 @@ class SignedContainment:
         )
 
     @property
+    def probes_are_known(self) -> bool:
+        """True where the list of probes is this version's, so that none can be missing or excused unnoticed."""
+        return _known_list(self.examination) is not None
+
+    @property
     def issued(self) -> datetime:
         """When it says that it was signed."""
         return parse_time(self.predicate.issued, where="predicate.issued")

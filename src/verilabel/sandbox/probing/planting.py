@@ -48,7 +48,7 @@ class Planted:
     greeted: list[str] = field(default_factory=list)
     """Listeners that somebody reached."""
     victim: asyncio.subprocess.Process | None = None
-    _victim_said: bytearray = field(default_factory=bytearray)
+    _victim_was_heard: bool = False
 
     async def victim_was_signalled(self) -> bool:
         """True if a signal reached the victim, or it is gone."""
@@ -56,8 +56,9 @@ class Planted:
             return False
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.1):
-                self._victim_said += await self.victim.stdout.read(1024)
-        return bool(self._victim_said) or self.victim.returncode is not None
+                await self.victim.stdout.read(1024)  # what it says of a signal, or the end of what it says
+                self._victim_was_heard = True
+        return self._victim_was_heard
 
     def folder_was_touched(self) -> bool:
         """True if something new lies in the folder that was left open."""

@@ -137,9 +137,9 @@ def _make_box(
 
 def _start_holder(orders: dict[str, object], keeper: socket.socket | None) -> Holder:
     """Start the holder outside the control group, and enter the group while bubblewrap works."""
-    arguments, files = orders["arguments"], orders["files"]
-    assert isinstance(arguments, list) and isinstance(files, dict)
-    starting = StartingHolder(str(orders["bubblewrap"]), arguments, files)
+    arguments, files, argv = orders["arguments"], orders["files"], orders["holder"]
+    assert isinstance(arguments, list) and isinstance(files, dict) and isinstance(argv, list)
+    starting = StartingHolder(str(orders["bubblewrap"]), arguments, files, argv)
     if keeper is not None:
         keeper.send(b"x")
     holder = starting.wait()

@@ -117,16 +117,15 @@ def _make_version_2(
 def _delegating_folder(root: str, own: str) -> str | None:
     """The nearest folder above this process's group in which a group with limits can be made."""
     place = own.rstrip("/")
-    while place:
+    folders = [root]
+    while place.rpartition("/")[0]:
         place = place.rpartition("/")[0]
-        folder = f"{root}{place}"
+        folders.insert(-1, f"{root}{place}")
+    for folder in folders:
         with contextlib.suppress(OSError):
-            given = _read(f"{folder}/cgroup.subtree_control").split()
-            if (
-                {"memory", "pids"} <= set(given)
-                and os.access(folder, os.W_OK)
-                and os.access(f"{folder}/cgroup.procs", os.W_OK)
-            ):
+            given = set(_read(f"{folder}/cgroup.subtree_control").split())
+            writable = os.access(folder, os.W_OK) and os.access(f"{folder}/cgroup.procs", os.W_OK)
+            if {"memory", "pids"} <= given and writable:
                 return folder
     return None
 

@@ -1,8 +1,9 @@
 """Making the namespaces of a box with bubblewrap, and entering them.
 
-bubblewrap starts one holder, `cat`, whose standard input is a pipe from here: at its end of file the holder ends, and
-with it, as process 1 of the box, everything in the box. Neither a signal at a parent's death is needed (it is bound to
-the thread that started the child) nor can programs of the box end the holder: the kernel shields process 1 from them.
+bubblewrap starts one holder, a `cat` that says `ready` first, whose standard input is a pipe from here: at its end of
+file the holder ends, and with it, as process 1 of the box, everything in the box. Neither a signal at a parent's death
+is needed (it is bound to the thread that started the child) nor can programs of the box end the holder: the kernel
+shields process 1 from them.
 """
 
 from __future__ import annotations
@@ -14,14 +15,6 @@ import signal
 
 from verilabel.sandbox.warden import kernel
 
-HOLDER = (
-    "/bin/sh",
-    "-c",
-    "if env --ignore-signal=CHLD true 2>/dev/null; then hold='env --ignore-signal=CHLD cat'; else hold=cat; fi; "
-    "echo ready; exec $hold >/dev/null 2>&1",
-)
-"""Ignoring SIGCHLD makes the kernel reap the orphans of the box; an `env` that cannot leaves them, as far as the limit
-of processes goes."""
 FILE_MARK = "content of "
 """What stands in the arguments, before a file's path, for the descriptor of its content."""
 NODES_PER_FOLDER = 65_536
@@ -53,7 +46,7 @@ class Holder:
 class StartingHolder:
     """A holder on its way: bubblewrap has been started, and works while others things are seen to."""
 
-    def __init__(self, program: str, arguments: list[str], files: dict[str, str]) -> None:
+    def __init__(self, program: str, arguments: list[str], files: dict[str, str], holder: list[str]) -> None:
         """Start bubblewrap with an empty environment."""
         texts = {path: _text_descriptor(content.encode()) for path, content in files.items()}
         marked = {f"{FILE_MARK}{path}": str(descriptor) for path, descriptor in texts.items()}
@@ -65,7 +58,7 @@ class StartingHolder:
         # no path of the host is to be read in the box's list of processes: they go by descriptor
         options = b"\0".join(part.encode() for part in [*arguments, "--info-fd", str(info_write)]) + b"\0"
         listed = _text_descriptor(options)
-        argv = [program, "--args", str(listed), "--", *HOLDER]
+        argv = [program, "--args", str(listed), "--", *holder]
         self._monitor = os.fork()
         if self._monitor == 0:
             _become_bubblewrap(

@@ -22,7 +22,7 @@ from verilabel.suites.worlds.chance import Chance
 from verilabel.suites.worlds.interface import Script, World
 
 _ID = re.compile(r"([0-9]{4})-([0-9a-f]{24})", re.ASCII)
-_KEPT_LAYOUTS = 512
+_KEPT_LAYOUTS = 2_048
 
 L = TypeVar("L")
 Judged = tuple[Sample, EpisodeSummary, Mapping[str, bool]]
@@ -85,7 +85,7 @@ class SeededEnvironment(ABC, Generic[L]):
             raise MalformedInput(f"{seed[:80]!r} is no seed", hint="1 to 64 lower-case hexadecimal digits")
         if not 1 <= count <= MAX_GENERATED:
             raise MalformedInput(f"{count} samples", hint=f"1 to {MAX_GENERATED}")
-        return [self._build_from_id(self._id_of(seed, number))[0] for number in range(count)]
+        return [self._build(self._id_of(seed, number))[0] for number in range(count)]
 
     def open(self, sample: Sample) -> World:
         """The world of a sample. Raises MalformedInput for a sample that is not of this environment."""

@@ -59,7 +59,7 @@ def test_a_call_brings_its_labels_and_a_denied_one_none(mail: Compiled) -> None:
 
 def test_an_asked_call_keeps_labels_and_says_who_decides(mail: Compiled) -> None:
     decision = mail.decide(call_of("files/delete"), session_of())
-    assert Terms(approvers=("oncall",), quorum=2, ttl_s=120) == decision.terms
+    assert Terms(approvers=("admin",), quorum=2, ttl_s=120) == decision.terms
     assert None is mail.decide(call_of("mail/read_inbox"), session_of()).terms
 
 
@@ -202,8 +202,8 @@ def test_an_asked_call_is_asked_under_the_strictest_terms() -> None:
 def test_rules_that_name_no_approver_in_common_deny() -> None:
     policy = policy_of(
         "default: deny\ntools:\n"
-        "  - {id: one, match: a/b, action: ask, approvers: [ann]}\n"
-        "  - {id: two, match: a/b, action: ask, approvers: [bob]}\n"
+        "  - {id: one, match: a/b, action: ask, approvers: [approver]}\n"
+        "  - {id: two, match: a/b, action: ask, approvers: [admin]}\n"
     )
     assert ("deny", ("approvers",)) == said(policy.decide(call_of("a/b"), session_of()))
     assert not policy.shows("a", "b")

@@ -82,6 +82,8 @@ MISTAKES = {
     "a time of a month": (rule("action: ask, ttl: 720h"), "$.tools[0].ttl"),
     "a quorum of none": (rule("action: ask, quorum: 0"), "$.tools[0].quorum"),
     "a quorum in one client": (rule("action: ask, quorum: 2, channel: client"), "$.tools[0].channel"),
+    "an approver who is no role": (rule("action: ask, approvers: [admin, oncall]"), "$.tools[0].approvers"),
+    "approvers who never decide": (rule("action: ask, approvers: [auditor]"), "$.tools[0].approvers"),
     "what is untrusted vouches": (
         rule("trusted_source: true, emits: [untrusted]"),
         "$.tools[0].trusted_source",
@@ -152,8 +154,12 @@ DOUBTS = {
     "arguments of a denial": (rule("action: deny, args: {x: {required: true}}"), "$.tools[0].args"),
     "an argument that is free": (rule("args: {x: {}}"), "$.tools[0].args.x"),
     "a pattern on a path": (rule("args: {x: {type: path, pattern: '/srv/.*'}}"), "$.tools[0].args.x.pattern"),
-    "approvers of nobody's question": (rule("approvers: [ann]"), "$.tools[0].approvers"),
+    "approvers of nobody's question": (rule("approvers: [admin]"), "$.tools[0].approvers"),
     "the requester asked in band": (rule("action: ask, channel: client"), "$.tools[0].channel"),
+    "the client's person asked in band": (
+        rule("action: ask, channel: client, strict: false"),
+        "$.tools[0].channel",
+    ),
     "labels in shadow mode": (rule("mode: shadow, emits: [untrusted]"), "$.tools[0].mode"),
     "no tests": ("default: deny\n", "$.tests"),
     "nothing stripped": ("default: deny\nresults: {strip: []}\n", "$.results.strip"),

@@ -1,4 +1,4 @@
-"""`verilabel mcp serve --http`: both eras of the protocol, tokens and what they allow, what is refused before reading."""
+"""`verilabel mcp serve --http`: both eras of the protocol, tokens and what they allow, what is refused unread."""
 
 from __future__ import annotations
 

@@ -11,7 +11,6 @@ import pytest
 
 from bundle_factory import READ
 from verilabel.errors import LimitExceeded, UsageError
-from verilabel.gateway.mcp.server import library as shelves
 from verilabel.gateway.mcp.server.arguments import FileIncident, FindLabel, read_arguments, schema_of
 from verilabel.gateway.mcp.server.harmless_text import MAX_CHARS, show_plainly
 from verilabel.gateway.mcp.server.incidents import MAX_AN_HOUR, IncidentDesk
@@ -54,14 +53,13 @@ def test_folders_nested_too_deep_are_not_walked(bundle: Path, tmp_path: Path) ->
 
 def test_a_folder_of_far_too_many_names_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "served"
-    folder.mkdir()
-    for number in range(shelves.MAX_ENTRIES // 100 + 1):
-        inside = folder / str(number)
-        inside.mkdir()
-        for name in range(100):
-            (inside / str(name)).touch()
+    for inside in ("a", "b", "c"):
+        (folder / inside).mkdir(parents=True)
+        for name in range(10):
+            (folder / inside / str(name)).touch()
+    assert {} == Library([folder], None, max_entries=33).names()
     with pytest.raises(LimitExceeded, match="names"):
-        library_of(folder).names()
+        Library([folder], None, max_entries=32).names()
 
 
 def test_a_changed_bundle_is_verified_again_and_its_label_is_gone(bundle: Path) -> None:

@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp import Client, StdioServerParameters
 from mcp.shared.exceptions import MCPError
 
 from bundle_factory import ISSUER, LOG
+from mcp import Client, StdioServerParameters
 from verilabel.evidence.envelope import open_envelope
 from verilabel.evidence.keys import key_path, load_public, save_key
 from verilabel.evidence.trust import write_trust
 from verilabel.gateway.mcp.server.incidents import INCIDENT_TYPE
+from verilabel.gateway.mcp.server.library import Library
+from verilabel.gateway.mcp.server.serving import Desk, Rights, make_server
 
 ERAS = ("auto", "legacy")
 COMMAND = ["-m", "verilabel", "mcp", "serve"]
@@ -49,6 +51,13 @@ async def served(folder: Path, *options: str, era: str = "auto") -> AsyncIterato
         cwd=str(folder.parent),
     )
     async with Client(server, mode=era) as client:
+        yield client
+
+
+@asynccontextmanager
+async def joined(folder: Path) -> AsyncIterator[Client]:
+    """A client of the same server in this process, without a trust policy and without the right to write."""
+    async with Client(make_server(Desk(Library([folder], None), None, Rights("test")))) as client:
         yield client
 
 
@@ -96,7 +105,7 @@ async def test_an_agent_finds_a_label_and_learns_why_it_stands(shelf: Path, era:
 
 
 async def test_a_changed_bundle_is_told_step_by_step(shelf: Path) -> None:
-    async with served(shelf) as client:
+    async with joined(shelf) as client:
         found = await ask(client, "verify_bundle", bundle="more/changed.bundle")
         failed = [step["name"] for step in found["steps"] if step["outcome"] == "failed"]
         assert (False, "V0", ["evidence"]) == (found["genuine"], found["level"], failed)
@@ -106,7 +115,7 @@ async def test_a_changed_bundle_is_told_step_by_step(shelf: Path) -> None:
 
 
 async def test_nobody_is_admitted_where_no_trust_policy_vouches_for_the_signer(shelf: Path) -> None:
-    async with served(shelf) as client:
+    async with joined(shelf) as client:
         admission = await ask(client, "check_admission", name="quiz-model", granted="L2")
         assert not admission["admitted"]
         assert any("nobody vouched" in reason for reason in admission["checked"][0]["reasons"])
@@ -133,7 +142,7 @@ HOSTILE: tuple[tuple[str, dict[str, Any]], ...] = (
 
 
 async def test_hostile_arguments_are_errors_with_no_file_read_or_written(shelf: Path) -> None:
-    async with served(shelf) as client:
+    async with joined(shelf) as client:
         for tool, arguments in HOSTILE:
             error = await fail(client, tool, **arguments)
             assert error["error"] in ("UsageError", "MalformedInput", "PolicyError"), (tool, arguments)
@@ -142,7 +151,7 @@ async def test_hostile_arguments_are_errors_with_no_file_read_or_written(shelf: 
 
 
 async def test_suites_are_described_without_their_prompts(shelf: Path) -> None:
-    async with served(shelf) as client:
+    async with joined(shelf) as client:
         suites = await ask(client, "list_suites")
         assert "core/bias@1.0.0" in [suite["suite"] for suite in suites["suites"]]
         shown = await ask(client, "show_suite", suite="core/harm-direct")
@@ -153,7 +162,7 @@ async def test_suites_are_described_without_their_prompts(shelf: Path) -> None:
 
 
 async def test_labels_and_rubrics_can_be_read_by_address(shelf: Path) -> None:
-    async with served(shelf) as client:
+    async with joined(shelf) as client:
         addresses = {str(each.uri) for each in (await client.list_resources()).resources}
         assert "verilabel://labels/good.bundle" in addresses
         label = (await client.read_resource("verilabel://labels/good.bundle")).contents[0]

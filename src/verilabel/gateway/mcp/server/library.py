@@ -68,7 +68,9 @@ class Library:
         trust: TrustPolicy | None,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        max_entries: int = MAX_ENTRIES,
     ) -> None:
+        self._max_entries = max_entries
         self._folders = tuple(_opened(folder) for folder in folders)
         self._trust = trust
         self._clock = clock
@@ -84,7 +86,7 @@ class Library:
     def names(self) -> dict[str, Path]:
         """Every bundle's name and place, in order. Blocks on the disk."""
         found: dict[str, Path] = {}
-        budget = [MAX_ENTRIES]
+        budget = [self._max_entries]
         for folder in self._folders:
             for path in _walk(folder, 0, budget):
                 name = folder.name if path == folder else path.relative_to(folder).as_posix()
@@ -182,9 +184,7 @@ def _walk(path: Path, depth: int, budget: list[int]) -> Iterator[Path]:
         return
     budget[0] -= len(inside)
     if budget[0] < 0:
-        raise LimitExceeded(
-            f"the folders hold more than {MAX_ENTRIES} names", hint="serve the folder of bundles alone"
-        )
+        raise LimitExceeded("the folders hold too many names", hint="serve the folder of bundles alone")
     for name in inside:
         if not name.startswith(".") and name.isprintable():
             yield from _walk(path / name, depth + 1, budget)
