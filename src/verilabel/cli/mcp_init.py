@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> ExitStatus:
     if args.out.exists() and not args.force:
         raise UsageError("there is a file already", where=str(args.out), hint="--force replaces it")
     if args.source is None:
-        text, remarks = EXAMPLE.format(policy=json.dumps(args.policy)), []
+        text, remarks = EXAMPLE.format(policy=json.dumps(args.policy)), list[str]()
     else:
         text, remarks = _from_client(args.source, args.policy)
     write_file(args.out, text.encode("utf-8"), overwrite=args.force)

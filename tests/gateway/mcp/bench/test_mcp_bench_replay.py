@@ -98,13 +98,13 @@ def test_a_result_that_failed_vouches_for_nothing() -> None:
     assert all(trace.reached is False for trace in laundered)
 
 
-def test_a_laundering_attacker_gets_through_where_a_trusted_tool_repeats_what_it_is_told(
+def test_a_laundering_attacker_gets_nowhere_although_a_trusted_tool_repeats_what_it_is_told(
     tmp_path: Path,
 ) -> None:
     echoing = policy_of(PROVENANCE.replace("tools:", "tools:\n  - {match: bank/echo, trusted_source: true}"))
     assert (0, 4) == rates(run(echoing))[0]
     bench = run(echoing, attacker="laundering")
-    assert (4, 4) == rates(bench)[0]
+    assert (0, 4) == rates(bench)[0]
     keep_bench(tmp_path, echoing, bench.traces, bench.result, force=False)
     assert bench.result == check_bench(tmp_path)
 

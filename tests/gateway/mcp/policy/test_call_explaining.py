@@ -117,12 +117,11 @@ def test_what_a_trusted_tool_had_returned_vouches_again() -> None:
     tainted = session_of("private", "untrusted")
     book = call_of("mail/address_book")
     vouched = session_of("private", "untrusted", trusted="Ann: ann@corp.example")
-    records = [result("c0", book, "Ann: ann@corp.example"), line("c1", SEND, vouched)]
-    replayed = replay(records)
+    looked_up = [line("c0", book, session_of()), result("c0", book, "Ann: ann@corp.example")]
+    replayed = replay([*looked_up, line("c1", SEND, vouched)])
     assert ("allow", True) == (replayed.decision.action, replayed.decides_same)
-    assert not replay([records[1]]).decides_same
-    other = line("c1", SEND, tainted)
-    assert not replay([records[0], other]).decides_same
+    assert not replay([line("c1", SEND, vouched)]).decides_same
+    assert not replay([*looked_up, line("c1", SEND, tainted)]).decides_same
 
 
 def test_a_line_that_was_changed_decides_otherwise() -> None:

@@ -23,7 +23,7 @@ from verilabel.gateway.mcp.bench.counting import count_traces
 from verilabel.gateway.mcp.bench.interface import BenchResult, PolicyUsed, Trace, TracedCall, WorldUsed
 from verilabel.gateway.mcp.bench.replaying import Rules
 from verilabel.gateway.mcp.policy.interface import SessionView, ToolCall
-from verilabel.gateway.mcp.policy.provenance import fold_text
+from verilabel.gateway.mcp.policy.provenance import fold_text, vouching_text
 from verilabel.gateway.mcp.policy.reading import ToolPolicyFile, load_tool_policy
 from verilabel.gateway.mcp.relay.sessions import Session
 
@@ -145,6 +145,6 @@ def _follows(rules: Rules, session: Session, traced: TracedCall) -> bool:
     if decision.action == "allow" or traced.approved:
         session.labels |= decision.before | decision.after | frozenset(traced.brings)
         session.calls += 1
-        if decision.vouches and not traced.failed:
-            session.vouch(fold_text(traced.returns))
+        if decision.vouches and not traced.failed and "untrusted" not in traced.brings:
+            session.vouch(vouching_text(traced.returns, traced.args))
     return True

@@ -34,7 +34,7 @@ from verilabel.gateway.mcp.policy.interface import (
     SessionView,
     ToolCall,
 )
-from verilabel.gateway.mcp.policy.provenance import fold_text, list_atoms
+from verilabel.gateway.mcp.policy.provenance import fold_text, list_atoms, vouching_text
 from verilabel.gateway.mcp.relay.sessions import Session
 
 ATTACKS = ("first6", "all", "none")
@@ -118,9 +118,9 @@ class GuardedPlayer:
         self._open = None
         filtered = self._rules.results.apply(returned.text)
         self._session.labels |= decision.after | filtered.labels
-        vouches = decision.vouches and not returned.failed
+        vouches = decision.vouches and not returned.failed and "untrusted" not in filtered.labels
         if vouches:
-            self._session.vouch(fold_text(filtered.text))
+            self._session.vouch(vouching_text(filtered.text, traced.args))
         self.calls.append(
             msgspec.structs.replace(
                 traced,

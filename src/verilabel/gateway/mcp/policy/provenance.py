@@ -5,14 +5,15 @@ whole in a source: not as a part of a longer word, number, address or URL. `alic
 `lice@corp.example`, nor `corp.example` for `corp.example.evil.example`.
 
 Limits. This is containment, not understanding: whoever can make a *trusted* tool repeat a text can make it known, so
-only tools whose results nobody else writes may be `trusted_source`. A short atom (`5`) is soon known by accident. What
+only tools whose results nobody else writes may be `trusted_source`; what a call itself named, its result does not vouch
+for (`vouching_text`). A short atom (`5`) is soon known by accident. What
 the person named for one purpose is known for every other.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from math import isfinite
 from typing import Any
@@ -72,6 +73,34 @@ def _atom_of(item: Any) -> str | None:
     return str(item) if type(item) is Decimal else None
 
 
+def vouching_text(text: str, arguments: Mapping[str, Any]) -> str:
+    """What a trusted result may vouch for, folded: all of it but what its own call named.
+
+    A tool that repeats its arguments would otherwise vouch for whatever it was asked about, and an agent would launder
+    an address by looking it up first. What cannot be taken out within bounds vouches for nothing.
+    """
+    atoms = list_atoms(list(arguments.values()))
+    if atoms is None:
+        return ""
+    folded = fold_text(text)
+    for written in sorted({way for atom in atoms for way in _ways_to_write(atom)}, key=len, reverse=True):
+        folded = _take_out(folded, written)
+    return folded
+
+
+def _take_out(source: str, atom: str) -> str:
+    """A source without an atom where it stands whole; a mark stays in its place, so that nothing grows together."""
+    parts = []
+    begin = 0
+    for number, place in enumerate(_whole_places(source, atom)):
+        if number >= MAX_PLACES:
+            return ""
+        if place >= begin:
+            parts += [source[begin:place], "_"]
+            begin = place + len(atom)
+    return "".join([*parts, source[begin:]])
+
+
 def is_known(value: Any, sources: Sequence[str]) -> bool:
     """True if a value has atoms and each stands whole in a source. Sources are folded texts."""
     atoms = list_atoms(value)
@@ -119,18 +148,20 @@ def _is_address(atom: str) -> bool:
 
 
 def _stands_whole(source: str, atom: str) -> bool:
-    if len(atom) > len(source):
-        return False
+    return any(True for _ in _whole_places(source, atom))
+
+
+def _whole_places(source: str, atom: str) -> Iterator[int]:
+    """Where an atom stands whole in a source, among the first `MAX_PLACES` places where it stands at all."""
     stands = _stands_alone if len(atom) < SHORT_ATOM else _is_unjoined
     joining = _JOINING_IN_ADDRESSES if _is_address(atom) else _JOINING
     place = source.find(atom)
     for _ in range(MAX_PLACES):
         if place < 0:
-            return False
+            return
         if stands(source, place, place + len(atom), joining):
-            return True
+            yield place
         place = source.find(atom, place + 1)
-    return False
 
 
 def _stands_alone(source: str, start: int, end: int, _: frozenset[str]) -> bool:

@@ -17,7 +17,7 @@ from verilabel.gateway.audit.lines import RecordLine
 from verilabel.gateway.audit.record import ToolRecord
 from verilabel.gateway.mcp.policy.compiling import Compiled
 from verilabel.gateway.mcp.policy.interface import Decision, SessionView, ToolCall
-from verilabel.gateway.mcp.policy.provenance import fold_text
+from verilabel.gateway.mcp.policy.provenance import vouching_text
 
 MAX_VOUCHING_CHARS = 256 * 1024
 """Of trusted text that a session remembers, as gateways keep it."""
@@ -46,20 +46,30 @@ def replay_decision(records: Iterable[RecordLine], call_id: str, compiled: Compi
     MalformedInput where a kept text is not what a gateway writes.
     """
     trusted: dict[str, str] = {}
+    named: dict[str, str | None] = {}
     for record in records:
         tool = record.tool
         if tool is None:
             continue
         if record.id == call_id and tool.action:
             return _decide_again(record, tool, trusted.get(tool.session), compiled)
-        if record.event == "ended" and record.outcome == "answered" and tool.vouches:
+        if record.event == "begun" and tool.vouches:
+            named[record.id] = (record.content or {}).get("arguments")
+        if record.event == "ended" and record.outcome == "answered" and _vouched(tool):
             known = trusted.get(tool.session, "")
+            arguments = _read_arguments(named.pop(record.id, None), record.id)
             said = _texts_of(record)
-            if said is None:
+            if said is None or arguments is None:
                 trusted[tool.session] = _UNKNOWN
             elif known != _UNKNOWN:
-                trusted[tool.session] = "\n".join((known, *map(fold_text, said)))[-MAX_VOUCHING_CHARS:]
+                vouching = (vouching_text(text, arguments) for text in said)
+                trusted[tool.session] = "\n".join((known, *vouching))[-MAX_VOUCHING_CHARS:]
     raise UsageError("the trail has no decision of this id", where=call_id[:80], hint="verilabel gateway log")
+
+
+def _vouched(tool: ToolRecord) -> bool:
+    """True if a call's result came to vouch: of a trusted tool, and nothing in it looked like instructions."""
+    return tool.vouches and "untrusted" not in tool.gained
 
 
 _UNKNOWN = "\x00"

@@ -12,7 +12,7 @@ from verilabel.gateway.mcp.policy.compiling import Compiled, compile_policy
 from verilabel.gateway.mcp.policy.document import PolicyTest, TestStep, ToolPolicy
 from verilabel.gateway.mcp.policy.filtering import compile_results
 from verilabel.gateway.mcp.policy.interface import Decision, ResultFilter, SessionView, ToolCall
-from verilabel.gateway.mcp.policy.provenance import fold_text
+from verilabel.gateway.mcp.policy.provenance import fold_text, vouching_text
 from verilabel.gateway.policy.forms import convert_document
 from verilabel.gateway.policy.remark import Remark, mistake
 from verilabel.gateway.policy.trying import Tried
@@ -107,6 +107,6 @@ def carry_on(session: SessionView, step: TestStep, decision: Decision, results: 
     if step.returns:
         filtered = results.apply(step.returns)
         labels |= filtered.labels
-        if decision.vouches:
-            trusted = f"{trusted}\n{fold_text(filtered.text)}"
+        if decision.vouches and "untrusted" not in filtered.labels:
+            trusted = f"{trusted}\n{vouching_text(filtered.text, step.args)}"
     return msgspec.structs.replace(session, labels=labels, trusted_text=trusted, calls=session.calls + 1)
