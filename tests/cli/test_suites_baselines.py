@@ -133,6 +133,17 @@ def test_a_label_stands_beside_the_scores_of_scripted_agents(
         assert "cap/planning@1.0.0: h50 all solved; above" in text
 
 
+def test_the_page_has_a_section_about_scripted_agents_where_a_suite_is_generated(
+    labelled: tuple[Path, str], made_bundle: Path, tmp_path: Path
+) -> None:
+    for bundle, shown in ((labelled[0], True), (made_bundle, False)):
+        page = tmp_path / "report.html"
+        assert 0 == main(["show", str(bundle), "--html", str(page), "--force"])
+        text = page.read_text("utf-8")
+        assert shown is ('id="baselines"' in text) is ("h50 all solved; above" in text)
+        assert shown is ("not attack_succeeded" in text)
+
+
 def test_the_same_stands_in_the_json_document(
     labelled: tuple[Path, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -155,6 +166,22 @@ def test_the_suite_in_the_bundle_is_made_again_and_every_score_derived(
 def test_a_bundle_without_generated_suites_has_no_baselines(
     made_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "baselines" not in run_json(capsys, "show", str(made_bundle))
+    assert {"measures": [], "figures": {}, "remarks": []} == run_json(capsys, "show", str(made_bundle))[
+        "baselines"
+    ]
     assert 0 == main(["show", str(made_bundle)])
     assert "scripted agents" not in capsys.readouterr().out
+
+
+def test_withheld_answers_have_baselines_and_no_figures(
+    labelled: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sealed = tmp_path / "sealed.bundle"
+    withhold = ["seal", str(labelled[0]), "--suite", "cap/planning", "--openings", str(tmp_path / "openings")]
+    assert 0 == main([*withhold, "--unsigned", "--out", str(sealed)])
+    capsys.readouterr()
+    beside = run_json(capsys, "show", str(sealed))["baselines"]
+    assert [37, 37] == beside["measures"][0]["scripts"]["oracle"] and {} == beside["figures"]
+    assert ["cap/planning@1.0.0: answers are withheld, so there are no figures over them"] == beside[
+        "remarks"
+    ]

@@ -15,12 +15,14 @@ from pathlib import Path
 import pytest
 
 from boxes import SPEC, UID, descendants, needs_box, opened
+from verilabel.errors import SandboxError
 from verilabel.sandbox.interface import BoxSpec
 from verilabel.sandbox.opening import open_box
 
 MOUNTS = Path("/proc/self/mountinfo")
 CHILD = """
 import asyncio, sys
+from verilabel.errors import SandboxError
 from verilabel.sandbox.interface import BoxSpec
 from verilabel.sandbox.opening import open_box
 
@@ -134,6 +136,29 @@ async def test_a_hundred_programs_leave_no_process_and_no_descriptor() -> None:
         # the last watcher may not be gone yet
         assert len(descendants(os.getpid())) <= processes + 1
         assert [b"cat", b"watcher", b"ps"] == listed
+
+
+@needs_box
+async def test_a_box_whose_warden_is_killed_is_gone_says_so_and_leaves_nothing() -> None:
+    box = await open_box(SPEC)
+    process = await box.start(["sh", "-c", "echo up; exec sleep 1000"])
+    await process.read_line()
+    members = family(os.getpid())
+    made = control_groups(members)
+    holding = next(pid for pid in members if Path(f"/proc/{pid}/comm").read_text() == "bwrap\n")
+    warden = int(Path(f"/proc/{holding}/stat").read_text().rpartition(")")[2].split()[1])
+
+    os.kill(warden, signal.SIGKILL)
+
+    assert -signal.SIGKILL == await process.wait()
+    with pytest.raises(SandboxError, match="gone"):
+        await box.exec(["true"])
+    await process.stop()
+    await box.close()
+    assert wait_for_ends(list(members.values()))
+    assert not any(group.exists() for group in made)
+    for descriptor in members.values():
+        os.close(descriptor)
 
 
 @needs_box

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from verilabel.sandbox.warden.control_groups import _delegating_folder, make_control_group, read_counter
+from verilabel.sandbox.warden.control_groups import delegating_folder, make_control_group, read_counter
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_the_folder_a_group_is_made_in_is_the_nearest_above_that_gives_controlle
     (tree / "fs/cgroup.procs").write_text("")
     nearest = tree / "fs/user.slice" if own.endswith("scope") else tree / "fs"
 
-    assert str(nearest) == _delegating_folder(str(tree / "fs"), own)
+    assert str(nearest) == delegating_folder(str(tree / "fs"), own)
 
 
 def test_a_group_is_refused_where_there_are_none(tmp_path: Path) -> None:

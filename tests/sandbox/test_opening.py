@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
 
 import pytest
 
-from boxes import UID, needs_box, opened
+from boxes import NOBODY, REPOSITORY, UID, needs_box, opened
 from verilabel.errors import ExitStatus, LimitExceeded, SandboxError
 from verilabel.sandbox.interface import BoxSpec, Limits
 from verilabel.sandbox.opening import LEAST, PROVIDERS, available, open_box
@@ -55,8 +56,8 @@ async def test_an_unknown_provider_is_refused_with_the_names_of_those_there_are(
         Limits(cpus=float("nan")),
         Limits(disk=-1),
         Limits(output=-1),
-    ]
-    + [Limits(memory=2**60)],
+        Limits(memory=2**60),
+    ],
 )
 async def test_limits_in_which_nothing_could_start_are_refused_by_name(limits: Limits) -> None:
     with pytest.raises(SandboxError) as refused:
@@ -79,6 +80,18 @@ async def test_nothing_is_opened_by_root_as_root(provider: str, monkeypatch: pyt
 
     with pytest.raises(SandboxError, match="never run as root"):
         await open_box(BoxSpec(provider=provider, at_least="C0"))
+
+
+@needs_box
+async def test_the_example_of_the_page_about_boxes_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VERILABEL_SANDBOX_UID", str(NOBODY))
+    page = (REPOSITORY / "docs" / "sandbox.md").read_text("utf-8")
+    example = page.partition("```python\n")[2].partition("```")[0]
+    names: dict[str, object] = {}
+
+    await eval(compile(example, "sandbox.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
+
+    assert names["result"].exit_status == 0  # type: ignore[attr-defined]
 
 
 @needs_box

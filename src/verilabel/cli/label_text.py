@@ -9,9 +9,14 @@ from verilabel.records.label import Label
 
 def print_sealed(sealed: Sealed, *, as_json: bool) -> None:
     """Print a finished bundle's label, baselines where its suites have any, and how to verify it."""
-    from verilabel.cli.baselines_text import as_document, find_beside, print_beside
+    import msgspec
 
-    beside = find_beside(sealed.path)
+    from verilabel.cli.baselines_text import print_beside
+    from verilabel.evidence.container import open_container
+    from verilabel.report.baselines import find_beside
+
+    with open_container(sealed.path) as container:
+        beside = find_beside(container)
     if as_json:
         print_json(
             {
@@ -20,7 +25,7 @@ def print_sealed(sealed: Sealed, *, as_json: bool) -> None:
                 "label": sealed.label.document(),
                 "evidence_root": sealed.root,
                 "manifest": sealed.manifest,
-                **as_document(beside),
+                **({"baselines": msgspec.to_builtins(beside)} if beside.says_something else {}),
             }
         )
         return

@@ -62,7 +62,7 @@ def _count(text: str) -> int:
 
 def run(args: Namespace) -> ExitStatus:
     """Verify the bundle, then show it."""
-    from verilabel.cli.baselines_text import Beside, as_document, find_beside, print_beside
+    from verilabel.cli.baselines_text import print_beside
     from verilabel.detectors.catalogue import find_card
     from verilabel.evidence.container import open_container
     from verilabel.evidence.verifier import verify_bundle
@@ -91,12 +91,11 @@ def run(args: Namespace) -> ExitStatus:
         )
     if args.html is not None:
         write_report(args.html, view, overwrite=args.force)
-    agents = find_beside(args.bundle) if found.failure is None else Beside()
     if args.json:
-        print_json({**view.document(), **as_document(agents)})
+        print_json(view.document())
     else:
         print_view(view)
-        print_beside(agents)
+        print_beside(view.baselines)
         _print_what_others_signed(view, found)
         if args.html is not None:
             print(f"\nreport: {args.html}")

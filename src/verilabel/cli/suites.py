@@ -141,6 +141,8 @@ def _show(args: argparse.Namespace) -> ExitStatus:
     file = read_suite_file(args.suite, run_seed=EXAMPLE_SEED)
     available = availability_of(file, mirror=args.mirror)
     facts: dict[str, Any] = {**_facts(file), "data": available}
+    if available == "generated" and "seed=" not in args.suite and not file.path.exists():
+        facts["note"] = "the seed is an example; a run derives its own"
     if available in ABSENT and not args.samples:
         return _print_facts(facts, {}, args.json)
     suite = load_suite(args.suite, mirror=args.mirror, run_seed=EXAMPLE_SEED)

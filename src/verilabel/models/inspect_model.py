@@ -222,7 +222,6 @@ class _Said(msgspec.Struct):
     refused: bool = False
     usage: tuple[int, int] | None = None
     failure: _Failed | None = None
-    bytes: int = 0
 
 
 _said = msgspec.json.Decoder(_Said)
@@ -265,6 +264,7 @@ class InspectModel:
             "command": "model",
             "model": self._choice.as_command(),
             "connections": self.max_concurrency,
+            "max_bytes": self._max_response_bytes,
         }
         child = await InspectProcess.start(
             self._python, command, secrets=self._choice.secrets, allow_network=True
@@ -313,9 +313,6 @@ class InspectModel:
             return _fail(
                 body, b"", Failure("malformed", "the response repeats a secret, and is not kept"), watch
             )
-        if len(response) > self._max_response_bytes:
-            large = Failure("too_large", f"the answer is larger than {self._max_response_bytes} bytes")
-            return _fail(body, b"", large, watch)
         if said.failure is not None:
             failed = said.failure
             failure = Failure(failed.kind, failed.message, retryable=failed.retryable, fatal=failed.fatal)

@@ -32,8 +32,9 @@ from verilabel.sandbox.process import Process, small_environment, start_process
 
 CHILD = Path(__file__).parent / "inspect_child" / "__main__.py"
 PYTHON_VARIABLE = "VERILABEL_INSPECT_PYTHON"
-MAX_BODY_BYTES = 32 * 2**20
-"""Of one sample or one answer; a longer one is a failure."""
+MAX_BODY_BYTES = 12 * 2**20
+"""Of one sample or one answer; a longer one is a failure. Quoted within a record it may take twice its size, and a line
+of evidence has 32 MiB at most."""
 GRACE_S = 20.0
 """How long a run may take to end by itself (sandboxes are taken down) before it is killed."""
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}

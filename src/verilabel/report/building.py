@@ -38,6 +38,7 @@ from verilabel.records.label import Label
 from verilabel.records.plan import Plan
 from verilabel.records.system import SystemDescriptor
 from verilabel.records.withheld import SealedAttempt
+from verilabel.report.baselines import Beside, find_beside
 from verilabel.report.claimed import check_claimed_label
 from verilabel.report.describing import (
     describe_detectors,
@@ -160,6 +161,7 @@ def build_view(
         samples=list_samples(walk, min(samples, MAX_SAMPLES)),
         samples_asked_for=samples,
         read_at=write_time(read_at),
+        baselines=find_beside(container) if verification.failure is None else Beside(),
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from string import Template
 
 from verilabel.evidence.atomic import write_file
+from verilabel.report.beside import show_baselines
 from verilabel.report.card import draw_card
 from verilabel.report.markup import Markup, element, escape, join
 from verilabel.report.others import show_statements
@@ -24,6 +25,7 @@ from verilabel.report.view import ReportView
 SECTIONS = (
     ("statements", "What others signed", show_statements),
     ("rows", "What was decided", show_rows),
+    ("baselines", "Beside scripted agents", show_baselines),
     ("gaps", "What this label does not say", show_gaps),
     ("curves", "How it was decided", show_curves),
     ("groups", "By hazard", show_groups),

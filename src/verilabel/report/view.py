@@ -12,6 +12,7 @@ import msgspec
 
 from verilabel.evidence.verification import Step
 from verilabel.records.label import Status
+from verilabel.report.baselines import Beside
 
 Place = Literal["held", "open", "beyond"]
 """Of a level on the scale: at or below the pair's lower half, above it and up to the upper half, above both."""
@@ -396,6 +397,8 @@ class ReportView(msgspec.Struct, frozen=True, kw_only=True):
     samples: tuple[SampleView, ...]
     samples_asked_for: int
     read_at: str
+    baselines: Beside = Beside()
+    """What scripted agents score on the bundle's generated suites, where it has any and it verified."""
     format: Literal["verilabel/report/v1"] = "verilabel/report/v1"
 
     @property

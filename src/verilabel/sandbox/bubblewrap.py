@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -186,9 +185,19 @@ class _Trial(NamedTuple):
     holder: str
 
 
-@lru_cache(maxsize=16)
+_TRIALS: dict[tuple[str, int | None], _Trial] = {}
+"""What worked. What did not is tried again: it may have been the moment."""
+
+
 def _try(program: str, uid: int | None) -> _Trial:
-    """Make a small box: the version of bubblewrap, why it makes none here, and what can hold one. Found once."""
+    """Make a small box, once for each user: what can hold one, or why bubblewrap makes none here."""
+    trial = _TRIALS.get((program, uid)) or _make_small_box(program, uid)
+    if not trial.objection:
+        _TRIALS[program, uid] = trial
+    return trial
+
+
+def _make_small_box(program: str, uid: int | None) -> _Trial:
     small = ["--unshare-all", "--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib", "--proc", "/proc"]
     small += ["--symlink", "usr/lib64", "/lib64", "--"]
     try:

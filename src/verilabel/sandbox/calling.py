@@ -33,7 +33,6 @@ class Leash:
     def __init__(self, line: socket.socket) -> None:
         self._line = line
         self._line.setblocking(False)
-        self._lock = asyncio.Lock()
 
     async def hear(self) -> str:
         """The warden's next words; empty where there is nothing more to hear."""

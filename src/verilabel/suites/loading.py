@@ -21,7 +21,7 @@ from typing import Literal
 
 import msgspec
 
-from verilabel.errors import LimitExceeded, MalformedInput, UsageError
+from verilabel.errors import LimitExceeded, MalformedInput, UsageError, VerilabelError
 from verilabel.records.canonical import digest, jcs
 from verilabel.records.sample import Sample, SampleEntry
 from verilabel.records.strict_yaml import load_strict_yaml
@@ -38,12 +38,14 @@ from verilabel.suites.generated import (
 )
 from verilabel.suites.mapping import build_samples
 from verilabel.suites.readers import MAX_DATA_BYTES, read_table
-from verilabel.suites.worlds.catalogue import environments
+from verilabel.suites.worlds.catalogue import environments, find_environment
 
 SUITE_FILE = "suite.yaml"
 BUNDLED = Path(__file__).parent / "data"
 OWN_PREFIX = "core/"
 MAX_SUITE_FILE_BYTES = 2**20
+MAX_FOUND = 2_000
+"""Samples that are generated to find out whether a file of a stranger is what a generator makes."""
 Availability = Literal["bundled", "generated", "beside", "mirror", "cached", "to pull", "mirror only"]
 ABSENT: tuple[Availability, ...] = ("to pull", "mirror only")
 """Availabilities that mean the data is not on this machine."""
@@ -200,13 +202,23 @@ def bundled_ids() -> list[str]:
     return own + sorted(path.stem for path in (BUNDLED / "adapters").glob("*.yaml"))
 
 
-def find_suite(name: str) -> str | None:
-    """The digest of the suite file that comes with the package as `id@version`; None where none does."""
+def find_suite(name: str, content: bytes | None = None) -> str | None:
+    """The digest of the suite file that comes with the package as `id@version`; None where none does.
+
+    A generated suite has as many files as seeds: its digest is that of `content`, the file that somebody shows, where
+    this program's generator makes the samples that the file pins.
+    """
     path = _bundled_file(name.partition("@")[0])
-    if path is None:
+    if path is not None:
+        own, manifest = _read_suite_file(path)
+        return digest(own) if manifest.name == name else None
+    if content is None or find_environment(name) is None:
         return None
-    content, manifest = _read_suite_file(path)
-    return digest(content) if manifest.name == name else None
+    try:
+        suite = load_suite_bytes(content, max_samples=MAX_FOUND)
+    except VerilabelError:
+        return None
+    return suite.digest if suite.name == name else None
 
 
 def bundled_files() -> Iterator[SuiteFile]:

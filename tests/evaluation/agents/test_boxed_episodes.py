@@ -186,7 +186,7 @@ async def test_episodes_one_after_another_leave_no_process_and_no_file_open(spec
     ):
         await solver.solve(ask_for(suite))
         processes, files = children(), descriptors()
-        for _ in range(10):
+        for _ in range(6):
             exchange = await solver.solve(ask_for(suite))
             assert exchange.failure is None
         assert processes == children()

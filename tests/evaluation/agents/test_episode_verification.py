@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from agent_worlds import SumEnvironment
 from episode_runs import ADD_ONE, ADD_TWO, Played, changed, play_moves
 from servers.tool_calling import Move
+from verilabel.evaluation.agents.replaying import check_episode
 from verilabel.evaluation.agents.roles import open_panels
 from verilabel.evaluation.agents.solver import Surroundings
 from verilabel.evaluation.agents.tasks import read_task, task_bytes
@@ -197,6 +198,24 @@ async def test_more_steps_than_the_descriptor_binds_are_named() -> None:
     assert ["the request is not the sample's: it differs in 'agent'"] == found
 
 
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"agent.max_steps": "many"},
+        {"agent.role.mark": 7},
+        {"agent.version": "0"},
+        {"agent.role.mark": ""},
+    ],
+)
+def test_a_descriptor_that_makes_no_agent_is_a_mismatch_and_no_crash(
+    sound: Played, params: dict[str, Any]
+) -> None:
+    system = msgspec.structs.replace(sound.setting.system, params=params)
+    found = replace(sound, setting=replace(sound.setting, system=system)).check()
+    assert found[0].startswith(("the episode cannot be played again", "the request is not the sample's"))
+
+
 async def test_tools_that_the_descriptor_does_not_bind_are_named() -> None:
     played = await play_moves([ADD_TWO])
     task = read_task(played.exchange.request)
@@ -219,13 +238,11 @@ async def test_a_sandbox_that_nobody_needed_is_named() -> None:
     ["", "{}", "[]", '{"format":"verilabel/episode-task/v1"}', "null", "[" * 100_000, "\ud800"],
 )
 def test_a_request_that_is_no_task_is_a_mismatch_and_no_crash(sound: Played, request_text: str) -> None:
-    from verilabel.evaluation.agents.replaying import check_episode
-
     attempt = msgspec.structs.replace(sound.attempt, request=request_text)
     assert check_episode(attempt, sound.setting)[0].startswith("no episode can be read")
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_changed_text_anywhere_in_a_bound_field_is_noticed(sound: Played, data: st.DataObject) -> None:
     number = data.draw(st.integers(1, len(sound.episode.events)))
@@ -250,3 +267,37 @@ def _same_json(a: str, b: str) -> bool:
         return bool(json.loads(a) == json.loads(b))
     except ValueError:
         return a == b
+
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 2**40)
+    | st.text(max_size=8)
+    | st.sampled_from(["model", "tool"])
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=120)
+@given(data=st.data())
+def test_no_episode_however_broken_makes_the_verifier_raise(sound: Played, data: st.DataObject) -> None:
+    which = data.draw(st.sampled_from(["request", "response"]))
+    text = getattr(sound.attempt, which)
+    document = json.loads(text)
+    node, steps = document, data.draw(st.integers(0, 4))
+    for _ in range(steps):
+        keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+        inner = [key for key in keys if isinstance(node[key], dict | list) and node[key]]
+        if not inner:
+            break
+        node = node[data.draw(st.sampled_from(inner))]
+    keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+    node[data.draw(st.sampled_from(keys))] = data.draw(VALUES)
+    broken = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    attempt = msgspec.structs.replace(sound.attempt, **{which: broken})
+    assert all(isinstance(what, str) for what in check_episode(attempt, sound.setting))

@@ -19,7 +19,7 @@ from verilabel.evaluation.inspect_backend.solver import InspectSolver
 from verilabel.evaluation.inspect_backend.suite import make_inspect_suite
 from verilabel.models.address import open_model
 from verilabel.models.inspect_model import InspectModelChoice
-from verilabel.models.interface import Model, ModelRequest
+from verilabel.models.interface import Exchange, Model, ModelRequest
 from verilabel.records.score import Scored
 from verilabel.suites.loading import Suite, load_suite
 
@@ -150,6 +150,11 @@ async def _find(model: Model | InspectSolver, suite: Suite, reference: str) -> d
     return found
 
 
+async def _ask(solver: InspectSolver, *requests: ModelRequest) -> list[Exchange]:
+    async with solver:
+        return list(await asyncio.gather(*(solver.solve(request) for request in requests)))
+
+
 def test_one_suite_has_the_same_scores_on_our_engine_and_on_inspect(tmp_path: Path) -> None:
     python = find_interpreter("verilabel")
     folder = write_own_suite(tmp_path)
@@ -159,4 +164,10 @@ def test_one_suite_has_the_same_scores_on_our_engine_and_on_inspect(tmp_path: Pa
     choice = InspectModelChoice("scripted:answers", script="answers", answers=said)
     solver = InspectSolver(theirs, choice, python=python)
     assert ours == asyncio.run(_find(solver, theirs, theirs.manifest.scorer))
+    first = theirs.samples[0]
+    again = [ModelRequest(theirs.name, first.id, 1, first.messages, {})] * 2
+    tries = asyncio.run(_ask(InspectSolver(theirs, choice, python=python), *again))
+    assert [True, True] == ['"answer":"4."' in (answer.output or "") for answer in tries], (
+        "a second try is run anew"
+    )
     assert {"q1": True, "q2": False, "q3": True, "q4": None, "q5": True} == ours

@@ -15,7 +15,7 @@ from verilabel.errors import LimitExceeded, MalformedInput, SealError, UsageErro
 from verilabel.records.canonical import digest, jcs
 from verilabel.suites.generated import derive_seed, generated_ids, parse_generated
 from verilabel.suites.linting import lint_suite
-from verilabel.suites.loading import load_suite, load_suite_bytes, make_suite, pull_suite
+from verilabel.suites.loading import find_suite, load_suite, load_suite_bytes, make_suite, pull_suite
 from verilabel.suites.worlds.catalogue import SCRIPTED_ROLES, environments
 from verilabel.suites.worlds.playing import play_script
 
@@ -183,6 +183,17 @@ def test_bytes_of_a_suite_with_a_data_file_open_no_file() -> None:
 def test_a_reader_can_bound_how_many_samples_it_generates() -> None:
     with pytest.raises(LimitExceeded, match="the limit is 3"):
         load_suite_bytes(make_suite("cap/planning", "5eed", 4).content, max_samples=3)
+
+
+def test_a_file_that_a_generator_of_ours_makes_is_one_of_ours_and_a_forged_one_is_not() -> None:
+    suite = make_suite("cap/planning", "5eed", 4)
+    assert suite.digest == find_suite(suite.name, suite.content)
+    assert None is find_suite(suite.name)
+    assert None is find_suite("cap/code@1.0.0", suite.content)
+    assert None is find_suite("cap/planning@2.0.0", suite.content)
+    for forged in (changed("count: 4", "count: 3"), changed("count: 4", "count: 9000"), b"no: suite\n"):
+        assert None is find_suite(suite.name, forged)
+    assert load_suite("core/factual").digest == find_suite("core/factual@1.0.0", suite.content)
 
 
 def test_a_suite_file_in_a_folder_is_generated_too(tmp_path: Path) -> None:

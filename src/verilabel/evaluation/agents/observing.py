@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,6 +24,9 @@ Value = str | int | bool
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 """Variables that OpenTelemetry's exporter reads; where neither is set nothing is sent."""
 MAX_TEXT = 128
+AGENT_SPAN = "invoke_agent"
+_answered: ContextVar[tuple[Mapping[str, Value | None], Any] | None] = ContextVar("answered", default=None)
+"""The attributes and the context of the last agent's span that ended in this task."""
 
 
 class Span(Protocol):
@@ -93,6 +97,7 @@ class _OtelSpan:
     def __init__(self, tracer: Any, name: str, attributes: Mapping[str, Value | None]) -> None:
         from opentelemetry.trace import SpanKind
 
+        self._agent = attributes if name.startswith(AGENT_SPAN) else None
         internal = name.startswith(("invoke_agent", "execute_tool", "verilabel."))
         kind = SpanKind.INTERNAL if internal else SpanKind.CLIENT
         self._entering = tracer.start_as_current_span(name, kind=kind, attributes=_kept(attributes))
@@ -109,6 +114,8 @@ class _OtelSpan:
         if kind is not None:
             self.fail(kind.__name__)
         self._entering.__exit__(None, None, None)
+        if self._agent is not None:
+            _answered.set((self._agent, self._span.get_span_context()))
 
     def note(self, attributes: Mapping[str, Value | None]) -> None:
         """Add attributes."""
@@ -142,6 +149,21 @@ class OtelObserver:
     def close(self) -> None:
         """Send what is left."""
         self._provider.shutdown()
+
+
+def span_of_answer(suite: str, sample: str, epoch: int) -> Any:
+    """The span context of the episode that answered a sample, as far as the task that asks played it last; or None.
+
+    What is found of an answer is told in the task that got it, after its span has ended: an answer of another sample,
+    or one that was kept from an earlier run, has no span here. An epoch is held against the span's where it names one.
+    """
+    found = _answered.get()
+    if found is None:
+        return None
+    attributes, context = found
+    asked = (suite, sample, attributes.get("verilabel.epoch", epoch))
+    named = (attributes.get("verilabel.suite"), attributes.get("verilabel.sample"), epoch)
+    return context if asked == named else None
 
 
 def open_observer(environ: Mapping[str, str]) -> Observer:

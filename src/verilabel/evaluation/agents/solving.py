@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -78,7 +79,7 @@ class SolvingModel:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            stack.callback(self._observer.close)
+            stack.push_async_callback(asyncio.to_thread, self._observer.close)
             await stack.enter_async_context(self._inner)
             for solver in self._solvers.values():
                 await stack.enter_async_context(solver)

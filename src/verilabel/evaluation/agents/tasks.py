@@ -54,8 +54,10 @@ def choose_roles(
 ) -> dict[str, P]:
     """Who plays each role for a sample: a panel takes turns over the suite's samples and over epochs.
 
-    `position` is the sample's place in its suite, from 0. Raises KeyError where nobody plays a wanted role.
+    `position` is the sample's place in its suite, from 0. Raises MalformedInput where nobody plays a wanted role.
     """
+    if missing := [role for role in wanted if not panels.get(role)]:
+        raise MalformedInput(f"nobody plays the role {missing[0]!r}")
     return {role: panels[role][(position + epoch - 1) % len(panels[role])] for role in wanted}
 
 

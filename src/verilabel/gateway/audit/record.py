@@ -78,3 +78,7 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     content: dict[str, str] | None = None
     tool: ToolRecord | None = None
     """Set for calls through the MCP gateway."""
+    trace: str = ""
+    """Trace id in hexadecimal digits, where the request belongs to one; as yet of the MCP gateway alone."""
+    span: str = ""
+    """Span id of the request; where no spans are kept, of the caller's span that it named."""

@@ -37,7 +37,7 @@ from verilabel.gateway.mcp.relay.own_stdio import stdio_streams
 from verilabel.gateway.mcp.relay.services import Boundary, Principal, Services
 from verilabel.gateway.mcp.relay.serving import make_server
 from verilabel.gateway.mcp.relay.sessions import Sessions
-from verilabel.gateway.mcp.relay.telemetry import Telemetry
+from verilabel.gateway.mcp.relay.telemetry import Telemetry, start_export
 from verilabel.gateway.mcp.relay.web import Door, principal_of
 from verilabel.gateway.mcp.upstream.pool import Pool
 from verilabel.gateway.policy.reloading import Watcher
@@ -46,6 +46,8 @@ from verilabel.registry.database import open_database
 from verilabel.serving import listen
 
 ROLES = ("user", "approver", "auditor", "admin")
+SERVICE = "verilabel-mcp-gateway"
+"""The service that spans are from, unless OTEL_SERVICE_NAME says otherwise."""
 
 
 def check_mcp(loaded: LoadedMcp) -> None:
@@ -236,7 +238,10 @@ class Gateway:
 
 async def run_stdio(path: Path, *, prompt: str = "") -> None:
     """Serve one client over standard input and output. Raises the errors of what cannot be opened."""
-    async with Gateway(load_mcp_file(path), prompt=prompt) as gateway:
+    end_export = start_export(os.environ, SERVICE)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(asyncio.to_thread, end_export)
+        gateway = await stack.enter_async_context(Gateway(load_mcp_file(path), prompt=prompt))
         await gateway.serve_stdio()
 
 
@@ -245,7 +250,10 @@ async def run_http(path: Path, listener: socket.socket, *, announce: Callable[[s
     import uvicorn
 
     host, port = listener.getsockname()[:2]
-    async with Gateway(load_mcp_file(path)) as gateway:
+    end_export = start_export(os.environ, SERVICE)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(asyncio.to_thread, end_export)
+        gateway = await stack.enter_async_context(Gateway(load_mcp_file(path)))
         config = uvicorn.Config(
             gateway.door(port),
             http="httptools" if _has("httptools") else "h11",

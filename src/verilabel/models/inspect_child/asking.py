@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from .opening import open_model, read_config
-from .pipe import Pipe, end_at_once, one_line
+from .pipe import Pipe, one_line
 
 Caught = dict[str, Any]
 """What one call of the provider gave: `result` or `error`."""
@@ -30,10 +30,10 @@ async def _serve(pipe: Pipe, command: dict[str, Any]) -> None:
     while (question := await asyncio.to_thread(pipe.read)) is not None:
         if question.get("end"):
             return
-        task = asyncio.create_task(_answer(pipe, model, question))
+        task = asyncio.create_task(_answer(pipe, model, question, command["max_bytes"]))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
-    end_at_once()
+    pipe.end_at_once()
 
 
 def _watch_calls(api: Any) -> None:
@@ -55,7 +55,7 @@ def _watch_calls(api: Any) -> None:
     api.generate = generate
 
 
-async def _answer(pipe: Pipe, model: Any, question: dict[str, Any]) -> None:
+async def _answer(pipe: Pipe, model: Any, question: dict[str, Any], max_bytes: int) -> None:
     caught: Caught = {}
     _caught.set(caught)
     head: dict[str, Any] = {"id": question["id"], "kind": "answer"}
@@ -72,7 +72,15 @@ async def _answer(pipe: Pipe, model: Any, question: dict[str, Any]) -> None:
         head |= _facts_of(output)
         if not head["refused"] and output.completion.strip():
             body = {"output": output.completion, "model": output.model, **body}
-    pipe.write(head, json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode() if body else b"")
+    data = (
+        json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+        if body
+        else b""
+    )
+    if len(data) > max_bytes:
+        too_large = {"kind": "too_large", "message": f"the answer is larger than {max_bytes} bytes"}
+        head, data = {"id": question["id"], "kind": "failure", "failure": too_large}, b""
+    pipe.write(head, data)
 
 
 def _first_error(caught: Caught, raised: Exception) -> BaseException:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any
+
+FOLDER_PREFIX = "verilabel-inspect-"
+"""How the name of the folder begins that the parent made for this process alone."""
 
 
 class Pipe:
@@ -26,6 +31,7 @@ class Pipe:
         os.dup2(nothing, 0)
         os.close(nothing)
         self._lock = threading.Lock()
+        self._folder = Path.cwd()
 
     def read(self) -> dict[str, Any] | None:
         """The next object; None where the parent closed the pipe or is gone."""
@@ -46,14 +52,15 @@ class Pipe:
                 self._out.write(lines)
                 self._out.flush()
         except OSError:
-            end_at_once()
+            self.end_at_once()
 
-
-def end_at_once() -> None:
-    """End this process and all that it started: the parent is gone, and nobody is left to be told anything."""
-    if os.getpgrp() == os.getpid():
-        os.killpg(0, signal.SIGKILL)
-    os._exit(1)
+    def end_at_once(self) -> None:
+        """End this process and all that it started, and remove its folder: the parent is gone, nobody else would."""
+        if self._folder.name.startswith(FOLDER_PREFIX):
+            shutil.rmtree(self._folder, ignore_errors=True)
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)
+        os._exit(1)
 
 
 class Refusal(Exception):

@@ -14,7 +14,7 @@ from typing import Any
 
 from .describing import load_task, send_facts
 from .opening import open_model, read_config
-from .pipe import Pipe, end_at_once, one_line
+from .pipe import Pipe, one_line
 
 Key = tuple[str, int]
 """A sample's id and its epoch."""
@@ -70,7 +70,7 @@ class Desk:
                 self._loop.call_soon_threadsafe(self._stop)
             else:
                 self._loop.call_soon_threadsafe(self._start, question)
-        end_at_once()
+        self._pipe.end_at_once()
 
     def _start(self, question: dict[str, Any]) -> None:
         key = (str(question["sample"]), int(question["epoch"]))

@@ -101,7 +101,7 @@ def _make_version_2(
 ) -> tuple[ControlGroup | None, str]:
     if "" not in own or not os.path.exists(f"{root}/cgroup.controllers"):  # noqa: PTH110
         return None, "v2 is not mounted"
-    parent = _delegating_folder(root, own[""])
+    parent = delegating_folder(root, own[""])
     if parent is None:
         return None, "v2 is not delegated to this user (see docs/sandbox.md)"
     group = ControlGroup("v2")
@@ -114,7 +114,7 @@ def _make_version_2(
     return _fill(group, f"{parent}/{name}", settings)
 
 
-def _delegating_folder(root: str, own: str) -> str | None:
+def delegating_folder(root: str, own: str) -> str | None:
     """The nearest folder above this process's group in which a group with limits can be made."""
     place = own.rstrip("/")
     folders = [root]

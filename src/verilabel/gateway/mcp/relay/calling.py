@@ -30,7 +30,7 @@ from mcp.server.context import ServerRequestContext
 from verilabel.errors import VerilabelError
 from verilabel.gateway.limits.interface import Charge, Exceeded, Limit, Reservation
 from verilabel.gateway.mcp.policy.interface import Decision, Rate, ToolCall
-from verilabel.gateway.mcp.policy.provenance import fold_text
+from verilabel.gateway.mcp.policy.provenance import fold_text, vouching_text
 from verilabel.gateway.mcp.relay.asking import Allowed, Asked, Waits, ask_for
 from verilabel.gateway.mcp.relay.record import content_of, keyed_digest, write_record
 from verilabel.gateway.mcp.relay.results import Shaped, is_large, shape_call_result
@@ -76,6 +76,7 @@ class Work:
         self, event: str, outcome: str, code: str | None = None, content: dict[str, str] | None = None
     ) -> None:
         """Write a line of the trail. Raises AuditUnwritable."""
+        self.services.telemetry.note_outcome(self.id, outcome, code)
         write_record(
             self.services,
             self.principal,
@@ -95,6 +96,19 @@ class Work:
             elapsed_us=(time.perf_counter_ns() - self.began_ns) // 1000,
             content=content,
         )
+
+    def decide(self, session: Session) -> Decision:
+        """Decide the call by the policy, in a span of its own."""
+        policy, services = self.boundary.policy, self.services
+        decision = self.decision = policy.decide(self.call, session.view)
+        services.telemetry.note_decision(
+            action=decision.action,
+            policy=policy.digest,
+            rules=decision.rules,
+            session=session.name,
+            digest_arguments=lambda: keyed_digest(services.secret, write_canonically(self.call.arguments)),
+        )
+        return decision
 
 
 def error_result(message: str) -> dict[str, Any]:
@@ -137,6 +151,7 @@ async def _carry_out(
     catalogue = await _catalogue(work)
     shown = await _find(work, catalogue, params.name)  # 1
     work.call = ToolCall(server=shown.server, tool=shown.name, arguments=arguments, pin=shown.pin)
+    services.telemetry.name_request(work.call.name)
     upstream = catalogue.upstream(shown.server)
     work.containment = "" if upstream.containment is None else upstream.containment.level
     _check_bounds(work.boundary, session)  # 2
@@ -155,10 +170,7 @@ async def _decide_and_forward(
     params: types.CallToolRequestParams,
 ) -> dict[str, Any] | types.InputRequiredResult:
     services = work.services
-    decision = work.decision = work.boundary.policy.decide(work.call, session.view)  # 3
-    services.telemetry.note_decision(
-        action=decision.action, policy=work.boundary.policy.digest, rules=decision.rules, session=session.name
-    )
+    decision = work.decide(session)  # 3
     charged = None if decision.action == "deny" else await _charge(work, session, decision.rates)  # 4
     try:
         return await _forward_decided(work, session, decision, catalogue, context, params)
@@ -204,9 +216,9 @@ async def finish(work: Work, session: Session, decision: Decision, raw: dict[str
     after = decision.after | work.shaped.labels
     work.gained |= after
     await services.sessions.add(session, after)
-    if decision.vouches and not result.get("isError"):
+    if decision.vouches and "untrusted" not in after and not result.get("isError"):
         for text in work.shaped.texts:
-            session.vouch(fold_text(text))
+            session.vouch(vouching_text(text, work.call.arguments))
     shown = write_canonically(result)
     work.reply = keyed_digest(services.secret, shown)
     work.record(
@@ -224,7 +236,7 @@ async def _forward(work: Work, catalogue: Catalogue) -> dict[str, Any]:
         "gen_ai.operation.name": "execute_tool",
         "gen_ai.tool.name": call.tool,
         "verilabel.server": call.server,
-        "verilabel.containment": work.containment,
+        "verilabel.containment": work.containment or "unknown",
     }
     with work.services.telemetry.span(f"execute_tool {call.tool}", attributes):
         raw = await catalogue.upstream(call.server).ask(
@@ -249,11 +261,13 @@ async def _ask(
     params: types.CallToolRequestParams,
     content: dict[str, str],
 ) -> dict[str, Any] | types.InputRequiredResult | None:
-    with work.services.telemetry.span("verilabel.approval", {"verilabel.rules": decision.rules}):
+    with work.services.telemetry.span("verilabel.approval", {"verilabel.rules": decision.rules}) as span:
         answer = await ask_for(
             work.services, work.boundary, work.principal, session, work.call, decision, context, params
         )
-    work.approval = None if answer.approval is None else answer.approval.id
+        work.approval = None if answer.approval is None else answer.approval.id
+        if work.approval is not None:
+            span.set_attribute("verilabel.approval", work.approval)
     if isinstance(answer, Allowed):
         return None
     if isinstance(answer, Asked):

@@ -19,7 +19,7 @@ from mcp.shared.exceptions import MCPError
 
 from verilabel.errors import VerilabelError
 from verilabel.gateway.mcp.policy.interface import Decision, ToolCall
-from verilabel.gateway.mcp.policy.provenance import fold_text
+from verilabel.gateway.mcp.policy.provenance import vouching_text
 from verilabel.gateway.mcp.relay.asking import Allowed, ask_for
 from verilabel.gateway.mcp.relay.calling import Refusal, Work, note_prompt
 from verilabel.gateway.mcp.relay.record import content_of
@@ -89,7 +89,8 @@ async def _carry_out(
     if method == GET:
         arguments = {**arguments, "name": shown.name}
     work.call = ToolCall(server=shown.server, tool=method, arguments=arguments)
-    decision = work.decision = work.boundary.policy.decide(work.call, session.view)
+    services.telemetry.name_request(work.call.name)
+    decision = work.decide(session)
     content = content_of(work.call, session)
     if decision.action != "allow":
         await _require_approval(work, context, decision, content)
@@ -115,9 +116,9 @@ async def _fetch(
     after = decision.after | work.shaped.labels
     work.gained |= after
     await services.sessions.add(session, after)
-    if decision.vouches:
+    if decision.vouches and "untrusted" not in after:
         for text in work.shaped.texts:
-            session.vouch(fold_text(text))
+            session.vouch(vouching_text(text, work.call.arguments))
     work.record("ended", "answered")
     return result
 

@@ -23,6 +23,7 @@ LIBRARY = "mcp-python-sdk"
 """The scopes whose spans are sent. Whatever else is traced in this process is nobody's business."""
 MAX_TEXT = 256
 MAX_ITEMS = 32
+MAX_ID = 40
 TIMEOUT_S = 5.0
 OTHER = "_OTHER"
 ATTRIBUTES: Mapping[str, str] = {
@@ -60,14 +61,36 @@ DRAFT_ATTRIBUTES = frozenset(
     )
 )
 METHODS = frozenset(
-    (
-        "completion/complete elicitation/create initialize logging/setLevel notifications/cancelled "
-        "notifications/elicitation/complete notifications/initialized notifications/message notifications/progress "
-        "notifications/prompts/list_changed notifications/resources/list_changed notifications/resources/updated "
-        "notifications/roots/list_changed notifications/tools/list_changed ping prompts/get prompts/list "
-        "resources/list resources/read resources/subscribe resources/templates/list resources/unsubscribe "
-        "roots/list sampling/createMessage server/discover subscriptions/listen tools/call tools/list"
-    ).split()
+    [
+        "completion/complete",
+        "elicitation/create",
+        "initialize",
+        "logging/setLevel",
+        "notifications/cancelled",
+        "notifications/elicitation/complete",
+        "notifications/initialized",
+        "notifications/message",
+        "notifications/progress",
+        "notifications/prompts/list_changed",
+        "notifications/resources/list_changed",
+        "notifications/resources/updated",
+        "notifications/roots/list_changed",
+        "notifications/tools/list_changed",
+        "ping",
+        "prompts/get",
+        "prompts/list",
+        "resources/list",
+        "resources/read",
+        "resources/subscribe",
+        "resources/templates/list",
+        "resources/unsubscribe",
+        "roots/list",
+        "sampling/createMessage",
+        "server/discover",
+        "subscriptions/listen",
+        "tools/call",
+        "tools/list",
+    ]
 )
 _TARGETS = ("gen_ai.tool.name", "gen_ai.prompt.name")
 _PLAIN = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_")
@@ -144,19 +167,15 @@ def _rename(span: ReadableSpan, attributes: dict[str, AttributeValue]) -> str:
     method = attributes.get("mcp.method.name")
     if method not in METHODS:
         method = attributes["mcp.method.name"] = OTHER
-    request_id = str(attributes.get("jsonrpc.request.id", ""))
-    if len(request_id) > 40 or not _PLAIN.issuperset(request_id):
-        del attributes["jsonrpc.request.id"]
+    for name in ("jsonrpc.request.id", "mcp.protocol.version"):
+        text = str(attributes.get(name, ""))
+        if len(text) > MAX_ID or not _PLAIN.issuperset(text):
+            del attributes[name]
     if span.kind is SpanKind.CLIENT:
-        # what goes to a server was written by us: its target stands in the name alone, and was decided before
-        return f"MCP send {method}{_target_of(span.name)}"
+        # what goes to a server was written by us: its target was found and decided before
+        return span.name if span.name.startswith(f"MCP send {method}") else f"MCP send {method}"
     if "verilabel.tool" not in attributes:
         for target in _TARGETS:
             attributes.pop(target, None)
         return str(method)
     return " ".join([str(method), *(str(attributes[name]) for name in _TARGETS if name in attributes)])
-
-
-def _target_of(name: str) -> str:
-    *_, method, target = ["", *name.split(" ", 3)][:5] if name.count(" ") >= 3 else ("", "", "")
-    return f" {target}" if method else ""

@@ -16,6 +16,7 @@ from verilabel.gateway.audit.record import AuditRecord, ToolRecord
 from verilabel.gateway.mcp.policy.interface import Decision, ToolCall
 from verilabel.gateway.mcp.relay.services import Principal, Services
 from verilabel.gateway.mcp.relay.sessions import Session
+from verilabel.gateway.mcp.relay.telemetry import current_trace
 from verilabel.gateway.mcp.strict_json import write_canonically
 
 DIALECT = "mcp"
@@ -48,6 +49,7 @@ def write_record(
 ) -> None:
     """Write one line. Raises AuditUnwritable: then nothing may be forwarded or shown."""
     holder = principal.holder
+    trace, span = current_trace()
     tool = ToolRecord(
         server=call.server,
         tool=call.tool,
@@ -81,6 +83,8 @@ def write_record(
             elapsed_us=elapsed_us,
             content=content if services.config.keep_content else None,
             tool=tool,
+            trace=trace,
+            span=span,
         )
     )
 
