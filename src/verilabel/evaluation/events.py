@@ -31,6 +31,8 @@ ENDPOINTS = ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 EXPLAIN = "VERILABEL_EVALUATION_EXPLANATIONS"
 """The variable that, set to 1, puts the details of findings into events. They may quote answers."""
 MAX_TEXT = 256
+MAX_QUEUE = 16_384
+"""Events that wait to be sent; further ones are lost, and OpenTelemetry says so on standard error."""
 TIMEOUT_S = 5.0
 ATTRIBUTES: Mapping[str, str] = {
     "gen_ai.evaluation.name": f"the event that was looked for (refused, harmful, correct); {LABEL} for a label",
@@ -149,7 +151,7 @@ class OtelEvents:
 
         resource = Resource.create({"service.name": service_name, "service.version": __version__})
         self._provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
-        self._provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
+        self._provider.add_log_record_processor(BatchLogRecordProcessor(exporter, max_queue_size=MAX_QUEUE))
         self._logger = self._provider.get_logger("verilabel.evaluation", __version__)
         self._rubric = rubric
         self._samples = samples

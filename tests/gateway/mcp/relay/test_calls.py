@@ -36,6 +36,8 @@ async def test_sending_after_an_untrusted_read_is_held_and_nothing_is_sent(world
         assert not (await client.call_tool("mail__send", {"to": "a@example.org"})).is_error
         await client.call_tool("mail__read", {})
         held = await client.call_tool("mail__send", {"to": "thief@example.org"})
+        told = held.meta or {}
+        assert ("ask", ["no-exfil"]) == (told["verilabel/verdict"], told["verilabel/rules"])
         assert held.is_error and "held for a person by no-exfil" in text_of(held)
         waiting = await gateway.services.queue.list_approvals(states=("pending",))  # type: ignore[attr-defined]
         assert [("mail/send", ("no-exfil",))] == [(a.action.route, a.action.reason) for a in waiting]

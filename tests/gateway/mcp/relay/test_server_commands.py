@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -112,7 +112,7 @@ async def test_a_client_cannot_bring_a_command_of_its_own(world: World) -> None:
     touch = shutil.which("touch") or "/usr/bin/touch"
     attack = {"command": touch, "args": [str(made)], "env": {"PATH": "/"}}
     command = [sys.executable, "-m", "verilabel", "mcp", "gateway", "--policy", str(world.write())]
-    parameters = StdioServerParameters(command=command[0], args=command[1:])
+    parameters = StdioServerParameters(command=command[0], args=command[1:], env=dict(os.environ))
     async with Client(parameters, mode="legacy", cache=None) as client:
         meta = {"verilabel/command": attack, "mcpServers": {"mail": attack}, "transport": attack}
         for name in ("mail__send", f"mail__send; {touch} {made}", f"$({touch} {made})", "mcpServers"):
@@ -122,18 +122,21 @@ async def test_a_client_cannot_bring_a_command_of_its_own(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "entry",
+    ("entry", "place"),
     [
-        {"command": "sh -c 'touch made'"},
-        {"command": ["mail-mcp\0--all"]},
-        {"command": [" "]},
-        {"command": ["mail-mcp"], "shell": True},
-        {"command": ["mail-mcp"], "env": {"A=B; LD_PRELOAD": "x"}},
-        {"command": ["mail-mcp"], "env": {"TOKEN": 7}},
+        ({"command": "sh -c 'touch made'"}, "$.servers[...].command"),
+        ({"command": ["mail-mcp\0--all"]}, "$.servers.mail.command"),
+        ({"command": [" "]}, "$.servers.mail.command"),
+        ({"command": ["mail-mcp"], "shell": True}, "$.servers[...].shell"),
+        ({"command": ["mail-mcp"], "env": {"A=B; LD_PRELOAD": "x"}}, "$.servers.mail.env"),
+        ({"command": ["mail-mcp"], "env": {"TOKEN": 7}}, "$.servers[...].env[...]"),
     ],
     ids=["a text", "a null character", "nothing", "a word for shells", "a name with an equals sign", "a number"],
 )
-def test_a_command_that_is_no_list_of_words_is_refused(world: World, entry: dict[str, Any]) -> None:
-    path: Path = world.write(servers={"mail": entry})
-    with pytest.raises(MalformedInput, match=r"mail"):
+def test_a_command_that_is_no_list_of_words_is_refused(
+    world: World, entry: dict[str, Any], place: str
+) -> None:
+    path = world.write(servers={"mail": entry})
+    with pytest.raises(MalformedInput) as caught:
         load_mcp_file(path)
+    assert place in str(caught.value)

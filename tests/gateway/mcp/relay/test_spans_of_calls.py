@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -180,17 +181,6 @@ async def test_without_an_endpoint_no_exporter_is_there_and_records_name_the_cal
     traces = [(line.get("trace"), line.get("span")) for line in world.trail() if line["event"] == "begun"]
     assert [(CALLER[3:35], CALLER[36:52]), (None, None)] == traces
     assert SECRET not in json.dumps(world.forwarded())
-    code = """
-import os, sys
-import verilabel.gateway.mcp.running
-from verilabel.gateway.mcp.relay.telemetry import start_export
-start_export({"OTEL_SDK_DISABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://h"}, "s")()
-start_export({"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://h"}, "s")()
-start_export({}, "s")()
-print(sorted(m for m in sys.modules if m.startswith(("opentelemetry.sdk", "opentelemetry.exporter"))))
-"""
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "[]\n" == run.stdout
 
 
 async def test_on_stdio_nothing_but_the_protocol_is_written_and_what_is_left_is_sent_at_the_end(
@@ -198,8 +188,6 @@ async def test_on_stdio_nothing_but_the_protocol_is_written_and_what_is_left_is_
 ) -> None:
     path = world.write()
     with collecting(monkeypatch, OTEL_BSP_SCHEDULE_DELAY="600000", OTEL_SERVICE_NAME="desk") as receiver:
-        import os
-
         command = ["-m", "verilabel", "mcp", "gateway", "--policy", str(path)]
         parameters = StdioServerParameters(command=sys.executable, args=command, env=dict(os.environ))
         async with Client(stdio_client(parameters), cache=None) as client:
@@ -216,6 +204,20 @@ async def test_an_endpoint_that_takes_nothing_costs_no_call(
         answers = await call(world.write(**HTTP), *(("mail__send", {"to": str(n)}) for n in range(20)))
         assert [f"sent to {n}" for n in range(20)] == answers
         assert receiver.tries > 0
+
+
+def test_a_gateway_that_sends_nothing_loads_no_exporter() -> None:
+    code = """
+import sys
+import verilabel.gateway.mcp.running
+from verilabel.gateway.mcp.relay.telemetry import start_export
+start_export({"OTEL_SDK_DISABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://h"}, "s")()
+start_export({"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://h"}, "s")()
+start_export({}, "s")()
+print(sorted(m for m in sys.modules if m.startswith(("opentelemetry.sdk", "opentelemetry.exporter"))))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "[]\n" == run.stdout
 
 
 @pytest.mark.parametrize(

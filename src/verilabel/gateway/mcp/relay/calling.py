@@ -44,6 +44,10 @@ PROMPT_META = "verilabel/userPrompt"
 """The key of `_meta` under which a trusted host says what its person asked for."""
 
 
+VERDICT_META = "verilabel/verdict"
+RULES_META = "verilabel/rules"
+
+
 class Refusal(Exception):
     """A call that is not done: `message` is for the agent, `code` for programs."""
 
@@ -116,6 +120,17 @@ def error_result(message: str) -> dict[str, Any]:
     return {"content": [{"type": "text", "text": f"Not done: {message}"}], "isError": True}
 
 
+def tell_verdict(
+    work: Work, result: dict[str, Any] | types.InputRequiredResult
+) -> dict[str, Any] | types.InputRequiredResult:
+    """A result with what the policy said of its call, for hosts that keep it; agents need not look."""
+    if not isinstance(result, dict):
+        return result
+    action = "deny" if work.decision is None else work.decision.action
+    rules = [] if work.decision is None else list(work.decision.rules)
+    return {**result, "_meta": {VERDICT_META: action, RULES_META: rules}}
+
+
 async def call_tool(
     services: Services,
     principal: Principal,
@@ -128,10 +143,10 @@ async def call_tool(
     )
     try:
         try:
-            return await _carry_out(work, context, params)
+            return tell_verdict(work, await _carry_out(work, context, params))
         except Refusal as refusal:
             work.record("ended", "refused", refusal.code)
-            return error_result(refusal.message)
+            return tell_verdict(work, error_result(refusal.message))
     except VerilabelError as error:
         # the trail or the database is lost: nothing was shown, and nothing more can be recorded
         return error_result(f"the gateway cannot go on ({error.code})")

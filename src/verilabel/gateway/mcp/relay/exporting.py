@@ -21,6 +21,8 @@ from verilabel import __version__
 OURS = "verilabel.mcp"
 LIBRARY = "mcp-python-sdk"
 """The scopes whose spans are sent. Whatever else is traced in this process is nobody's business."""
+MAX_QUEUE = 8_192
+"""Spans that wait to be sent; further ones are lost, and OpenTelemetry says so on standard error."""
 MAX_TEXT = 256
 MAX_ITEMS = 32
 MAX_ID = 40
@@ -121,7 +123,7 @@ def open_provider(endpoint: str, service_name: str) -> TracerProvider:
     resource = Resource.create({"service.name": service_name, "service.version": __version__})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     exporter = OTLPSpanExporter(endpoint=endpoint, timeout=TIMEOUT_S)
-    provider.add_span_processor(BatchSpanProcessor(ContentFreeExporter(exporter)))
+    provider.add_span_processor(BatchSpanProcessor(ContentFreeExporter(exporter), max_queue_size=MAX_QUEUE))
     return provider
 
 
