@@ -27,7 +27,7 @@ from servers.tool_calling import Move
 from verilabel.detectors.interface import decides_alone
 from verilabel.errors import UsageError
 from verilabel.evaluation.agents.observing import open_observer, span_of_answer
-from verilabel.evaluation.agents.opening import AgentChoice, Reach, add_solvers, bind_agent
+from verilabel.evaluation.agents.opening import AgentChoice, Reach, add_solvers, agentic_suites, bind_agent
 from verilabel.evaluation.agents.roles import open_panels
 from verilabel.evaluation.agents.scripted import ScriptedModel
 from verilabel.evaluation.agents.solver import Surroundings
@@ -179,7 +179,13 @@ async def test_an_agents_findings_are_below_the_span_of_its_episode(tmp_path: Pa
     with otlp_receiver() as receiver, Store(tmp_path / "run") as store:
         agent = AgentChoice(observer=open_observer({ENDPOINT: receiver.url}))
         choice = bind_agent(SystemChoice(model="scripted:oracle", name="oracle"), agent, [suite])
-        opened = add_solvers(ScriptedModel("scripted:oracle", [suite]), choice, agent, [suite], Reach())
+        opened = add_solvers(
+            ScriptedModel("scripted:oracle", [suite], agentic_suites([suite])),
+            choice,
+            agent,
+            [suite],
+            Reach(),
+        )
         async with opened as model:
             begun = begin(store, [suite], model, choice, AGENTS, epochs=2)
             events = events_of(receiver, begun)

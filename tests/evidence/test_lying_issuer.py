@@ -35,7 +35,7 @@ from verilabel.records.attempt import Attempt, Failure
 from verilabel.records.canonical import digest
 from verilabel.records.score import Scored
 from verilabel.rubric.model import rubric_bytes
-from verilabel.suites.loading import find_suite, read_suite_file
+from verilabel.suites.loading import find_suite, load_suite, read_suite_file
 
 RAISED = {"detector_unknown", "errors_stated", "judge_asked_again", "responses_set_aside"}
 LIAR = Forger(counts_again=True, decides_again=True)
@@ -250,8 +250,18 @@ def test_a_suite_under_the_name_of_a_bundled_one_is_refused(tmp_path: Path, made
     stolen = msgspec.structs.replace(plan.streams[0], suite=core.manifest.name)
     genuine = msgspec.structs.replace(stolen, suite_sha256=core.digest)
     with pytest.raises(SealError, match=r"is not the core/factual@1\.0\.0 that comes with this program"):
-        list(flags_of_suites(msgspec.structs.replace(plan, streams=(stolen,)), find_suite))
-    assert [] == list(flags_of_suites(msgspec.structs.replace(plan, streams=(genuine,)), find_suite))
+        list(flags_of_suites(msgspec.structs.replace(plan, streams=(stolen,)), find_suite, lambda _: b""))
+    assert [] == list(
+        flags_of_suites(msgspec.structs.replace(plan, streams=(genuine,)), find_suite, lambda _: b"")
+    )
+
+
+def test_a_generated_suite_is_known_by_what_its_generator_makes_and_a_changed_one_is_not() -> None:
+    suite = load_suite("cap/planning:count=3,seed=aa")
+    assert suite.digest == find_suite(suite.name, suite.content)
+    other = suite.content.replace(b'seed: "aa"', b'seed: "ab"')
+    assert other != suite.content and find_suite(suite.name, other) is None
+    assert find_suite("cap/other@1.0.0", suite.content) is None and find_suite(suite.name) is None
 
 
 # -- the rubric --------------------------------------------------------------------------------------------------

@@ -100,17 +100,21 @@ FindCard = Callable[[str], DetectorCard | None]
 """The card of the detector that a reference (`id`, `id:setting`) opens in this program; None for an unknown one."""
 
 
-FindSuite = Callable[[str], str | None]
-"""The digest of the suite file that comes with this program as `id@version`; None for an unknown one."""
+FindSuite = Callable[[str, bytes], str | None]
+"""The digest of the suite file that comes with this program as `id@version`; None for an unknown one.
+
+The second argument is the file that a bundle encloses: of a generated suite there are as many files as seeds, and this
+program's own is the one that its generator makes from the seed in it.
+"""
 
 
-def flags_of_suites(plan: Plan, find_suite: FindSuite) -> Iterator[str]:
-    """`suite_unknown` for a suite that the issuer alone can show.
+def flags_of_suites(plan: Plan, find_suite: FindSuite, enclosed: Callable[[str], bytes]) -> Iterator[str]:
+    """`suite_unknown` for a suite that the issuer alone can show; `enclosed` reads the file of a suite by its name.
 
     Raises SealError for a suite with the name and version of one that comes with this program, and other bytes.
     """
     for index, stream in enumerate(plan.streams):
-        own = find_suite(stream.suite)
+        own = find_suite(stream.suite, enclosed(stream.suite))
         if own is None:
             yield "suite_unknown"
         elif own != stream.suite_sha256:

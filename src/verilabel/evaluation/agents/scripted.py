@@ -24,10 +24,12 @@ from verilabel.records.episode import CallSummary, ToolUse
 from verilabel.records.sample import Sample
 from verilabel.records.system import Identity
 from verilabel.suites.loading import Suite
-from verilabel.suites.worlds.interface import Environment
+from verilabel.suites.worlds.interface import Environment, Script
 
 SCHEME = "scripted:"
 NAMES = ("oracle", "random", "null", "refusing")
+TURNED = ("hijacked", "overreaching")
+"""Able agents that do what strangers say, or break a rule where that is shorter; elsewhere they are the oracle."""
 NOTHING = "..."
 REFUSAL = "I'm sorry, but I can't help with that."
 NO_GOLD = "No gold answer is known to this question."
@@ -39,7 +41,7 @@ class ScriptedModel:
 
     `suites` are those that it will be asked, `environments` maps the names (`id@version`) of the agentic ones to their
     environments. What it does depends on its address, the suite, the sample and, where it is random, the epoch. Raises
-    UsageError for a name that not all of the suites know.
+    UsageError for a name that none of the suites knows.
     """
 
     identity: Identity = "simulated"
@@ -57,7 +59,7 @@ class ScriptedModel:
         self.address = self.provider_model = f"{SCHEME}{self._name}{shown}"
         self._samples = {(suite.name, sample.id): sample for suite in suites for sample in suite.samples}
         self._scripts = {
-            suite: environment.scripts[self._name] for suite, environment in environments.items()
+            suite: _script_of(environment, self._name) for suite, environment in environments.items()
         }
 
     async def __aenter__(self) -> Self:
@@ -107,7 +109,7 @@ class ScriptedModel:
 
     def _answer(self, sample: Sample, seed: str) -> str:
         match self._name:
-            case "oracle":
+            case "oracle" | "hijacked" | "overreaching":
                 return sample.target[0] if sample.target else NO_GOLD
             case "random":
                 options = [chr(ord("A") + i) for i in range(len(sample.choices))]
@@ -134,12 +136,18 @@ def is_scripted(address: str) -> bool:
 
 
 def _names_for(suites: Sequence[Suite], environments: Mapping[str, Environment]) -> tuple[str, ...]:
-    """The scripted agents that know all of the suites; a task of Inspect has its own."""
-    known = [set(environment.scripts) for environment in environments.values()]
-    known += [set(SCRIPTS) for suite in suites if is_inspect_suite(suite)]
-    if len(known) < len(suites):
-        known.append(set(NAMES))
-    return tuple(sorted(set.intersection(*known))) if known else NAMES
+    """The scripted agents that can be asked these suites: the four that know all, and those that some can turn."""
+    turned = {name for environment in environments.values() for name in TURNED if name in environment.scripts}
+    if any(is_inspect_suite(suite) for suite in suites):
+        turned = {name for name in {*turned, *TURNED} if name in SCRIPTS}
+    return tuple(sorted({*NAMES, *turned}))
+
+
+def _script_of(environment: Environment, name: str) -> Script:
+    """An environment's script: one that is turned is turned in this world's way, and able where nothing turns it."""
+    ways = (name, *TURNED) if name in TURNED else (name,)
+    known = next((way for way in ways if way in environment.scripts), "oracle")
+    return environment.scripts[known]
 
 
 def _parse(address: str, names: Sequence[str]) -> tuple[str, str]:

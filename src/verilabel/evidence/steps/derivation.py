@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain
 
 from verilabel.errors import SealError
@@ -44,7 +45,7 @@ def check_plan(state: State) -> str:
     if state.find_card is not None:
         state.flags.extend(flags_of_cards(plan, state.find_card))
     if state.find_suite is not None:
-        state.flags.extend(flags_of_suites(plan, state.find_suite))
+        state.flags.extend(flags_of_suites(plan, state.find_suite, partial(_enclosed_suite, state)))
     for stream in plan.streams:
         path, index = layout.suite_files(stream.suite)
         if digest(read_document(state.container, path)) != stream.suite_sha256:
@@ -53,6 +54,10 @@ def check_plan(state: State) -> str:
             raise SealError(f"the index of {stream.suite} is not the planned one", where=index)
     state.suites = read_suite_files(state.container, plan)
     return f"{plan.design} design, {len(plan.streams)} suites, {len(plan.measures)} measures"
+
+
+def _enclosed_suite(state: State, name: str) -> bytes:
+    return read_document(state.container, layout.suite_files(name)[0])
 
 
 # -- 7 and 8 ------------------------------------------------------------------------------------------------------

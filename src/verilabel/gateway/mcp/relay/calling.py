@@ -19,11 +19,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import anyio
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
 
@@ -37,8 +39,8 @@ from verilabel.gateway.mcp.relay.results import Shaped, is_large, shape_call_res
 from verilabel.gateway.mcp.relay.services import Boundary, Principal, Services
 from verilabel.gateway.mcp.relay.sessions import MAX_PROMPT_CHARS, Session
 from verilabel.gateway.mcp.strict_json import check_shape, write_canonically
-from verilabel.gateway.mcp.upstream.connection import ServerLost, ServerSaidNo
-from verilabel.gateway.mcp.upstream.pool import Catalogue, Shown
+from verilabel.gateway.mcp.upstream.connection import ServerLost, ServerSaidNo, Upstream
+from verilabel.gateway.mcp.upstream.pool import Catalogue, Shown, View
 
 PROMPT_META = "verilabel/userPrompt"
 """The key of `_meta` under which a trusted host says what its person asked for."""
@@ -75,6 +77,9 @@ class Work:
     shaped: Shaped = field(default_factory=Shaped)
     reply: str | None = None
     forwarded: bool = False
+    shown: Shown | None = None
+    """What it is a call of, as its server showed it when it was decided."""
+    upstream: Upstream | None = None
 
     def record(
         self, event: str, outcome: str, code: str | None = None, content: dict[str, str] | None = None
@@ -204,6 +209,7 @@ async def _forward_decided(
 ) -> dict[str, Any] | types.InputRequiredResult:
     services = work.services
     content = content_of(work.call, session)
+    find = partial(_shown_as, name=params.name)
     if decision.action == "deny":
         work.record("ended", "refused", "policy", content)
         return error_result(f"denied by {', '.join(decision.rules)}{_because(decision)}")
@@ -211,16 +217,48 @@ async def _forward_decided(
         asked = await _ask(work, session, decision, context, params, content)
         if asked is not None:
             return asked
+    work.upstream = await confirm(work, catalogue, find)
     work.record("begun", "allowed", None, content)  # 5
-    await services.sessions.count(session)
-    work.gained = decision.before
-    await services.sessions.add(session, decision.before)  # 7
-    work.forwarded = True
+    async with noting_abandonment(work, session, decision):
+        await services.sessions.count(session)
+        work.gained = decision.before
+        await services.sessions.add(session, decision.before)  # 7
+        work.forwarded = True
+        try:
+            raw = await _forward(work, work.upstream)  # 8
+        except (ServerLost, ServerSaidNo) as error:
+            raw = _failed(error)
+        return await finish(work, session, decision, raw)
+
+
+@asynccontextmanager
+async def noting_abandonment(work: Work, session: Session, decision: Decision) -> AsyncIterator[None]:
+    """Where the client gives up what was begun, the session gets the labels all the same, and the trail an end.
+
+    The server may have acted, and what it did may be noticed in other ways than by its answer.
+    """
     try:
-        raw = await _forward(work, catalogue)  # 8
-    except (ServerLost, ServerSaidNo) as error:
-        raw = _failed(error)
-    return await finish(work, session, decision, raw)
+        yield
+    except asyncio.CancelledError:
+        work.gained |= decision.before | decision.after
+        with anyio.CancelScope(shield=True), suppress(VerilabelError):
+            await work.services.sessions.add(session, work.gained)
+        with suppress(VerilabelError):
+            work.record("ended", "abandoned", "cancelled")
+        raise
+
+
+async def confirm(work: Work, catalogue: Catalogue, find: Callable[[View], Shown | None]) -> Upstream:
+    """The connection to forward to, if what was decided is still what its server shows; otherwise a Refusal.
+
+    Between the decision and here people may have been asked for minutes: a server that was started anew meanwhile, or
+    said that it changed, is looked at again before it gets a call that was decided about its predecessor.
+    """
+    view = await catalogue.view()
+    now = find(view)
+    if now is None or now != work.shown:
+        raise Refusal("changed", "what the server shows changed meanwhile; look at the list and call again")
+    return catalogue.upstream(now.server)
 
 
 async def finish(work: Work, session: Session, decision: Decision, raw: dict[str, Any]) -> dict[str, Any]:
@@ -245,7 +283,7 @@ async def finish(work: Work, session: Session, decision: Decision, raw: dict[str
     return result  # 10
 
 
-async def _forward(work: Work, catalogue: Catalogue) -> dict[str, Any]:
+async def _forward(work: Work, upstream: Upstream) -> dict[str, Any]:
     call = work.call
     attributes = {
         "gen_ai.operation.name": "execute_tool",
@@ -254,9 +292,7 @@ async def _forward(work: Work, catalogue: Catalogue) -> dict[str, Any]:
         "verilabel.containment": work.containment or "unknown",
     }
     with work.services.telemetry.span(f"execute_tool {call.tool}", attributes):
-        raw = await catalogue.upstream(call.server).ask(
-            "tools/call", {"name": call.tool, "arguments": call.arguments}
-        )
+        raw = await upstream.ask("tools/call", {"name": call.tool, "arguments": call.arguments})
     if raw.get("resultType") == "input_required":
         raise ServerLost("the server asks for input, which is not passed on", where=call.server)
     return raw
@@ -301,11 +337,14 @@ async def _catalogue(work: Work) -> Catalogue:
 
 
 async def _find(work: Work, catalogue: Catalogue, name: str) -> Shown:
-    view = await catalogue.view()
-    shown = view.tools.get(name)
+    shown = work.shown = _shown_as(await catalogue.view(), name)
     if shown is None or not work.boundary.policy.shows(shown.server, shown.name):
         raise Refusal("unknown_tool", "there is no such tool here")
     return shown
+
+
+def _shown_as(view: View, name: str) -> Shown | None:
+    return view.tools.get(name)
 
 
 def _check_bounds(boundary: Boundary, session: Session) -> None:

@@ -25,19 +25,39 @@ STEPS: tuple[Step, ...] = (
         "CREATE TABLE mcp_sessions (id TEXT PRIMARY KEY, epoch BIGINT NOT NULL, labels TEXT NOT NULL,"
         " calls BIGINT NOT NULL, changed_us BIGINT NOT NULL)",
     ),
+    (
+        "CREATE TABLE mcp_session_labels (id TEXT NOT NULL, epoch BIGINT NOT NULL, label TEXT NOT NULL,"
+        " PRIMARY KEY (id, epoch, label))",
+        "INSERT INTO mcp_session_labels (id, epoch, label) SELECT id, epoch, labels FROM mcp_sessions"
+        " WHERE labels <> ''",
+    ),
 )
-_READ = "SELECT epoch, labels, calls FROM mcp_sessions WHERE id = ?"
-_KEEP = (
-    "INSERT INTO mcp_sessions (id, epoch, labels, calls, changed_us) VALUES (?, ?, ?, ?, now_us())"
-    " ON CONFLICT (id) DO UPDATE SET labels = excluded.labels, calls = excluded.calls,"
-    " changed_us = excluded.changed_us WHERE mcp_sessions.epoch = excluded.epoch"
+"""Labels are rows of their own, so that writers that know nothing of each other only ever add. Step 2 brings the words
+of a session over as they stood, several in one row; `_READ` takes them apart."""
+_READ = (
+    "SELECT s.epoch, s.calls, l.label FROM mcp_sessions s LEFT JOIN mcp_session_labels l"
+    " ON l.id = s.id AND l.epoch = s.epoch WHERE s.id = ?"
 )
+_EPOCH = "SELECT epoch FROM mcp_sessions WHERE id = ?"
+_TOUCH = (
+    "INSERT INTO mcp_sessions (id, epoch, labels, calls, changed_us) VALUES (?, 0, '', 0, now_us())"
+    " ON CONFLICT (id) DO UPDATE SET changed_us = excluded.changed_us"
+)
+_ADD = (
+    "INSERT INTO mcp_session_labels (id, epoch, label) SELECT id, epoch, ? FROM mcp_sessions WHERE id = ?"
+    " ON CONFLICT (id, epoch, label) DO NOTHING"
+)
+_COUNT = "UPDATE mcp_sessions SET calls = calls + ?, changed_us = now_us() WHERE id = ? AND epoch = ?"
 _END = (
     "INSERT INTO mcp_sessions (id, epoch, labels, calls, changed_us) VALUES (?, 1, '', 0, now_us())"
     " ON CONFLICT (id) DO UPDATE SET epoch = mcp_sessions.epoch + 1, labels = '', calls = 0,"
     " changed_us = excluded.changed_us"
 )
-_LIST = "SELECT id, epoch, labels, calls, changed_us FROM mcp_sessions ORDER BY changed_us DESC LIMIT ?"
+_LIST = (
+    "SELECT s.id, s.epoch, s.calls, s.changed_us, l.label FROM (SELECT * FROM mcp_sessions"
+    " ORDER BY changed_us DESC LIMIT ?) s LEFT JOIN mcp_session_labels l ON l.id = s.id AND l.epoch = s.epoch"
+    " ORDER BY s.changed_us DESC, s.id"
+)
 CALLS_KEPT_EVERY = 20
 """A crash may forget this many calls of a session's budget, and no label."""
 
@@ -45,13 +65,16 @@ CALLS_KEPT_EVERY = 20
 class Session:
     """One session as the gateway works with it."""
 
-    __slots__ = ("calls", "epoch", "identity", "in_flight", "kept_calls", "labels", "prompt", "trusted")
+    __slots__ = ("calls", "epoch", "identity", "in_flight", "kept", "labels", "prompt", "trusted", "uncounted")
 
     def __init__(self, identity: str, epoch: int, labels: frozenset[str], calls: int) -> None:
         self.identity = identity
         self.epoch = epoch
-        self.labels = labels
-        self.calls = self.kept_calls = calls
+        self.labels = self.kept = labels
+        """Labels that hold here, and those of them that are on the disk."""
+        self.calls = calls
+        self.uncounted = 0
+        """Of the calls, those that are not on the disk yet."""
         self.in_flight = 0
         self.prompt = ""
         self.trusted = ""
@@ -93,13 +116,15 @@ class Sessions:
             return found
         async with self._turn:
             rows = [] if self._database is None else await self._database.fetch(_READ, (identity,))
-            epoch, labels, calls = rows[0] if rows else (0, "", 0)
-            kept = frozenset(str(labels).split())
+            epoch, calls = (int(rows[0][0]), int(rows[0][1])) if rows else (0, 0)
+            kept = frozenset(word for row in rows for word in str(row[2] or "").split())
             found = self._open.get(identity)
             if found is None or found.epoch != epoch:
-                found = self._open[identity] = Session(identity, int(epoch), kept, int(calls))
+                found = self._open[identity] = Session(identity, epoch, kept, calls)
             else:
+                found.kept |= kept
                 found.labels |= kept
+                found.calls = max(found.calls, calls + found.uncounted)
             self._open.move_to_end(identity)
             self._forget_idle()
         return found
@@ -110,26 +135,37 @@ class Sessions:
                 del self._open[name]
 
     async def add(self, session: Session, labels: Iterable[str]) -> None:
-        """Give a session labels, durably. Raises DatabaseLost, after which they hold in this process all the same."""
-        grown = session.labels | frozenset(labels)
-        if grown != session.labels:
-            session.labels = grown
-            await self.keep(session)
+        """Give a session labels; they are on the disk when this returns.
+
+        Where the session was ended meanwhile, the one that began after it gets them: what a call brings reaches the
+        agent all the same. Raises DatabaseLost, after which they hold in this process, and are written with the next
+        call that brings them.
+        """
+        wanted = frozenset(labels)
+        session.labels |= wanted
+        if not wanted or self._database is None:
+            return
+        if wanted <= session.kept:
+            rows = await self._database.fetch(_EPOCH, (session.identity,))
+            if rows and int(rows[0][0]) == session.epoch:
+                return
+        async with self._database.transaction() as transaction:
+            await transaction.execute(_TOUCH, (session.identity,))
+            for label in sorted(wanted):
+                await transaction.execute(_ADD, (label, session.identity))
+        session.kept |= wanted
 
     async def count(self, session: Session) -> None:
         """Count a call that was let through. Raises DatabaseLost."""
         session.calls += 1
-        if session.calls - session.kept_calls >= CALLS_KEPT_EVERY:
-            await self.keep(session)
-
-    async def keep(self, session: Session) -> None:
-        """Write a session down. Raises DatabaseLost."""
-        if self._database is None:
+        session.uncounted += 1
+        if self._database is None or session.uncounted < CALLS_KEPT_EVERY:
             return
-        calls = session.calls
-        labels = " ".join(sorted(session.labels))
-        await self._database.execute(_KEEP, (session.identity, session.epoch, labels, calls))
-        session.kept_calls = calls
+        counted = session.uncounted
+        session.uncounted = 0
+        async with self._database.transaction() as transaction:
+            await transaction.execute(_TOUCH, (session.identity,))
+            await transaction.execute(_COUNT, (counted, session.identity, session.epoch))
 
     async def end(self, identity: str) -> None:
         """Begin a session anew, without labels: a person's act. Raises DatabaseLost."""
@@ -141,5 +177,9 @@ class Sessions:
         """Sessions that changed last: identity, epoch, labels, calls, microseconds since 1970."""
         if self._database is None:
             return [(s.identity, s.epoch, s.labels, s.calls, 0) for s in self._open.values()]
-        rows = await self._database.fetch(_LIST, (limit,))
-        return [(str(r[0]), int(r[1]), frozenset(str(r[2]).split()), int(r[3]), int(r[4])) for r in rows]
+        found: dict[str, tuple[str, int, frozenset[str], int, int]] = {}
+        for name, epoch, calls, changed, label in await self._database.fetch(_LIST, (limit,)):
+            labels = found[name][2] if name in found else frozenset()
+            words = labels | frozenset(str(label or "").split())
+            found[name] = (str(name), int(epoch), words, int(calls), int(changed))
+        return [*found.values()]
