@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def add_agent_options(parser: ArgumentParser) -> None:
     """Options that mean something where a suite's samples are answered by an agent."""
-    group = parser.add_argument_group("agents (suites whose samples are tasks)")
+    group = parser.add_argument_group("agents, on suites whose samples are tasks")
     group.add_argument(
         "--agent",
         action="append",
