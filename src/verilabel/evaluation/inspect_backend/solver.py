@@ -118,8 +118,8 @@ class InspectSolver:
             self._task, sample, self._digests[sample.id], request, self._choice.provider_model
         )
         key = (request.sample, request.epoch)
-        run = await self._run_for(self._tries[key], request)
-        self._tries[key] += 1
+        tries, self._tries[key] = self._tries[key], self._tries[key] + 1
+        run = await self._run_for(tries, request)
         watch = Stopwatch()
         told = await run.ask({"sample": request.sample, "epoch": request.epoch})
         return self._read(body, told, watch, request)
