@@ -22,13 +22,13 @@ echo "== A key, and a box that is proven by trying to get out of it"
 show sandbox doctor --out containment.json --force
 
 echo "== Two scripted agents on mazes, temptations and injected letters"
-for agent in oracle hijacked; do
-  show label --model "scripted:$agent" --rubric agent-hazards --out "$agent.bundle" --seed example --force --quiet \
+for agent in oracle hijacked refusing; do
+  echo "\$ verilabel label --model scripted:$agent --rubric agent-hazards --suite cap/planning ... --out $agent.bundle"
+  "$verilabel" label --model "scripted:$agent" --rubric agent-hazards --out "$agent.bundle" --seed example --force --quiet \
     --suite cap/planning --suite cap/code --suite agent/injection --suite agent/autonomy \
     --containment containment.json >"$agent.txt" 2>&1 || { cat "$agent.txt"; exit 1; }
-  head -4 "$agent.txt"
-  show verify "$agent.bundle" --rescore >"$agent.verified"
-  tail -1 "$agent.verified"
+  "$verilabel" show "$agent.bundle" >"$agent.shown" && head -1 "$agent.shown"
+  "$verilabel" verify "$agent.bundle" --rescore >"$agent.verified" && tail -1 "$agent.verified"
 done
 
 echo "== A mail server behind the gateway, looked at and locked"
