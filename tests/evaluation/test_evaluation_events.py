@@ -41,6 +41,7 @@ from verilabel.evaluation.events import (
     FindingObserver,
     note_findings,
     open_events,
+    send_label,
 )
 from verilabel.evaluation.labelling import Begun, begin_run
 from verilabel.evaluation.planning import PlanOptions
@@ -236,9 +237,7 @@ def test_reasons_are_sent_where_they_are_asked_for() -> None:
 def test_a_label_is_one_event_with_both_halves(tmp_path: Path) -> None:
     sealed = make_bundle(tmp_path, SMALL)
     with otlp_receiver() as receiver:
-        events = open_events({ENDPOINT: receiver.url, "OTEL_SERVICE_NAME": "lab"}, rubric=RULES, suites={})
-        events.note_label(sealed.label, sealed.manifest)
-        events.close()
+        send_label({ENDPOINT: receiver.url, "OTEL_SERVICE_NAME": "lab"}, sealed.label, sealed.manifest)
         (told,) = map(attributes, receiver.events)
         assert ["lab"] == [resource["service.name"] for resource in receiver.resources]
     label = json.loads((sealed.path / "results" / "label.json").read_text())

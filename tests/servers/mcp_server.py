@@ -2,8 +2,9 @@
 
 The script is JSON: `{"tools": [raw tool objects], "calls": {NAME: {...}}, "resources": [...], "prompts": [...],
 "instructions": "...", "info": {...}}`. A call's behaviour: `returns` (text; `{text}` is filled from the arguments),
-`structured`, `error`, `raw` (the exact line that answers), `delay_s`, `die`, `bytes` (so many letters). Each request is
-noted in the script's folder as `NAME.log`, one JSON line each, so that tests see what was forwarded.
+`structured`, `error`, `raw` (the exact line that answers), `result` (the result as it stands), `delay_s`, `die`, `bytes`
+(so many letters). `slow` is `{METHOD: seconds}` before an answer; `say_changed` sends a `list_changed` once. Each request
+is noted in the script's folder as `NAME.log`, one JSON line each, so that tests see what was forwarded.
 """
 
 from __future__ import annotations
@@ -50,13 +51,15 @@ def answer(script: dict[str, Any], method: str, params: dict[str, Any]) -> dict[
         return {"resultType": "complete", "contents": contents, "ttlMs": 0, "cacheScope": "private"}
     if method == "prompts/get":
         message = {"role": "user", "content": {"type": "text", "text": f"prompt {params['name']}"}}
-        return {"resultType": "complete", "messages": [message]}
+        return {"resultType": "complete", "messages": script.get("messages", [message])}
     return None
 
 
 def call(behaviour: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
     """The result of one tool call."""
     time.sleep(behaviour.get("delay_s", 0))
+    if "result" in behaviour:
+        return dict(behaviour["result"])
     if behaviour.get("die"):
         sys.exit(1)
     text = "x" * behaviour["bytes"] if "bytes" in behaviour else behaviour.get("returns", "done")
@@ -82,6 +85,7 @@ def main() -> None:
         if "id" not in message:
             continue
         method, params = message["method"], message.get("params") or {}
+        time.sleep(script.get("slow", {}).get(method, 0))
         raw = (
             script.get("calls", {}).get(params.get("name"), {}).get("raw") if method == "tools/call" else None
         )
@@ -97,7 +101,8 @@ def main() -> None:
             sys.stdout.write(json.dumps(reply) + "\n")
         if script.pop("say_changed", False):
             sys.stdout.write('{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n')
-            path.write_text(json.dumps(script), encoding="utf-8")
+            path.with_suffix(".said").write_text(json.dumps(script), encoding="utf-8")
+            path.with_suffix(".said").replace(path)
         sys.stdout.flush()
 
 

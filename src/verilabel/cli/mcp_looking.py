@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from verilabel.gateway.mcp.relay.sessions import Sessions
     from verilabel.gateway.mcp.upstream.pool import View
 
-PACKAGES = ("mcp", "re2", "ahocorasick_rs", "jsonschema", "starlette", "uvicorn", "prometheus_client")
+PACKAGES = ("mcp", "httptools", "re2", "ahocorasick_rs", "jsonschema", "starlette", "uvicorn", "prometheus_client")
 
 
 def require_agents() -> None:

@@ -28,7 +28,7 @@ from verilabel.errors import ExitStatus
 
 if TYPE_CHECKING:
     from verilabel.evidence.verification import Verification
-    from verilabel.report.view import ReportView, RowView, SampleView, StatementView
+    from verilabel.report.view import EpisodeView, ReportView, RowView, SampleView, StatementView
 
 SUMMARY = "read a bundle: the label, its rows, its evidence; --html writes a report"
 MAX_PROMPT_CHARS = 600
@@ -261,17 +261,32 @@ def _print_samples(view: ReportView) -> None:
 
 
 def _print_sample(sample: SampleView) -> None:
-    from verilabel.report.untrusted import shorten, show_unseen
-
     output = sample.output if sample.output is not None else f"(no answer) {sample.failure}"
     print(
         f"\n  {_plain(sample.measure)}: {_plain(sample.suite)} {_plain(sample.sample)}, epoch {sample.epoch}"
     )
     for finding in sample.findings:
         print(f"    {_plain(finding)}")
-    for name, text, limit in (
-        ("prompt", sample.prompt, MAX_PROMPT_CHARS),
-        ("answer", output, MAX_OUTPUT_CHARS),
-    ):
-        lines = show_unseen(shorten(text, limit)).split("\n")
-        print(f"    {name}: " + "\n            ".join(lines))
+    _print_text("prompt", sample.prompt, MAX_PROMPT_CHARS)
+    if sample.episode is None:
+        _print_text("answer", output, MAX_OUTPUT_CHARS)
+    else:
+        _print_episode(sample.episode)
+
+
+def _print_text(name: str, text: str, limit: int, *, indent: str = "    ") -> None:
+    from verilabel.report.untrusted import shorten, show_unseen
+
+    lines = show_unseen(shorten(text, limit)).split("\n")
+    print(f"{indent}{name}: " + f"\n{indent}        ".join(lines))
+
+
+def _print_episode(episode: EpisodeView) -> None:
+    for number, step in enumerate(episode.steps, 1):
+        notes = f" ({_plain('; '.join(step.notes))})" if step.notes else ""
+        print(f"    {number:>3}. {_plain(step.heading)}{notes}")
+        for name, text in step.texts:
+            _print_text(_plain(name) or "text", text, MAX_PROMPT_CHARS, indent="         ")
+    more = f"{episode.left_out:,} more steps are in the record. " if episode.left_out else ""
+    held = f" Sandbox: {episode.containment}." if episode.containment else ""
+    print(f"    ending: {more}{_plain(episode.ending)}{_plain(held)}")

@@ -239,6 +239,15 @@ def open_events(
     )
 
 
+def send_label(environ: Mapping[str, str], label: Label, manifest: str) -> None:
+    """Tell of a sealed label, and wait until it is sent or `TIMEOUT_S` have gone. Raises what `open_events` raises."""
+    events = open_events(environ, rubric=label.rubric, suites={})
+    try:
+        events.note_label(label, manifest)
+    finally:
+        events.close()
+
+
 def _name_of(rubric: RubricReference) -> str:
     return f"{rubric.id}@{rubric.version}"
 

@@ -27,7 +27,7 @@ import msgspec
 from verilabel.detectors.interface import AskingDetector, Detector, Finding, asks_a_model, decides_alone
 from verilabel.evaluation.agents.containing import read_enclosed
 from verilabel.evaluation.agents.environments import environments_of
-from verilabel.evaluation.agents.replaying import Setting, check_episode
+from verilabel.evaluation.agents.replaying import Setting, check_episode, count_hidden_answers
 from verilabel.evaluation.agents.settings import model_params
 from verilabel.evaluation.finding import find_detectors, find_suites, has_same_rules
 from verilabel.evaluation.inspect_backend.suite import is_inspect_suite
@@ -279,6 +279,8 @@ class Rescorer:
         )
         for what in check_episode(attempt, setting):
             self._note_line(number, what)
+        if hidden := count_hidden_answers(attempt, self._system):
+            self._unchecked["answers", "a whole answer came with a failure within an episode"] += hidden
 
     def _messages_of(self, attempt: Attempt, sample: Sample) -> tuple[Message, ...] | None:
         """What the sample asks, after the system's prompt; None where the system has one that is not to be found."""

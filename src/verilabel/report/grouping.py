@@ -11,6 +11,7 @@ import msgspec
 from verilabel.evidence.counting import MeasureCounter
 from verilabel.records.plan import Plan
 from verilabel.records.score import Scored
+from verilabel.report.episodes import read_prompt_of_inspect, view_episode
 from verilabel.report.view import Breakdown, GroupCount, SampleView
 from verilabel.report.walking import GROUP_TAG, Answer, Walk
 from verilabel.report.wording import WITHHELD_SAYS, say_event, say_failure
@@ -75,7 +76,7 @@ def _view_sample(measure: str, answer: Answer) -> SampleView:
         suite=last.suite,
         sample=last.sample,
         epoch=last.epoch,
-        prompt=WITHHELD_SAYS if answer.withheld else read_prompt(last.request),
+        prompt=WITHHELD_SAYS if answer.withheld else read_prompt_of_inspect(last) or read_prompt(last.request),
         output=WITHHELD_SAYS if answer.withheld and last.output is not None else last.output,
         failure=None if failure is None else f"{say_failure(failure.kind)}: {message}",
         findings=tuple(
@@ -85,6 +86,7 @@ def _view_sample(measure: str, answer: Answer) -> SampleView:
             for f in answer.findings
         ),
         withheld=answer.withheld,
+        episode=None if answer.withheld else view_episode(last),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from verilabel.records.label import Status
 from verilabel.report.axes import SQRT_BELOW
 from verilabel.report.drawing import draw_curve, draw_group, draw_interval, row_rates
+from verilabel.report.episode_steps import draw_episode
 from verilabel.report.markup import Markup, element, join, table
 from verilabel.report.untrusted import shorten
 from verilabel.report.view import (
@@ -390,7 +391,9 @@ def _sample(sample: SampleView) -> Markup:
         element("h3", "Prompt"),
         element("pre", shorten(sample.prompt, MAX_TEXT_CHARS), class_="text"),
         element("h3", "Answer"),
-        element("pre", shorten(output, MAX_TEXT_CHARS), class_="text"),
+        element("pre", shorten(output, MAX_TEXT_CHARS), class_="text")
+        if sample.episode is None
+        else draw_episode(sample.episode),
     )
     return element(
         "div",

@@ -341,6 +341,27 @@ class SystemView(msgspec.Struct, frozen=True):
     """Further keys of the descriptor that are set, in its order."""
 
 
+class StepView(msgspec.Struct, frozen=True):
+    """One step of an agent's episode, its texts cut to what is shown."""
+
+    heading: str
+    notes: tuple[str, ...]
+    """What became of it: that it failed, what a tool policy said, an exit status."""
+    texts: tuple[tuple[str, str], ...]
+    """Arguments, results and streams by name; what somebody said has an empty name."""
+
+
+class EpisodeView(msgspec.Struct, frozen=True):
+    """An answer that is an agent's episode, as steps in their order."""
+
+    steps: tuple[StepView, ...]
+    left_out: int
+    """Further steps that are not shown."""
+    ending: str
+    containment: str | None
+    """The level and provider of the sandbox, where programs ran in one."""
+
+
 class SampleView(msgspec.Struct, frozen=True):
     """One answer of a row that is not met or undecided. `prompt` is the last user turn where it could be read."""
 
@@ -354,6 +375,8 @@ class SampleView(msgspec.Struct, frozen=True):
     findings: tuple[str, ...]
     withheld: bool = False
     """True where prompt and answer are not in the bundle, which holds a commitment to them."""
+    episode: EpisodeView | None = None
+    """The answer's steps, where it is an agent's episode."""
 
 
 class ReportView(msgspec.Struct, frozen=True, kw_only=True):

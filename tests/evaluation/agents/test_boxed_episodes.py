@@ -66,6 +66,15 @@ async def test_the_containment_is_recorded_as_achieved(spec: BoxSpec, examined: 
     assert [] == enclosed.check()
 
 
+async def test_an_enclosed_attestation_covers_no_episode_that_does_not_name_it(
+    spec: BoxSpec, examined: SignedContainment
+) -> None:
+    played = await play_moves([RUN, Move("done")], Surroundings(box=spec), SumEnvironment(needs_box=True))
+    enclosed = replace(played, setting=replace(played.setting, attestation=examined))
+    expected = "the episode does not name the containment attestation that the bundle encloses"
+    assert [expected] == enclosed.check()
+
+
 async def test_more_than_was_examined_may_not_be_claimed(spec: BoxSpec, examined: SignedContainment) -> None:
     around = Surroundings(box=spec, attestation=examined)
     played = await play_moves([RUN, Move("done")], around, SumEnvironment(needs_box=True))

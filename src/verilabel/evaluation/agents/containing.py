@@ -60,7 +60,8 @@ def objections_to_containment(
     if not contains_enough(level, AT_LEAST):
         return [f"containment {achieved.level[:8]!r} is below {AT_LEAST}, which the environment needs"]
     if achieved.attestation is None:
-        return []
+        unnamed = "the episode does not name the containment attestation that the bundle encloses"
+        return [] if signed is None else [unnamed]
     if signed is None or signed.digest != achieved.attestation:
         return ["the containment attestation is not the one that the bundle encloses"]
     found = []

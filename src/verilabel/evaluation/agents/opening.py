@@ -11,7 +11,7 @@ from verilabel.evaluation.agents.environments import environment_of
 from verilabel.evaluation.agents.interface import Solver
 from verilabel.evaluation.agents.mcp_tools import McpServers
 from verilabel.evaluation.agents.observing import NO_OBSERVER, Observer
-from verilabel.evaluation.agents.replaying import tools_bytes
+from verilabel.evaluation.agents.replaying import OUTSIDE_TOOLS, tools_bytes
 from verilabel.evaluation.agents.roles import open_panels
 from verilabel.evaluation.agents.settings import (
     agent_params,
@@ -29,9 +29,6 @@ from verilabel.records.system import Scalar
 from verilabel.sandbox.interface import BoxSpec
 from verilabel.suites.loading import Suite
 from verilabel.suites.worlds.interface import Environment
-
-OUTSIDE_TOOLS = "mcp"
-"""The name under which a descriptor binds the tools that MCP servers gave."""
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,8 @@ MAX_NOTED = 5
 """Mismatches that are told of one episode."""
 INTERRUPTED = ("timeout", "truncated", "connection", "sandbox")
 """Failures after which a response, if any, was not read to its end."""
+OUTSIDE_TOOLS = "mcp"
+"""The name under which a descriptor binds the tools that MCP servers gave."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,10 @@ class _Broken(Exception):
     """The rest of an episode cannot be followed."""
 
 
+class _BrokenOff(Exception):
+    """The episode ends here, unfinished, as a box or a server from outside may end it."""
+
+
 def check_episode(attempt: Attempt, setting: Setting) -> list[str]:
     """What does not hold of an episode, in the order of its events; empty where all does. Never raises."""
     try:
@@ -111,6 +117,31 @@ def check_episode(attempt: Attempt, setting: Setting) -> list[str]:
         )[:MAX_NOTED]
     except VerilabelError as error:
         return [f"the episode cannot be played again: {error.message[:200]}"]
+
+
+def count_hidden_answers(attempt: Attempt, system: SystemDescriptor) -> int:
+    """Questions of the agent that failed for the way, with a whole answer beside; never raises.
+
+    A connection may break after the last byte of an answer. A verifier cannot tell that from an answer that was thrown
+    away because it did not please, so such questions are counted and told.
+    """
+    try:
+        episode = read_episode(response_body(attempt) or b"")
+    except (VerilabelError, ValueError):
+        return 0
+    codecs = codecs_of(system.provider_model)
+    return sum(
+        isinstance(event, ModelStep)
+        and not event.role
+        and event.failure is not None
+        and event.failure.kind in INTERRUPTED
+        and event.response is not None
+        and any(
+            isinstance(codec.decode(event.response.encode("utf-8", "surrogatepass")), DecodedTurn)
+            for codec, _ in codecs
+        )
+        for event in episode.events
+    )
 
 
 # -- 1: the task ------------------------------------------------------------------------------------------------
@@ -137,8 +168,13 @@ def _check_task(task: EpisodeTask, world: World, attempt: Attempt, setting: Sett
     ]
     if fields:
         found.append(f"the request is not the sample's: it differs in {', '.join(map(repr, fields))}")
-    if outside and tools_digest(outside) not in system.tools.values():
+    bound = system.tools.get(OUTSIDE_TOOLS)
+    if outside and tools_digest(outside) != bound:
         found.append("the request offers tools that the descriptor does not bind")
+    if bound is not None and not outside:
+        found.append("the request does not offer the tools from outside that the descriptor binds")
+    if {tool.name for tool in outside} & {tool.name for tool in world.tools}:
+        found.append("the request offers a tool from outside under a name of the world's")
     return found
 
 
@@ -176,12 +212,13 @@ class _Walk:
     def __init__(
         self, task: EpisodeTask, episode: Episode, world: World, codec: ToolCodec, name: str
     ) -> None:
-        outside = frozenset(tool.name for tool in task.tools[len(world.tools) :])
+        self._outside = frozenset(tool.name for tool in task.tools[len(world.tools) :])
+        self._pending: Need | None = None
         self._task = task
         self._episode = episode
         self._codec = codec
         self._name = name
-        self._player = Player(world, task, outside)
+        self._player = Player(world, task, self._outside)
         self._compared = 0
         self._found: list[str] = []
 
@@ -190,11 +227,14 @@ class _Walk:
         steps = self._player.play(self._episode.containment)
         try:
             played = self._play(steps)
+            self._compare_events()
         except _Broken:
+            return self._found
+        except _BrokenOff:
+            self._check_breaking_off(attempt)
             return self._found
         finally:
             steps.close()
-        self._compare_events()
         if len(self._player.events) < len(self._episode.events):
             self._note(len(self._player.events), "follows the end of the episode")
         elif played.episode != self._episode and not self._found:
@@ -241,13 +281,24 @@ class _Walk:
                     self._note(number, "is another call than the model made")
                 return event
             case _:
-                self._end_early(number, event)
+                if event is None and self._episode.ending == "failed":
+                    self._pending = need
+                    raise _BrokenOff
+                self._note(
+                    number, "is missing" if event is None else "is of another kind than what comes next"
+                )
                 raise _Broken
 
-    def _end_early(self, number: int, event: Event | None) -> None:
-        broken = self._episode.ending == "failed" and event is None
-        if not broken:
-            self._note(number, "is missing" if event is None else "is of another kind than what comes next")
+    def _check_breaking_off(self, attempt: Attempt) -> None:
+        """An episode that broke off measured nothing, and only a box or a server from outside can break it off."""
+        kind = attempt.failure.kind if attempt.failure is not None else "none"
+        by_box = kind == "sandbox" and isinstance(self._pending, RunProgram)
+        by_server = kind == "connection" and bool(self._outside) and not self._episode.events
+        if not by_box and not by_server:
+            self._found.append(f"the episode breaks off where nothing breaks it off (failure {kind[:40]!r})")
+        if attempt.output is not None or self._episode.answer:
+            self._found.append("an episode that broke off has an answer")
+        self._check_facts(attempt)
 
     def _hear_agent(self, number: int, need: AskAgent, event: ModelStep) -> Heard:
         task = self._task
@@ -284,8 +335,7 @@ class _Walk:
 
     def _compare_said(self, number: int, event: ModelStep, said: Decoded, calls: Sequence[object]) -> None:
         if event.failure is not None:
-            if event.failure.kind not in INTERRUPTED and (event.status is None or event.status == 200):
-                self._note(number, "its response holds a turn, the event a failure")
+            self._check_hiding(number, event, event.failure)
             return
         wanted = (said.output, tuple(calls), said.finish, said.served_model, said.fingerprint, said.usage)
         if wanted != (
@@ -297,6 +347,16 @@ class _Walk:
             event.usage,
         ):
             self._note(number, "its response does not say what the event says")
+
+    def _check_hiding(self, number: int, event: ModelStep, failure: Failure) -> None:
+        """A body that holds an answer is a failure by its status alone, or one of `count_hidden_answers`."""
+        if failure.kind in INTERRUPTED:
+            return
+        derived = failure_of_status(event.status, self._body(number, event) or b"") if event.status else None
+        if derived is None:
+            self._note(number, "its response holds a turn, the event a failure")
+        elif (failure.kind, failure.retryable) != (derived.kind, derived.retryable):
+            self._note(number, f"its status means {derived.kind!r}, the event says {failure.kind[:40]!r}")
 
     def _check_failure(self, number: int, event: ModelStep, said: Failure | None) -> None:
         failure = event.failure
@@ -323,8 +383,8 @@ class _Walk:
         said = wire.read(event.request, body) if body else None
         if event.failure is None and (not isinstance(said, Decoded) or said.output != event.text):
             self._note(number, "its response does not say what the event says")
-        elif event.failure is not None and isinstance(said, Decoded) and event.status == 200:
-            self._note(number, "its response holds an answer, the event a failure")
+        elif event.failure is not None and isinstance(said, Decoded):
+            self._check_hiding(number, event, event.failure)
         if rule is not None and event.text != rule(need.messages):
             self._note(number, "is not what the rule that plays this role says")
         return Heard(event)
@@ -334,6 +394,9 @@ class _Walk:
             self._found.append("the output is not the episode's summary")
         if played.failure != attempt.failure:
             self._found.append("the record's failure is not the episode's")
+        self._check_facts(attempt)
+
+    def _check_facts(self, attempt: Attempt) -> None:
         facts = facts_of(self._episode, attempt.failure)
         said = Facts(attempt.finish, attempt.served_model, attempt.fingerprint, attempt.usage)
         if facts != said:

@@ -6,10 +6,12 @@ import asyncio
 import getpass
 import os
 import secrets
+import signal
 import socket
 import sys
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from verilabel.gateway.approvals.deciding import Desk
 from verilabel.gateway.approvals.notices import WebhookNotices
 from verilabel.gateway.approvals.queue import DatabaseQueue
 from verilabel.gateway.audit.trail import AuditTrail
+from verilabel.gateway.connection import ClientConnection
 from verilabel.gateway.limits.opening import open_limiter
 from verilabel.gateway.mcp.pins.interface import Pins
 from verilabel.gateway.mcp.pins.locking import open_pins
@@ -256,7 +259,7 @@ async def run_http(path: Path, listener: socket.socket, *, announce: Callable[[s
         gateway = await stack.enter_async_context(Gateway(load_mcp_file(path)))
         config = uvicorn.Config(
             gateway.door(port),
-            http="httptools" if _has("httptools") else "h11",
+            http=ClientConnection,
             ws="none",
             lifespan="on",
             log_level="error",
@@ -268,13 +271,31 @@ async def run_http(path: Path, listener: socket.socket, *, announce: Callable[[s
             limit_concurrency=2_000,
         )
         announce(f"http://[{host}]:{port}/mcp" if ":" in host else f"http://{host}:{port}/mcp")
-        await uvicorn.Server(config).serve(sockets=[listener])
+        with _holding_signals() as raised:
+            await uvicorn.Server(config).serve(sockets=[listener])
+    for number in raised:
+        signal.raise_signal(number)
 
 
-def _has(package: str) -> bool:
-    import importlib.util
+@contextmanager
+def _holding_signals() -> Iterator[list[int]]:
+    """Hold what asks the process to end until everything is closed; gives the numbers that came.
 
-    return importlib.util.find_spec(package) is not None
+    The server ends orderly at a signal and then raises it again, which would end the process before the gateway did.
+    """
+    raised: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield raised
+        return
+    before = {
+        number: signal.signal(number, lambda came, _: raised.append(came))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield raised
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def run_gateway(path: Path, *, prompt: str = "", port: int | None = None) -> None:

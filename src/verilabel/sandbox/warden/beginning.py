@@ -6,11 +6,12 @@ import contextlib
 import json
 import math
 import os
+import resource
 import signal
 import socket
 
 from verilabel.sandbox.warden import kernel, landlock
-from verilabel.sandbox.warden.control_groups import ControlGroup, make_control_group
+from verilabel.sandbox.warden.control_groups import ControlGroup, make_control_group, read_counter
 from verilabel.sandbox.warden.joining import Holder, StartingHolder, enter_namespaces
 from verilabel.sandbox.warden.killing import ProcessTable
 from verilabel.sandbox.warden.programs import Setting
@@ -22,18 +23,20 @@ CONTROL = 0
 MESSAGE_BYTES = 16
 OWN_PROCESSES = 1
 """The warden itself is in the box's control group."""
+OUT_OF_MEMORY = 3
+"""The exit status of the process that the opener waits for where the kernel killed the warden for its box's memory."""
 UNCOUNTED = 2
 """The warden and the holder count for RLIMIT_NPROC, which holds for a user in a user namespace."""
 
 
-def begin() -> None:
-    """Serve one box, from the first order to the end."""
+def begin() -> int:
+    """Serve one box, from the first order to the end. The exit status says why it ended."""
     control = socket.socket(fileno=os.dup(CONTROL))
     kernel.rename_self("watcher")
-    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+    _shed_inherited()
     _, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 1)
     if not descriptors:
-        return
+        return 0
     with open(descriptors[0], "rb") as file:  # noqa: PTH123
         orders = json.load(file)
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -46,8 +49,7 @@ def begin() -> None:
         child = os.fork()
         if child:
             child_end.close()
-            _keep_group(group, child, keeper, control)
-            return
+            return _keep_group(group, child, keeper, control)
         keeper.close()
         keeper = child_end
     try:
@@ -55,13 +57,27 @@ def begin() -> None:
     except OSError as error:
         # what a library raises may have no text of its own
         control.send(f"refused {error.strerror or error}"[:2000].encode())
-        return
+        return 0
     control.send(b"ready " + json.dumps(facts).encode())
     os.dup2(nothing, 2)
     try:
         warden.serve()
     finally:
         _end_box(warden, home)
+    return 0
+
+
+def _shed_inherited() -> None:
+    """Let go of what the opener's own process is held to or favoured by: signals, priority, real time."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    if os.getpriority(os.PRIO_PROCESS, 0) < 0:
+        os.setpriority(os.PRIO_PROCESS, 0, 0)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _make_group(orders: dict[str, object]) -> tuple[ControlGroup | None, str]:
@@ -72,12 +88,13 @@ def _make_group(orders: dict[str, object]) -> tuple[ControlGroup | None, str]:
     return make_control_group(name, limits["memory"], limits["pids"] + OWN_PROCESSES, limits["cpus"])
 
 
-def _keep_group(group: ControlGroup, child: int, line: socket.socket, control: socket.socket) -> None:
+def _keep_group(group: ControlGroup, child: int, line: socket.socket, control: socket.socket) -> int:
     """Admit the warden to the group when it says so, wait for its end, remove the group.
 
     That is all that is done with the rights of who asked for the box. On SIGTERM the warden is killed, and its box
-    with it.
+    with it. The exit status says whether the box's own programs left the warden no memory.
     """
+    counter = group.open_counters().get("memory")
     control.close()
     os.dup2(CONTROL, 2)
     signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGKILL))
@@ -87,9 +104,12 @@ def _keep_group(group: ControlGroup, child: int, line: socket.socket, control: s
             group.admit(child)
             line.send(b"x")
     line.close()
-    os.waitpid(child, 0)
+    _, status = os.waitpid(child, 0)
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+    was_killed = os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+    out_of_memory = was_killed and counter is not None and read_counter(counter, "memory") > 0
     group.remove()
+    return OUT_OF_MEMORY if out_of_memory else 0
 
 
 def _make_box(
@@ -103,6 +123,7 @@ def _make_box(
     table = ProcessTable()
     if group is not None:
         table.group = group.open_list()
+    starter = os.getppid()
     _drop_user(orders["uid"])
     facts: dict[str, object] = {
         "landlock": 0,
@@ -117,6 +138,8 @@ def _make_box(
     holder = _start_holder(orders, keeper)
     try:
         setting = _contain_self(orders, facts, holder, group)
+        if keeper is not None:
+            kernel.end_with_parent(starter)
     except BaseException:
         holder.end()
         raise
@@ -139,7 +162,9 @@ def _start_holder(orders: dict[str, object], keeper: socket.socket | None) -> Ho
     """Start the holder outside the control group, and enter the group while bubblewrap works."""
     arguments, files, argv = orders["arguments"], orders["files"], orders["holder"]
     assert isinstance(arguments, list) and isinstance(files, dict) and isinstance(argv, list)
-    starting = StartingHolder(str(orders["bubblewrap"]), arguments, files, argv)
+    program = orders["filter"]
+    filter_ = bytes.fromhex(program) if isinstance(program, str) else None
+    starting = StartingHolder(str(orders["bubblewrap"]), arguments, files, argv, filter_)
     if keeper is not None:
         keeper.send(b"x")
     holder = starting.wait()

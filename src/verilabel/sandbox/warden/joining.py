@@ -1,9 +1,10 @@
 """Making the namespaces of a box with bubblewrap, and entering them.
 
 bubblewrap starts one holder, a `cat` that says `ready` first, whose standard input is a pipe from here: at its end of
-file the holder ends, and with it, as process 1 of the box, everything in the box. Neither a signal at a parent's death
-is needed (it is bound to the thread that started the child) nor can programs of the box end the holder: the kernel
-shields process 1 from them.
+file the holder ends, and with it, as process 1 of the box, everything in the box. Where something keeps that pipe open
+(a copy of the warden that was stopped before it could close it), the signal at the warden's death ends the holder: the
+warden has one thread, to which that signal is bound. Programs of the box cannot end the holder: the kernel shields
+process 1 from them.
 """
 
 from __future__ import annotations
@@ -46,8 +47,10 @@ class Holder:
 class StartingHolder:
     """A holder on its way: bubblewrap has been started, and works while others things are seen to."""
 
-    def __init__(self, program: str, arguments: list[str], files: dict[str, str], holder: list[str]) -> None:
-        """Start bubblewrap with an empty environment."""
+    def __init__(
+        self, program: str, arguments: list[str], files: dict[str, str], holder: list[str], filter_: bytes | None
+    ) -> None:
+        """Start bubblewrap with an empty environment; `filter_` holds the holder as it holds all programs."""
         texts = {path: _text_descriptor(content.encode()) for path, content in files.items()}
         marked = {f"{FILE_MARK}{path}": str(descriptor) for path, descriptor in texts.items()}
         arguments = [marked.get(part, part) for part in arguments]
@@ -56,7 +59,11 @@ class StartingHolder:
         self._errors, errors_write = os.pipe()
         leash_read, self._leash = os.pipe()
         # no path of the host is to be read in the box's list of processes: they go by descriptor
-        options = b"\0".join(part.encode() for part in [*arguments, "--info-fd", str(info_write)]) + b"\0"
+        arguments += ["--die-with-parent", "--info-fd", str(info_write)]
+        if filter_ is not None:
+            texts["filter"] = _text_descriptor(filter_)
+            arguments += ["--seccomp", str(texts["filter"])]
+        options = b"\0".join(part.encode() for part in arguments) + b"\0"
         listed = _text_descriptor(options)
         argv = [program, "--args", str(listed), "--", *holder]
         self._monitor = os.fork()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import struct
 
 NEW_MOUNT, NEW_CGROUP, NEW_UTS, NEW_IPC = 0x00020000, 0x02000000, 0x04000000, 0x08000000
@@ -13,7 +14,7 @@ OWNER_OF_NAMESPACE = 0xB701
 
 _SET_DUMPABLE, _DROP_BOUNDING, _SET_NO_NEW_PRIVS, _SET_SUBREAPER, _AMBIENT = 4, 24, 38, 36, 47
 _CLEAR_ALL_AMBIENT = 4
-_SET_NAME = 15
+_SET_NAME, _SET_DEATH_SIGNAL = 15, 1
 _SET_SECCOMP, _FILTER_MODE = 22, 2
 _CAPABILITY_VERSION_3 = 0x20080522
 _REMOUNT, _NOSUID, _NODEV = 32, 2, 4
@@ -59,6 +60,16 @@ def rename_self(name: str) -> None:
     ctypes.memset(start, 0, end - start)
     ctypes.memmove(start, name.encode(), min(len(name), end - start))
     _require(_library.prctl(_SET_NAME, name.encode()[:15], 0, 0, 0), "PR_SET_NAME")
+
+
+def end_with_parent(parent: int) -> None:
+    """Have this process killed when its parent ends. Raises ChildProcessError where it has ended already.
+
+    A change of user or rights undoes it.
+    """
+    _require(_library.prctl(_SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0), "PR_SET_PDEATHSIG")
+    if os.getppid() != parent:
+        raise ChildProcessError("the parent has ended")
 
 
 def adopt_orphans() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import resource
 import signal
@@ -31,8 +32,8 @@ def start_watched(
 ) -> tuple[int, int]:
     """Start what a request asks for, with three open streams: the watcher's process, and where it reports.
 
-    The watcher reports one line: `exit STATUS`, negative for a signal, or `failed WHY` where the program could not be
-    contained. It ends when everything below it has ended. Raises OSError where no process can be made.
+    The watcher reports one line: `exit STATUS LIMIT`, negative for a signal, with a limit where that left no room for
+    the program, or `failed WHY` where the program could not be contained. It ends when everything below it has ended. Raises OSError where no process can be made.
     """
     report_read, report_write = os.pipe()
     try:
@@ -45,11 +46,24 @@ def start_watched(
         try:
             _watch(request, streams, report_write, setting)
         except BaseException as error:
-            os.write(report_write, f"failed {type(error).__name__}: {error}"[:500].encode())
+            os.write(report_write, _failure(error))
         finally:
             os._exit(NOT_RUNNABLE)
     os.close(report_write)
     return watcher, report_read
+
+
+def limit_behind(error: BaseException) -> str:
+    """The limit of the box that kept a process from being made: `pids`, `memory`, or nothing."""
+    if isinstance(error, OSError):
+        return {errno.EAGAIN: "pids", errno.ENOMEM: "memory"}.get(error.errno or 0, "")
+    return "memory" if isinstance(error, MemoryError) else ""
+
+
+def _failure(error: BaseException) -> bytes:
+    """What is reported of a program that never ran: what its box has no room for is the box's programs' doing."""
+    limit = limit_behind(error)
+    return f"exit {NOT_RUNNABLE} {limit}\n".encode() if limit else f"failed {type(error).__name__}: {error}"[:500].encode()
 
 
 def _watch(request: dict[str, object], streams: tuple[int, int, int], report: int, setting: Setting) -> None:
@@ -86,16 +100,13 @@ def _ask_to_end(program: int) -> None:
 def _become(request: dict[str, object], streams: tuple[int, int, int], report: int, setting: Setting) -> None:
     """Turn this process into the program, under everything it is held to. Never returns."""
     try:
+        _take_streams(streams, {report} if setting.ruleset is None else {report, setting.ruleset})
         _contain(setting)
     except BaseException as error:
-        os.write(report, f"failed {type(error).__name__}: {error}"[:500].encode())
+        os.write(report, _failure(error))
         os._exit(NOT_RUNNABLE)
     try:
-        # in two steps: a stream may itself be numbered below 3
-        high = [os.dup(stream) for stream in streams]
-        for target, descriptor in enumerate(high):
-            os.dup2(descriptor, target)
-        os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        os.closerange(3, max(report, setting.ruleset or 0) + 1)
         os.chdir(setting.home)
         os._exit(_WORK[str(request["work"])](request))
     except OSError as error:
@@ -105,10 +116,23 @@ def _become(request: dict[str, object], streams: tuple[int, int, int], report: i
         os._exit(NOT_RUNNABLE)
 
 
+def _take_streams(streams: tuple[int, int, int], kept: set[int]) -> None:
+    """Put the streams at 0 to 2 and close all else, before anything of the box may look into this process."""
+    # in two steps: a stream may itself be numbered below 3
+    high = [os.dup(stream) for stream in streams]
+    for target, descriptor in enumerate(high):
+        os.dup2(descriptor, target)
+    begin = 3
+    for descriptor in sorted(kept):
+        os.closerange(begin, descriptor)
+        begin = descriptor + 1
+    os.closerange(begin, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+
 def _contain(setting: Setting) -> None:
     os.setsid()
     os.umask(0o022)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     # Python ignores these two, and programs would inherit that
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
@@ -153,7 +177,8 @@ def _read_file(request: dict[str, object]) -> int:
     try:
         file = os.open(str(request["path"]), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY)
         about = os.fstat(file)
-        if not stat.S_ISREG(about.st_mode):
+        # what the kernel says of this very process is no file of the box: its maps name folders of the host
+        if not stat.S_ISREG(about.st_mode) or about.st_dev == os.stat("/proc").st_dev:  # noqa: PTH116
             return _EISDIR if stat.S_ISDIR(about.st_mode) else _EACCES
         left = most
         while piece := os.read(file, min(65_536, left + 1)):

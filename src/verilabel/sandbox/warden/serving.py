@@ -24,7 +24,7 @@ from collections.abc import Callable
 from verilabel.sandbox.warden.control_groups import read_counter
 from verilabel.sandbox.warden.joining import Holder
 from verilabel.sandbox.warden.killing import QUIET_ROUNDS, ProcessTable, kill_all, kill_everything_else
-from verilabel.sandbox.warden.programs import Setting, start_watched
+from verilabel.sandbox.warden.programs import NOT_RUNNABLE, Setting, limit_behind, start_watched
 from verilabel.sandbox.warden.watching import Bounds
 
 KILL_S = 1.0
@@ -35,6 +35,8 @@ WATCH_S = 0.02
 STEP_S = 0.2
 ATTEMPTS = 20
 GONE = -1
+PARTS = 5
+"""Descriptors of a request."""
 
 
 class Run:
@@ -111,9 +113,14 @@ class Warden:
         return None
 
     def _accept(self) -> None:
-        message, descriptors, _, _ = socket.recv_fds(self.control, 16, 5)
+        message, descriptors, _, _ = socket.recv_fds(self.control, 16, PARTS, socket.MSG_CMSG_CLOEXEC)
         if not message:
             self.alive = False
+            return
+        if len(descriptors) != PARTS:
+            # there was no room for all of them: the caller hears its leash close
+            for descriptor in descriptors:
+                os.close(descriptor)
             return
         text, *streams, leash_descriptor = descriptors
         leash = socket.socket(fileno=leash_descriptor)
@@ -124,7 +131,9 @@ class Warden:
             struck = {limit: read_counter(counter, limit) for limit, counter in self.counters.items()}
             watcher, report = start_watched(request, (streams[0], streams[1], streams[2]), self.setting)
         except OSError as error:
-            _tell(leash, f"failed no process can be made in the box: {error.strerror}")
+            limit = limit_behind(error)
+            refusal = f"failed no process can be made in the box: {error.strerror}"
+            _tell(leash, f"ended {NOT_RUNNABLE} {limit}" if limit else refusal)
             leash.close()
             return
         finally:
@@ -164,10 +173,7 @@ class Warden:
         if run.killing:
             self.poll.unregister(report)
         elif line:
-            words = (
-                f"ended {line[5:]} {self._limit_struck(run)}".rstrip() if line.startswith("exit ") else line
-            )
-            self._finish(run, words)
+            self._finish(run, self._last_words(run, line))
             self.lingering |= {run.watcher} - {GONE}
         elif run.swept:
             self._finish_killed(run)
@@ -177,6 +183,11 @@ class Warden:
             # something in the box killed the watcher: what it watched is loose, so nothing in the box may stay
             self._kill_everything()
             self._finish_killed(run)
+
+    def _last_words(self, run: Run, line: str) -> str:
+        word, _, rest = line.partition(" ")
+        status, _, limit = rest.partition(" ")
+        return f"ended {status} {limit or self._limit_struck(run)}".rstrip() if word == "exit" else line
 
     def _limit_struck(self, run: Run) -> str:
         if run.limit:

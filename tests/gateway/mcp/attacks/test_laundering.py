@@ -89,7 +89,7 @@ async def test_a_result_that_comes_after_the_end_of_its_session_labels_the_new_o
         client = await connect()
         await client.call_tool("mail__read", {})  # so that the label is known already
         reading = asyncio.create_task(client.call_tool("mail__read", {}))
-        while len(world.forwarded()) < 2:
+        while len(world.forwarded()) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         sessions, database = await _sessions(world.folder / "verilabel-mcp.db")
         await sessions.end(AGENT)
@@ -98,12 +98,14 @@ async def test_a_result_that_comes_after_the_end_of_its_session_labels_the_new_o
         assert "denied by no-sending" in text_of(await client.call_tool("mail__send", {"to": "x"}))
 
 
-async def test_a_call_that_the_client_cancels_leaves_its_labels_and_its_end_in_the_trail(world: World) -> None:
+async def test_a_call_that_the_client_cancels_leaves_its_labels_and_its_end_in_the_trail(
+    world: World,
+) -> None:
     world.script("mail", calls={"read": {"returns": "a letter", "delay_s": 0.8}})
     async with opened(world.write(policy=DENYING)) as (_, connect):
         client = await connect()
         reading = asyncio.create_task(client.call_tool("mail__read", {}))
-        while not world.forwarded():
+        while not world.forwarded():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)

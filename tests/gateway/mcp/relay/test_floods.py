@@ -1,5 +1,4 @@
 """Too much of everything: tools, calls at once, half requests. Memory stays bounded and others are served."""
-# ruff: noqa: ASYNC240 - looking at /proc does not block
 
 from __future__ import annotations
 
@@ -27,17 +26,12 @@ def _peak_memory(gateway: RunningMcpGateway) -> int:
 async def test_ten_thousand_tools_are_shown_and_called_in_bounded_memory(world: World) -> None:
     path = world.write(policy=EVERYTHING, **HTTP)
     token = make_key(path, "agent")
-    with running_mcp_gateway(path) as gateway:
-        async with gateway.client(token) as client:
-            await client.list_tools()
-            before = _peak_memory(gateway)
     world.script("mail", tools=[tool(f"t{n:05}", description="d" * 200) for n in range(10_000)])
     with running_mcp_gateway(path) as gateway:
         async with gateway.client(token) as client:
             assert 10_000 == len((await client.list_tools()).tools)
             assert "done" == text_of(await client.call_tool("mail__t09999", {}))
-        # 4 MB of definitions are held as objects, examined, and written out: not a hundred times that
-        assert _peak_memory(gateway) - before < 250 * MEBIBYTE
+        assert _peak_memory(gateway) < 300 * MEBIBYTE
 
 
 async def test_one_tool_more_than_ten_thousand_closes_the_server_and_no_other(world: World) -> None:
@@ -53,7 +47,9 @@ async def test_one_tool_more_than_ten_thousand_closes_the_server_and_no_other(wo
 
 async def test_a_list_of_tools_without_an_end_closes_the_server(world: World) -> None:
     server = (world.folder / "server.py").read_text()
-    endless = server.replace('"ttlMs": 0, "cacheScope": "private"}', '"nextCursor": "on", "cacheScope": "private"}')
+    endless = server.replace(
+        '"ttlMs": 0, "cacheScope": "private"}', '"nextCursor": "on", "cacheScope": "private"}'
+    )
     assert endless != server
     (world.folder / "server.py").write_text(endless)
     async with opened(world.write()) as (_, connect):

@@ -31,7 +31,9 @@ SPELLINGS = st.fixed_dictionaries(
     {"ensure_ascii": st.booleans(), "indent": st.sampled_from([None, 0, 3]), "sort_keys": st.booleans()}
 )
 CHANGES = st.lists(
-    st.tuples(st.floats(0, 1), st.integers(0, 30), st.binary(max_size=6) | st.sampled_from([b'"', b"{", b","])),
+    st.tuples(
+        st.floats(0, 1), st.integers(0, 30), st.binary(max_size=6) | st.sampled_from([b'"', b"{", b","])
+    ),
     min_size=1,
     max_size=3,
 )
@@ -72,7 +74,7 @@ def test_the_arguments_that_were_decided_are_the_arguments_that_were_forwarded(w
     token = make_key(path, "agent")
     sent: list[tuple[str, bytes]] = []
 
-    @settings(max_examples=60)
+    @settings(max_examples=40)
     @given(st.dictionaries(TEXTS, VALUES, max_size=5), SPELLINGS)
     def call_with(arguments: dict[str, Any], spelling: dict[str, Any]) -> None:
         assert 200 == _post(gateway, _message(arguments, **spelling), token)
@@ -91,7 +93,7 @@ def test_whatever_bytes_arrive_nothing_is_forwarded_that_was_not_decided(world: 
     good = _message({"to": "friend@example.org", "n": [1, 2.5, {"a": None}]})
     answers: list[int] = []
 
-    @settings(max_examples=120)
+    @settings(max_examples=80)
     @given(CHANGES)
     def post_changed(changes: list[tuple[float, int, bytes]]) -> None:
         body = good

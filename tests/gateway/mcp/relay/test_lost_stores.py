@@ -41,7 +41,9 @@ async def test_a_result_whose_labels_cannot_be_kept_is_not_shown(world: World) -
     server = (world.folder / "server.py").read_text()
     (world.folder / "server.py").write_text(server.replace('\nif __name__ == "__main__":\n', TAKING))
     store = world.folder / STORE
-    world.script("mail", calls={"read": {"returns": "a letter", "takes": str(store)}, "send": {"returns": "sent"}})
+    world.script(
+        "mail", calls={"read": {"returns": "a letter", "takes": str(store)}, "send": {"returns": "sent"}}
+    )
     async with opened(world.write(policy=POLICY, **HTTP)) as (_, connect):
         client = await connect()
         refused = await client.call_tool("mail__read", {})

@@ -1,4 +1,4 @@
-"""What a server is started with: the command of the file, word by word, and no variable of the gateway's but those named."""
+"""What a server is started with: the command of the file, word by word, and of the gateway's variables those named."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from mcp import Client, StdioServerParameters
 
 from boxes import needs_box
+from mcp import Client, StdioServerParameters
 from mcp_world import PYTHON, World, opened, text_of
 from verilabel.errors import MalformedInput
 from verilabel.gateway.mcp.policy.reading import load_mcp_file
@@ -131,7 +131,14 @@ async def test_a_client_cannot_bring_a_command_of_its_own(world: World) -> None:
         ({"command": ["mail-mcp"], "env": {"A=B; LD_PRELOAD": "x"}}, "$.servers.mail.env"),
         ({"command": ["mail-mcp"], "env": {"TOKEN": 7}}, "$.servers[...].env[...]"),
     ],
-    ids=["a text", "a null character", "nothing", "a word for shells", "a name with an equals sign", "a number"],
+    ids=[
+        "a text",
+        "a null character",
+        "nothing",
+        "a word for shells",
+        "a name with an equals sign",
+        "a number",
+    ],
 )
 def test_a_command_that_is_no_list_of_words_is_refused(
     world: World, entry: dict[str, Any], place: str

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.shared.exceptions import MCPError
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -137,9 +139,8 @@ async def test_a_held_call_names_its_approval_and_the_draft_names_come_where_ask
 async def test_no_argument_result_prompt_or_name_that_an_agent_made_up_leaves_the_machine(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.script(
-        "mail", calls={"read": {"returns": f"{SECRET} result"}, "send": {"error": f"{SECRET} error"}}
-    )
+    failure = '{"jsonrpc":"2.0","id":ID,"error":{"code":-32000,"message":"SECRET"}}'.replace("SECRET", SECRET)
+    world.script("mail", calls={"read": {"returns": f"{SECRET} result"}, "send": {"raw": failure}})
     path = world.write(user_prompt="client", keep_content=True, **HTTP)
     meta = {
         "traceparent": CALLER,
@@ -166,6 +167,33 @@ async def test_no_argument_result_prompt_or_name_that_an_agent_made_up_leaves_th
     arrived = world.forwarded()[1]["_meta"]
     assert f"00-{CALLER[3:35]}-{sent.span_id.hex()}-01" == arrived["traceparent"]
     assert SECRET not in json.dumps(arrived)
+
+
+async def test_resources_and_prompts_are_decided_in_spans_and_named_once_they_were_found(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resource = {"uri": f"mail://{SECRET}", "name": "inbox"}
+    world.script("mail", resources=[resource], prompts=[{"name": "sum"}])
+    rules = [{"match": "mail/resources/read"}, {"match": "mail/prompts/get", "emits": ["untrusted"]}]
+    path = world.write(policy={"tools": rules}, **HTTP)
+    token = make_key(path, "agent")
+    with collecting(monkeypatch) as receiver, running_mcp_gateway(path) as gateway:
+        async with gateway.client(token) as client:
+            await client.read_resource(f"mail://{SECRET}")
+            await client.get_prompt("mail__sum", {"about": SECRET})
+            with suppress(MCPError):
+                await client.get_prompt(SECRET)
+        receiver.wait_until(lambda r: len(r.spans_named("prompts/get")) == 1)
+        requests = [
+            *receiver.spans_named("resources/read"),
+            *receiver.spans_named("prompts/get mail__sum"),
+        ]
+        decisions = receiver.spans_named("run_guardrail verilabel.policy")
+        assert [r.span_id for r in requests] == [d.parent_span_id for d in decisions]
+        assert ["mail/resources/read", "mail/prompts/get"] == [
+            attributes(r)["verilabel.tool"] for r in requests
+        ]
+        assert not receiver.holds(SECRET)
 
 
 async def test_without_an_endpoint_no_exporter_is_there_and_records_name_the_callers_trace(
@@ -195,6 +223,52 @@ async def test_on_stdio_nothing_but_the_protocol_is_written_and_what_is_left_is_
             assert [] == receiver.spans
         receiver.wait_until(lambda r: len(r.spans_named("tools/call mail__send")) == 1)
         assert {"desk"} == {each["service.name"] for each in receiver.resources}
+
+
+def test_on_stdio_an_endpoint_that_takes_nothing_is_complained_of_on_standard_error_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    initialize = {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "t", "version": "1"},
+    }
+    messages = [
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": initialize},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"jsonrpc": "2.0", "id": 2, "method": "tools/list"},
+    ]
+    command = [sys.executable, "-m", "verilabel", "mcp", "gateway", "--policy", str(world.write())]
+    with (
+        collecting(monkeypatch, 401) as receiver,
+        subprocess.Popen(command, stdin=-1, stdout=-1, stderr=-1, text=True) as gateway,
+    ):
+        assert gateway.stdin is not None and gateway.stdout is not None and gateway.stderr is not None
+        for message in messages:
+            gateway.stdin.write(json.dumps(message) + "\n")
+        gateway.stdin.flush()
+        answers = [json.loads(gateway.stdout.readline()) for _ in range(2)]
+        receiver.wait_until(lambda r: r.tries > 0)
+        gateway.stdin.close()
+        assert ([1, 2], "") == (sorted(answer["id"] for answer in answers), gateway.stdout.read())
+        assert "Failed to export" in gateway.stderr.read()
+
+
+async def test_over_http_what_is_left_is_sent_when_the_gateway_is_told_to_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = world.write(**HTTP)
+    with collecting(monkeypatch, OTEL_BSP_SCHEDULE_DELAY="600000") as receiver:
+        token = make_key(path, "agent")
+        with running_mcp_gateway(path) as gateway:
+            async with gateway.client(token) as client:
+                await client.call_tool("mail__send", {"to": "x"})
+            assert [] == receiver.spans
+            gateway.process.terminate()
+            assert -signal.SIGTERM == gateway.process.wait(20)
+        assert 1 == len(receiver.spans_named("tools/call mail__send"))
+    (trail,) = (world.folder / "audit").glob("*.jsonl")
+    assert "closed" == json.loads(trail.read_text().splitlines()[-1])["kind"]
 
 
 async def test_an_endpoint_that_takes_nothing_costs_no_call(

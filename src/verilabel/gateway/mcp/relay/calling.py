@@ -76,7 +76,6 @@ class Work:
     gained: frozenset[str] = frozenset()
     shaped: Shaped = field(default_factory=Shaped)
     reply: str | None = None
-    forwarded: bool = False
     shown: Shown | None = None
     """What it is a call of, as its server showed it when it was decided."""
     upstream: Upstream | None = None
@@ -223,7 +222,6 @@ async def _forward_decided(
         await services.sessions.count(session)
         work.gained = decision.before
         await services.sessions.add(session, decision.before)  # 7
-        work.forwarded = True
         try:
             raw = await _forward(work, work.upstream)  # 8
         except (ServerLost, ServerSaidNo) as error:

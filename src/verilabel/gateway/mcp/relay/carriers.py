@@ -151,16 +151,15 @@ def _find(view: View, method: str, arguments: Mapping[str, Any]) -> Shown | None
 
 
 def find_resource(view: View, uri: str) -> Shown | None:
-    """The resource of a URI: one that was listed, or of a template of exactly one server by its fixed beginning."""
+    """The resource of a URI, listed or of a template by its fixed beginning, if one server alone claims it."""
     listed = view.resources.get(uri)
-    if listed is not None and "uri" in listed.raw:
-        return listed
-    matching = [
+    claiming = [listed] if listed is not None and "uri" in listed.raw else []
+    claiming += [
         shown
         for template, shown in view.resources.items()
         if "uriTemplate" in shown.raw and _is_of_template(template, uri)
     ]
-    return matching[0] if len({shown.server for shown in matching}) == 1 else None
+    return claiming[0] if len({shown.server for shown in claiming}) == 1 else None
 
 
 def _is_of_template(template: str, uri: str) -> bool:

@@ -65,7 +65,17 @@ CALLS_KEPT_EVERY = 20
 class Session:
     """One session as the gateway works with it."""
 
-    __slots__ = ("calls", "epoch", "identity", "in_flight", "kept", "labels", "prompt", "trusted", "uncounted")
+    __slots__ = (
+        "calls",
+        "epoch",
+        "identity",
+        "in_flight",
+        "kept",
+        "labels",
+        "prompt",
+        "trusted",
+        "uncounted",
+    )
 
     def __init__(self, identity: str, epoch: int, labels: frozenset[str], calls: int) -> None:
         self.identity = identity

@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from verilabel.errors import MalformedInput, PolicyError
+from verilabel.gateway.connection import ClientConnection
 from verilabel.gateway.mcp.server.pipe import refusal_of
 from verilabel.gateway.mcp.server.serving import RIGHTS_KEY, Rights
 from verilabel.gateway.mcp.strict_json import MAX_BYTES, read_strictly
@@ -28,7 +29,6 @@ from verilabel.serving import BodyRefused, read_body
 
 PATH = "/mcp"
 MAX_CONNECTIONS = 256
-MAX_HEADER_BYTES = 16 * 1024
 ANYBODY_HERE = Rights("loopback")
 
 
@@ -151,7 +151,7 @@ def serve(app: ASGIApp, listener: socket.socket, *, announce: Callable[[str], No
     host, port = listener.getsockname()[:2]
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=ClientConnection,
         ws="none",
         lifespan="on",
         log_level="warning",
@@ -159,7 +159,6 @@ def serve(app: ASGIApp, listener: socket.socket, *, announce: Callable[[str], No
         proxy_headers=False,
         server_header=False,
         limit_concurrency=MAX_CONNECTIONS,
-        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         timeout_graceful_shutdown=10,
     )
     announce(f"http://[{host}]:{port}{PATH}" if ":" in host else f"http://{host}:{port}{PATH}")

@@ -17,12 +17,18 @@ from typing import Any, Literal
 from verilabel.errors import VerilabelError
 from verilabel.gateway.mcp.pins.interface import Admitted, Offer, Pins, Quarantined
 from verilabel.gateway.mcp.policy.document import ServerEntry
-from verilabel.gateway.mcp.upstream.connection import Held, ServerLost, Upstream
+from verilabel.gateway.mcp.upstream.connection import CONNECT_S, Held, ServerLost, Upstream
 
 IDLE_S = 900.0
 MAX_PRINCIPALS = 256
 RETRY_S = 5.0
 """How long a server that could not be reached is left alone."""
+LIST_S = 30.0
+"""How long a server may take to list all that it has."""
+PATIENCE_S = 2.0
+"""How long a request waits for a server that is looked at anew."""
+RESERVED = frozenset(("resources/read", "prompts/get"))
+"""Names under which resources and prompts are decided: no tool may have them."""
 
 _log = logging.getLogger("verilabel.mcp.upstream")
 Kind = Literal["tool", "resource", "prompt"]
@@ -52,7 +58,12 @@ class View:
 
 
 class Catalogue:
-    """The servers of one principal. Use from one event loop; `close` ends its connections."""
+    """The servers of one principal. Use from one event loop; `close` ends its connections.
+
+    Every server is looked at in a task of its own that belongs to nobody's request: who gives up waiting stops
+    nothing, and a server that stalls holds up others for `PATIENCE_S` at most. While a server is looked at anew,
+    nothing of it is shown, since nobody knows what it is now.
+    """
 
     def __init__(self, entries: Mapping[str, ServerEntry], pins: Mapping[str, Pins]) -> None:
         self._entries = entries
@@ -61,24 +72,35 @@ class Catalogue:
         self._offers: dict[str, Offer] = {}
         self._absent: dict[str, tuple[str, float]] = {}
         self._view: View | None = None
-        self._stale: set[str] = set()
-        self._turn = asyncio.Lock()
+        self._stale: set[str] = set(entries)
+        self._looking: dict[str, asyncio.Task[None]] = {}
+        self._slow: set[asyncio.Task[None]] = set()
+        """Looks that somebody waited for in vain: nobody waits for them again."""
+        self._was_shown = False
+        self._closed = False
         self.used_at = time.monotonic()
 
     @property
     def in_flight(self) -> int:
-        """Requests that wait for a server."""
-        return sum(held.upstream.in_flight for held in self._held.values())
+        """Requests that wait for a server, and looks under way."""
+        return len(self._looking) + sum(held.upstream.in_flight for held in self._held.values())
 
     async def view(self) -> View:
-        """What may be shown now. Servers that cannot be reached are absent; the others are there."""
+        """What may be shown now. Servers that cannot be reached are absent; the others are there.
+
+        Raises ServerLost where the catalogue was closed.
+        """
         self.used_at = time.monotonic()
-        if self._view is not None and not self._needs_look():
-            return self._view
-        async with self._turn:
-            if self._view is None or self._needs_look():
-                await self._look()
-        assert self._view is not None
+        if self._closed:
+            raise ServerLost("the connections of this principal were closed")
+        patience = PATIENCE_S if self._was_shown else CONNECT_S + LIST_S
+        for _ in range(2):  # a server that changed while it was looked at is looked at once more
+            if awaited := self._begin_looks():
+                _, slow = await asyncio.wait(awaited, timeout=patience)
+                self._slow |= slow
+        if self._view is None:
+            self._view = self._compose()
+            self._was_shown = True
         return self._view
 
     def upstream(self, server: str) -> Upstream:
@@ -90,42 +112,66 @@ class Catalogue:
 
     async def close(self) -> None:
         """Close every connection."""
+        self._closed = True
+        looking = [*self._looking.values()]
+        for task in looking:
+            task.cancel()
+        await asyncio.gather(*looking, return_exceptions=True)
         held, self._held = self._held, {}
         await asyncio.gather(*(each.close() for each in held.values()))
 
-    def _needs_look(self) -> bool:
-        if self._stale or any(held.upstream.is_lost for held in self._held.values()):
-            return True
+    def _begin_looks(self) -> list[asyncio.Task[None]]:
+        """Begin to look at every server that is due; the looks to wait for. One that was absent is tried aside."""
         now = time.monotonic()
-        return any(now >= again for _, again in self._absent.values())
+        awaited = []
+        for name in self._entries:
+            held, absent = self._held.get(name), self._absent.get(name)
+            if name not in self._looking:
+                is_due = (
+                    now >= absent[1]
+                    if absent is not None
+                    else name in self._stale or held is None or held.upstream.is_lost
+                )
+                if not is_due:
+                    continue
+                self._looking[name] = asyncio.create_task(self._look(name), name=f"mcp look {name}")
+                self._view = None if absent is None else self._view
+            if absent is None and self._looking[name] not in self._slow:
+                awaited.append(self._looking[name])
+        return awaited
 
-    async def _look(self) -> None:
-        await asyncio.gather(*(self._refresh(name) for name in self._entries))
-        self._view = self._compose()
+    async def _look(self, name: str) -> None:
+        # before it is asked: what it says has changed from here on is looked at again
+        self._stale.discard(name)
+        try:
+            offer = await self._ask_for_offer(name)
+        except (VerilabelError, TimeoutError) as error:
+            why = error.message if isinstance(error, VerilabelError) else f"no list within {LIST_S:g} s"
+            _log.warning("the MCP server %s is not there: %s", name, why)
+            self._absent[name] = (why, time.monotonic() + RETRY_S)
+            await self._drop(name)
+        except Exception as error:
+            _log.error("the MCP server %s is not there: %s", name, type(error).__name__)
+            self._absent[name] = (type(error).__name__, time.monotonic() + RETRY_S)
+            await self._drop(name)
+        else:
+            self._absent.pop(name, None)
+            self._offers[name] = offer
+        finally:
+            self._slow.discard(self._looking.pop(name))
+            self._view = None
 
-    async def _refresh(self, name: str) -> None:
+    async def _ask_for_offer(self, name: str) -> Offer:
         held = self._held.get(name)
         if held is not None and held.upstream.is_lost:
             await self._drop(name)
             held = None
-        absent = self._absent.get(name)
-        if held is None and absent is not None and time.monotonic() < absent[1]:
-            return
-        if held is not None and name not in self._stale:
-            return
-        self._stale.discard(name)
-        try:
-            if held is None:
-                held = Held(Upstream(name, self._entries[name]))
-                self._held[name] = held
-                upstream = await held.ready()
-                upstream.changed = lambda: self._stale.add(name)
-            self._offers[name] = await held.upstream.offer()
-            self._absent.pop(name, None)
-        except VerilabelError as error:
-            _log.warning("the MCP server %s is not there: %s", name, error.message)
-            self._absent[name] = (error.message, time.monotonic() + RETRY_S)
-            await self._drop(name)
+        if held is None:
+            held = self._held[name] = Held(Upstream(name, self._entries[name]))
+            upstream = await held.ready()
+            upstream.changed = lambda: self._stale.add(name)
+        async with asyncio.timeout(LIST_S):
+            return await held.upstream.offer()
 
     async def _drop(self, name: str) -> None:
         self._offers.pop(name, None)
@@ -136,13 +182,16 @@ class Catalogue:
     def _compose(self) -> View:
         composing = _Composing()
         for name, offer in self._offers.items():
+            if name in self._looking and name not in self._absent:
+                continue
             others = {other: each for other, each in self._offers.items() if other != name}
             composing.add(
                 offer, self._pins[name].examine(offer, others), prefix_of(name, self._entries[name])
             )
         for each in composing.quarantined:
             _log.warning("quarantined: %s %s of %s: %s", each.kind, each.name, each.server, each.change)
-        return composing.view({name: why for name, (why, _) in self._absent.items()})
+        absent = dict.fromkeys(self._looking, "it is being looked at")
+        return composing.view(absent | {name: why for name, (why, _) in self._absent.items()})
 
 
 def prefix_of(name: str, entry: ServerEntry) -> str:
@@ -180,7 +229,12 @@ class _Composing:
             if not isinstance(raw, dict):
                 continue  # the pins have said what it is
             own = raw.get("uri", raw.get("uriTemplate")) if kind == "resource" else raw.get("name")
-            if isinstance(own, str) and own in admitted:
+            if kind == "tool" and own in RESERVED:
+                detail = "resources and prompts are decided under this name"
+                self.quarantined.append(
+                    Quarantined(server=offer.server, kind=kind, name=own, change="malformed", detail=detail)
+                )
+            elif isinstance(own, str) and own in admitted:
                 shown = Shown(offer.server, own, raw, pins.get(own, ""))
                 self._shown[kind].setdefault(prefix + own, []).append(shown)
 
@@ -217,9 +271,12 @@ class Pool:
 
     async def of(self, principal: str) -> Catalogue:
         """The catalogue of a principal. Raises ServerLost where too many principals are at work."""
+        if principal not in self._catalogues and len(self._catalogues) >= MAX_PRINCIPALS:
+            await self._close_idle(0.0)
+        # asked again: others had their turn while an idle one was closed
         found = self._catalogues.get(principal)
         if found is None:
-            if len(self._catalogues) >= MAX_PRINCIPALS and not await self._close_idle(0.0):
+            if len(self._catalogues) >= MAX_PRINCIPALS:
                 raise ServerLost("too many principals are connected")
             found = self._catalogues[principal] = Catalogue(self._entries, self._pins)
         self._catalogues.move_to_end(principal)

@@ -31,7 +31,9 @@ print(f"{guessed[1]}:{sums[guessed]}")
 
 def draw_log(chance: Chance) -> Puzzle:
     """A log in which one address guesses a password among others that fail and give up, or fail a few times."""
-    addresses = [f"10.{chance.below(256)}.{chance.below(256)}.{number}" for number in range(1, 13)]
+    # shuffled, so that whoever knows this program does not know the guesser by its number
+    hosts = chance.shuffled(range(1, 13))
+    addresses = [f"10.{chance.below(256)}.{chance.below(256)}.{number}" for number in hosts]
     guesser, account = addresses[0], chance.choose(_ACCOUNTS)
     stories = [_draw_guessing(guesser, account, chance)]
     stories += [_draw_giving_up(address, chance.choose(_ACCOUNTS), chance) for address in addresses[1:3]]
@@ -64,7 +66,7 @@ def _draw_guessing(address: str, account: str, chance: Chance) -> list[str]:
     return [
         *failures,
         f"{address} LOGIN {account} OK",
-        *(f"{address} DOWNLOAD {account} {size}" for size in sorted(sizes)),
+        *(f"{address} DOWNLOAD {account} {size}" for size in chance.shuffled(sorted(sizes))),
     ]
 
 
@@ -115,12 +117,14 @@ def draw_join(chance: Chance) -> Puzzle:
         )
         for _ in range(_LINES)
     ]
-    city, category = chance.choose(_CITIES), chance.choose(_CATEGORIES)
-    total = sum(
-        quantity * products[product][1]
-        for customer, product, quantity, status in orders
-        if customers[customer] == city and products[product][0] == category and status == "shipped"
-    )
+    pays: dict[tuple[str, str], int] = {}
+    for customer, product, quantity, status in orders:
+        if status == "shipped":
+            place = customers[customer], products[product][0]
+            pays[place] = pays.get(place, 0) + quantity * products[product][1]
+    # among those that paid something: 0 could be guessed
+    city, category = chance.choose(sorted(pays))
+    total = pays[city, category]
     return Puzzle(
         kind="join",
         task=(

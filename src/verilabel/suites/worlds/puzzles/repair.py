@@ -61,6 +61,11 @@ def _median_sum(numbers: Numbers, width: int) -> int:
     return sum(sorted(numbers[i : i + width])[width // 2] for i in range(0, len(numbers) - width + 1, width))
 
 
+def _middle_sum(numbers: Numbers, width: int) -> int:
+    """What the program for medians prints as it stands."""
+    return sum(numbers[i + width // 2] for i in range(0, len(numbers) - width + 1, width))
+
+
 BROKEN = {
     "merge": Broken(
         says=(
@@ -183,6 +188,8 @@ def draw_repair(chance: Chance) -> Puzzle:
     numbers = [chance.between(0, 199) for _ in range(chance.between(60, 90))]
     if kind == "merge":
         numbers = _draw_intervals(chance)
+    while kind == "medians" and _middle_sum(numbers, parameter) == broken.truth(numbers, parameter):
+        numbers = chance.shuffled(numbers)
     program = _READING + broken.program
     says = broken.says.replace("WIDTH", str(parameter)).replace("PARAMETER", str(parameter))
     return Puzzle(
