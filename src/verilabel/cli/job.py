@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import Namespace
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from verilabel.cli import agent_options, options, seal_options, signing
 from verilabel.cli.progress import show_progress
+from verilabel.evaluation.agents.observing import span_of_answer
 from verilabel.evaluation.agents.opening import add_solvers, bind_agent
 from verilabel.evaluation.describing import SystemChoice, describe_system
 from verilabel.evaluation.engine import Run
+from verilabel.evaluation.events import open_events
 from verilabel.evaluation.labelling import begin_run, open_run
 from verilabel.evidence.journal import Store
 from verilabel.models.interface import Model
@@ -75,19 +79,27 @@ async def carry_out(args: Namespace, job: Job, store: Store, seals: seal_options
         )
         for measure, why in begun.planned.unassessed.items():
             print(f"not assessed: {measure}: {why}", file=sys.stderr)
-        async with open_run(
-            store,
-            begun,
-            model,
-            params=job.choice.params,
-            system_prompt=job.choice.system_prompt,
-            connections=args.connections,
-            prices=options.prices_of(args),
-            budget=chosen.budget if args.budget else None,
-            judge_key_env=args.judge_key_env,
-        ) as run:
-            if run.kept and not args.quiet:
-                print(f"continuing: {run.kept} answers are kept", file=sys.stderr)
-            async with show_progress(run, rubric, quiet=args.quiet):
-                await run.carry_out()
+        events = open_events(
+            os.environ,
+            rubric=begun.planned.plan.rubric,
+            suites={name: suite.entries for name, suite in begun.suites.items()},
+            span_of=span_of_answer,
+        )
+        with closing(events):
+            async with open_run(
+                store,
+                begun,
+                model,
+                params=job.choice.params,
+                system_prompt=job.choice.system_prompt,
+                connections=args.connections,
+                prices=options.prices_of(args),
+                budget=chosen.budget if args.budget else None,
+                judge_key_env=args.judge_key_env,
+                findings=events,
+            ) as run:
+                if run.kept and not args.quiet:
+                    print(f"continuing: {run.kept} answers are kept", file=sys.stderr)
+                async with show_progress(run, rubric, quiet=args.quiet):
+                    await run.carry_out()
     return run

@@ -15,6 +15,7 @@ answered is asked again.
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import shutil
 from argparse import ArgumentParser, Namespace
@@ -60,6 +61,7 @@ def run(args: Namespace) -> ExitStatus:
 async def make_label(args: Namespace, job: Job, seals: seal_options.Seals) -> Sealed:
     """The whole path of a label, from an opened job to a sealed bundle at `args.out`."""
     from verilabel.cli.job import carry_out, store_of
+    from verilabel.evaluation.events import send_label
     from verilabel.evaluation.labelling import count_answers, require_complete
     from verilabel.evidence.journal import Store
     from verilabel.evidence.sealing import Sealing, seal_bundle
@@ -71,6 +73,7 @@ async def make_label(args: Namespace, job: Job, seals: seal_options.Seals) -> Se
         require_complete(run_.plan, counted)
         sealing = Sealing(seals.key, seals.log, datetime.now(UTC))
         sealed = seal_bundle(store, counted, args.out, sealing, force=args.force)
+    send_label(os.environ, sealed.label, sealed.manifest)
     if not args.keep_run:
         # Renamed first: a kill while it is removed must not leave half a store under the name that continues a run.
         leftover = folder.rename(folder.with_name(f".{folder.name}.{secrets.token_hex(6)}.old"))

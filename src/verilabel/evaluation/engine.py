@@ -17,12 +17,12 @@ from functools import partial
 
 from verilabel.detectors.interface import AskingDetector, Detector, Finding
 from verilabel.errors import ModelError, VerilabelError
+from verilabel.evaluation.events import Journal
 from verilabel.evaluation.ledger import Key, Known, Ledger, read_ledger
 from verilabel.evaluation.pace import Pace, backoff_s
 from verilabel.evaluation.schedule import OpenMeasures, Schedule, Work
 from verilabel.evaluation.spending import Prices, Spending
 from verilabel.evidence.counting import Recount, open_recount
-from verilabel.evidence.journal import Store
 from verilabel.evidence.lines import Line
 from verilabel.models.interface import Exchange, Model, ModelRequest
 from verilabel.records.attempt import Attempt, Failure, Observation, body_fields
@@ -101,7 +101,7 @@ class _BudgetSpent(Exception):
 class Run:
     """One run of a plan over a store. Its attributes may be read at any time to show progress."""
 
-    def __init__(self, inputs: RunInputs, store: Store, open_measures: OpenMeasures | None) -> None:
+    def __init__(self, inputs: RunInputs, store: Journal, open_measures: OpenMeasures | None) -> None:
         self.plan = inputs.plan
         self._inputs = inputs
         self._store = store

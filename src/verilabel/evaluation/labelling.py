@@ -21,6 +21,7 @@ import msgspec
 from verilabel.detectors.interface import AskingDetector, Detector, asks_a_model, decides_alone
 from verilabel.errors import MalformedInput, Undetermined, UsageError
 from verilabel.evaluation.engine import Judge, Run, RunInputs
+from verilabel.evaluation.events import NO_EVENTS, FindingObserver, note_findings
 from verilabel.evaluation.ledger import read_ledger
 from verilabel.evaluation.planning import Planned, PlanOptions, make_plan
 from verilabel.evaluation.schedule import OpenMeasures, Schedule
@@ -186,6 +187,7 @@ async def open_run(
     prices: Prices | None = None,
     budget: Budget | None = None,
     judge_key_env: str | None = None,
+    findings: FindingObserver = NO_EVENTS,
 ) -> AsyncIterator[Run]:
     """Steps 3 and 4, made ready: a run of the plan with an opened model; `carry_out` runs it.
 
@@ -213,7 +215,9 @@ async def open_run(
             budget=budget,
         )
         yield Run(
-            inputs, store, open_measures_of(store.document(RUBRIC), plan, attested=read_given_names(store))
+            inputs,
+            note_findings(store, findings),
+            open_measures_of(store.document(RUBRIC), plan, attested=read_given_names(store)),
         )
 
 

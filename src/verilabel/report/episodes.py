@@ -152,7 +152,9 @@ def _view_inspect(sample: dict[str, Any]) -> EpisodeView | None:
     }
     limit = sample.get("limit")
     stopped = limit.get("type") if isinstance(limit, dict) else None
-    ending = "The agent of the task was done." if stopped is None else f"Inspect's limit was reached: {stopped}."
+    ending = (
+        "The agent of the task was done." if stopped is None else f"Inspect's limit was reached: {stopped}."
+    )
     return _bound(_turns(messages, results, sample), ending=ending, containment=None)
 
 

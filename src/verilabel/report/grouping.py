@@ -76,7 +76,9 @@ def _view_sample(measure: str, answer: Answer) -> SampleView:
         suite=last.suite,
         sample=last.sample,
         epoch=last.epoch,
-        prompt=WITHHELD_SAYS if answer.withheld else read_prompt_of_inspect(last) or read_prompt(last.request),
+        prompt=WITHHELD_SAYS
+        if answer.withheld
+        else read_prompt_of_inspect(last) or read_prompt(last.request),
         output=WITHHELD_SAYS if answer.withheld and last.output is not None else last.output,
         failure=None if failure is None else f"{say_failure(failure.kind)}: {message}",
         findings=tuple(
