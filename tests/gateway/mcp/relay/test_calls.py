@@ -64,7 +64,12 @@ async def test_every_call_leaves_a_decision_before_and_an_outcome_after(world: W
     assert ["private", "untrusted"] == labels[2][0]
     lines = b"".join(p.read_bytes() for p in (world.folder / "audit").glob("*.jsonl"))
     assert b"secret-value" not in lines and b"a letter" not in lines
-    assert verify_trail(world.folder / "audit").problems == []
+    verified = verify_trail(world.folder / "audit")
+    assert ([], 0, 0) == (
+        verified.problems,
+        verified.counts.unscanned_requests,
+        verified.counts.unscanned_replies,
+    )
 
 
 async def test_with_content_kept_a_record_holds_what_was_decided(world: World) -> None:

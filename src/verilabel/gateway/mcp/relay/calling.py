@@ -103,6 +103,7 @@ class Work:
             reply=self.reply,
             elapsed_us=(time.perf_counter_ns() - self.began_ns) // 1000,
             content=content,
+            shown_chars=sum(map(len, self.shaped.texts)) if outcome in ("answered", "failed") else None,
         )
 
     def decide(self, session: Session) -> Decision:

@@ -46,9 +46,17 @@ def write_record(
     reply: str | None = None,
     elapsed_us: int = 0,
     content: dict[str, str] | None = None,
+    shown_chars: int | None = None,
 ) -> None:
-    """Write one line. Raises AuditUnwritable: then nothing may be forwarded or shown."""
+    """Write one line. Raises AuditUnwritable: then nothing may be forwarded or shown.
+
+    `shown_chars` counts the characters of a result that the filters let through; None where there is no result.
+    """
     holder = principal.holder
+    arguments = write_canonically(call.arguments)
+    scanned = {} if decision is None else {"input.tool_arguments": len(arguments)}
+    if shown_chars is not None:
+        scanned["output.tool_result"] = shown_chars
     trace, span = current_trace()
     tool = ToolRecord(
         server=call.server,
@@ -61,7 +69,7 @@ def write_record(
         gained=tuple(sorted(gained)),
         calls=0 if session is None else session.calls,
         pin=call.pin,
-        arguments=keyed_digest(services.secret, write_canonically(call.arguments)),
+        arguments=keyed_digest(services.secret, arguments),
         vouches=decision is not None and decision.vouches,
         containment=containment,
         filtered=dict(filtered or {}),
@@ -80,6 +88,7 @@ def write_record(
             code=code,
             reply=reply,
             approval=approval,
+            scanned=scanned,
             elapsed_us=elapsed_us,
             content=content if services.config.keep_content else None,
             tool=tool,
