@@ -61,7 +61,7 @@ def _render_parser(parser: argparse.ArgumentParser, tables: Counter[str]) -> Ite
     elsewhere = []
     for title, table in _tables_of(parser):
         if title and tables[table] > 1:
-            elsewhere.append(f"[{title}](#options-{title.replace(' ', '-')})")
+            elsewhere.append(f"[{title}](#options-{title.replace(',', '').replace(' ', '-')})")
         else:
             yield table
     if elsewhere:

@@ -14,6 +14,7 @@ TASKS = '''
 """Tasks for tests."""
 import math
 import os
+import time
 
 from inspect_ai import Task, task
 from inspect_ai.dataset import MemoryDataset, Sample
@@ -77,6 +78,43 @@ def unscored():
 @task
 def led():
     return Task(dataset=MemoryDataset(sums(1)), solver=generate(), scorer=includes(), model="mockllm/model")
+
+
+@solver
+def stubborn(fifo):
+    async def solve(state, generate):
+        if state.sample_id == 1:
+            with open(fifo, "w") as file:
+                file.write(str(os.getpid()))
+            while True:
+                time.sleep(60)
+        if state.sample_id == 2:
+            pid = os.fork()
+            if pid == 0:
+                os.setsid()
+                time.sleep(3600)
+            with open(fifo, "w") as file:
+                file.write(str(pid))
+            os._exit(3)
+        return await generate(state)
+    return solve
+
+
+@task
+def hanging(fifo: str):
+    return Task(dataset=MemoryDataset(sums(4)), solver=stubborn(fifo), scorer=includes())
+
+
+@task
+def boasting():
+    samples = [Sample(id="a", input="!", target="!", metadata={"sandbox": "docker", "rest_sha256": "0", "level": "C5"})]
+    return Task(dataset=MemoryDataset(samples), solver=generate(), scorer=includes())
+
+
+@task
+def uncontained():
+    samples = [Sample(id=f"a\\n{n}\u202e", input="!", target="!", sandbox="local") for n in range(2)]
+    return Task(dataset=MemoryDataset(samples), solver=generate(), scorer=includes())
 
 
 @task

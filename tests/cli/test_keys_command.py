@@ -62,6 +62,20 @@ def test_the_exported_trust_policy_accepts_the_key(home: Path, capsys: pytest.Ca
     assert policy.accepts(key, role="labels", rubric="core").accepted
 
 
+def test_an_exported_trust_policy_gives_the_roles_that_are_asked_for(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli.main(["keys", "new"])
+    capsys.readouterr()
+    assert cli.main(["keys", "export", "--trust", "--role", "attestations"]) == 0
+    policy = parse_trust(capsys.readouterr().out.encode())
+    key = load_key(key_path("default", home)).public
+    assert policy.accepts(key, role="attestations").accepted
+    assert not policy.accepts(key, role="labels", rubric="core").accepted
+    assert cli.main(["keys", "export", "--trust", "--role", "boss"]) == 2
+    assert cli.main(["keys", "export", "--role", "labels"]) == 2
+
+
 def test_a_key_is_replaced_only_with_force(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["keys", "new"])
     first = load_key(key_path("default", home)).keyid

@@ -97,6 +97,15 @@ def test_a_measure_whose_suite_is_not_at_hand_is_said_and_not_assessed(place: Pl
     assert ["met", "not_assessed"] == statuses
 
 
+def test_where_no_answer_could_change_the_label_it_says_what_to_do(place: Place) -> None:
+    # every level of this rubric also asks for a measure whose suite is not given
+    given = ("--rubric", "agent-hazards", "--suite", "agent/injection", "--limit", "5", "--quiet")
+    failed = place.run("label", "--model", "scripted:oracle", *given, "--out", "b.bundle")
+    assert 8 == failed.status
+    assert "nothing was asked" in failed.err and "--design fixed" in failed.err
+    assert not (place.folder / "b.bundle").exists()
+
+
 def test_without_an_out_nothing_is_asked(place: Place) -> None:
     with answering_server(lambda prompt: "no") as model:
         outcome = place.run(

@@ -40,5 +40,18 @@ def test_the_servers_of_a_client_are_put_behind_the_gateway_without_their_secret
 def test_the_example_is_a_file_that_the_gateway_reads(tmp_path: Path) -> None:
     out = tmp_path / "mcp.yaml"
     assert 0 == main(["mcp", "init", "--out", str(out)])
-    assert ["files"] == list(load_mcp_file(out).gateway.servers)
+    servers = load_mcp_file(out).gateway.servers
+    assert ["files"] == list(servers)
+    # boxes take whole paths alone
+    assert [tmp_path / "npm", tmp_path / "data"] == [Path(m.source) for m in servers["files"].sandbox.mounts]
     assert 2 == main(["mcp", "init", "--out", str(out)])
+
+
+def test_what_is_left_to_do_can_be_read_by_programs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / "client.json", tmp_path / "mcp.yaml"
+    source.write_text(json.dumps(CLIENT))
+    assert 0 == main(["mcp", "init", "--from", str(source), "--out", str(out), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (str(out), 3) == (told["file"], len(told["remarks"]))

@@ -17,9 +17,11 @@ import pytest
 
 from verilabel.cli import NOUNS, parser_for, run_line
 from verilabel.errors import ExitStatus, VerilabelError
+from verilabel.evaluation.agents.tasks import episode_bytes, task_bytes
 from verilabel.evidence.layout import REQUIRED, ROLES, UNLISTED
 from verilabel.evidence.lines import decode_line, encode_line
 from verilabel.records.canonical import jcs
+from verilabel.records.episode import Episode, EpisodeTask, output_of
 from verilabel.records.sample import SampleEntry
 from verilabel.records.system import SystemDescriptor
 from verilabel.statistics.exact import answers_needed
@@ -158,6 +160,11 @@ def test_every_document_shown_is_what_it_is_said_to_be() -> None:
     assert shown["SystemDescriptor"].encode() == system.bytes()
     entry = msgspec.json.decode(shown["SampleEntry"], type=SampleEntry)
     assert shown["SampleEntry"].encode() == jcs(msgspec.to_builtins(entry))
+    task = msgspec.json.decode(shown["EpisodeTask"], type=EpisodeTask)
+    assert shown["EpisodeTask"].encode() == task_bytes(task)
+    episode = msgspec.json.decode(shown["Episode"], type=Episode)
+    assert shown["Episode"].encode() == episode_bytes(episode)
+    assert shown["EpisodeSummary"] == output_of(episode)
 
 
 def test_the_bundle_s_table_names_every_file_of_the_layout() -> None:

@@ -74,6 +74,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "files": {"files": [str(folder / name) for name in FILES]},
         "checks": {"checks": configuration("bubblewrap")},
         "task": {"task": configuration("bubblewrap")},
+        "exhausted": {"exhaust": configuration("bubblewrap")},
     }
     if available(BoxSpec(uid=UID))["gvisor"] is None:
         jobs["gvisor"] = {"checks": configuration("gvisor"), "names": GVISOR_CHECKS}
@@ -112,6 +113,17 @@ def test_a_task_of_inspect_runs_its_programs_in_boxes_and_logs_which(said: dict[
     assert ("success", None) == (done["status"], done["error"])
     assert ["C", "C"] == done["scores"]
     assert ("bubblewrap", "C2") == (done["configuration"]["provider"], done["configuration"]["at_least"])
+
+
+def test_a_box_that_its_own_programs_used_up_is_told_as_a_limit_and_never_as_a_broken_sandbox(
+    said: dict[str, Any],
+) -> None:
+    told = said["exhausted"]
+    assert "the sandbox's disk" in told["disk"]
+    if told["exec"] != "ended 0":  # without control groups the crowd is ended, and there is room again
+        assert "ended 126" == told["exec"]
+        assert "the sandbox's pids" in told["read"] and "the sandbox's pids" in told["write"]
+    assert {"OutputLimitExceededError"} >= {words.split(":")[0] for words in told.values() if ":" in words}
 
 
 def test_a_configuration_file_is_read_strictly(said: dict[str, Any]) -> None:

@@ -48,6 +48,50 @@ async def check(configuration: dict[str, object], names: list[str]) -> dict[str,
     return said
 
 
+LEAVE_MANY = """
+import os, time
+told, telling = os.pipe()
+if os.fork():
+    os.close(telling)
+    os.read(told, 1)
+    os._exit(0)
+os.setsid()
+for stream in range(3): os.close(stream)
+try:
+    while True:
+        if os.fork() == 0:
+            os.close(telling)
+            time.sleep(1000)
+except OSError: os.close(telling)
+time.sleep(1000)
+"""
+
+
+async def exhaust(configuration: dict[str, object]) -> dict[str, str]:
+    """What is said of programs and files in a box whose own programs used it up."""
+    provider = load_provider()
+    said = {}
+
+    async def ask(name: str, asking: Any) -> None:
+        try:
+            said[name] = f"ended {(await asking).returncode}"
+        except Exception as error:
+            said[name] = f"{type(error).__name__}: {error}"[:300]
+
+    settings = provider.config_deserialize({**configuration, "pids": 16, "disk_mib": 8})
+    boxes = await provider.sample_init("exhaust", settings, {})
+    box = boxes["default"]
+    try:
+        await ask("disk", box.write_file("large", b"x" * 2**24))
+        await box.exec(["python3", "-c", LEAVE_MANY])
+        await ask("exec", box.exec(["echo", "late"]))
+        await ask("read", box.read_file("/etc/hosts"))
+        await ask("write", box.write_file("a", "a"))
+    finally:
+        await provider.sample_cleanup("exhaust", None, boxes, False)
+    return said
+
+
 def run_task(configuration: dict[str, object], logs: str) -> dict[str, object]:
     """Run a task whose solver runs a program in the sandbox; what its log says of it."""
     from inspect_ai import Task, eval
@@ -105,6 +149,8 @@ def carry_out(job: dict[str, Any], logs: str) -> object:
     """Run one job."""
     if "checks" in job:
         return asyncio.run(check(job["checks"], job.get("names", [])))
+    if "exhaust" in job:
+        return asyncio.run(exhaust(job["exhaust"]))
     if "files" in job:
         return read_files(job["files"])
     return run_task(job["task"], logs)

@@ -2,8 +2,8 @@
 
 The script is JSON: `{"tools": [raw tool objects], "calls": {NAME: {...}}, "resources": [...], "prompts": [...],
 "instructions": "...", "info": {...}}`. A call's behaviour: `returns` (text; `{text}` is filled from the arguments),
-`structured`, `error`, `raw` (the exact line that answers), `result` (the result as it stands), `delay_s`, `die`, `bytes`
-(so many letters). `slow` is `{METHOD: seconds}` before an answer; `say_changed` sends a `list_changed` once. Each request
+`structured`, `error`, `raw` (the line that answers), `result` (the result as it stands), `delay_s`, `die`, `bytes`
+(letters). `slow` is `{METHOD: seconds}` before an answer; `say_changed` sends a `list_changed` once. Each request
 is noted in the script's folder as `NAME.log`, one JSON line each, so that tests see what was forwarded.
 """
 

@@ -48,6 +48,10 @@ def build() -> Any:
             _meta={"verilabel/verdict": "deny", "verilabel/rules": ["no-exfil"]},
         )
 
+    @server.tool(name="odd", description="Answers with what no record holds.", structured_output=False)
+    def odd() -> CallToolResult:
+        return CallToolResult(content=[], structured_content={"number": 1e20})
+
     return server
 
 

@@ -61,6 +61,7 @@ def test_the_default_detector_stands_first_and_once() -> None:
     [
         ("id", "Core Factual", "$.id"),
         ("id", "core//factual", "$.id"),
+        ("id", "inspect/agentdojo", "$.id"),
         ("version", "1.0", "$.version"),
         ("version", "01.0.0", "$.version"),
         ("version", "1.0.0\n", "$.version"),

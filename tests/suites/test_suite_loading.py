@@ -56,6 +56,16 @@ def test_data_with_one_changed_byte_is_refused(make_suite: MakeSuite, position: 
     assert hashlib.sha256(DATA).hexdigest() in caught.value.message
 
 
+@pytest.mark.parametrize("name", ["agent/injection", "cap/code"])
+def test_a_suite_of_answers_does_not_take_the_name_of_one_of_episodes(
+    make_suite: MakeSuite, name: str
+) -> None:
+    file = make_suite(DATA) / "suite.yaml"
+    file.write_text(file.read_text().replace("my/suite", name))
+    with pytest.raises(MalformedInput, match="is the name of a suite that is generated"):
+        load_suite(file)
+
+
 def test_data_that_is_missing_is_named(make_suite: MakeSuite) -> None:
     folder = make_suite(DATA)
     (folder / "samples.data").unlink()

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from verilabel.evaluation.agents.opening import AgentChoice, Reach
     from verilabel.records.system import Scalar
 
+MAX_SAMPLE_S = 7 * 86_400.0
+
 
 def add_agent_options(parser: ArgumentParser) -> None:
     """Options that mean something where a suite's samples are answered by an agent."""
@@ -65,6 +67,18 @@ def add_agent_options(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="the containment attestation of `verilabel sandbox doctor`, kept with the label",
     )
+    group.add_argument(
+        "--allow-local-sandbox",
+        action="store_true",
+        help="let tasks of Inspect run programs with your own rights (containment C0); the label says so",
+    )
+    group.add_argument(
+        "--sample-timeout",
+        type=float,
+        default=7200.0,
+        metavar="SECONDS",
+        help="for one sample of a task of Inspect (default 7200)",
+    )
 
 
 def choose_agent(args: Namespace) -> AgentChoice:
@@ -86,6 +100,7 @@ def choose_agent(args: Namespace) -> AgentChoice:
         servers=_ask_servers(args),
         observer=open_observer(os.environ),
         role_key_env=args.role_key_env,
+        allow_local_sandbox=args.allow_local_sandbox,
     )
 
 
@@ -100,7 +115,15 @@ def reach_of(args: Namespace) -> Reach:
         connections=args.connections,
         epochs=getattr(args, "epochs", 1),
         allow_insecure=args.allow_insecure,
+        sample_timeout_s=_sample_timeout(args),
     )
+
+
+def _sample_timeout(args: Namespace) -> float:
+    seconds: float = args.sample_timeout
+    if not 0 < seconds <= MAX_SAMPLE_S:
+        raise UsageError(f"more than 0 and at most {MAX_SAMPLE_S:g} seconds", where="--sample-timeout")
+    return seconds
 
 
 def _settings(args: Namespace) -> dict[str, Scalar]:

@@ -14,6 +14,7 @@ examples:
   verilabel approvals approve ap_5f0c1d2e3a4b5c6d7e8f --reason "I asked the customer" --gateway http://127.0.0.1:8080
   verilabel approvals deny ap_5f0c1d2e3a4b5c6d7e8f --reason "not during the sale" --store gateway.db --as on-call
   verilabel approvals show ap_5f0c1d2e3a4b5c6d7e8f --signer gateway.pub --store gateway.db
+  verilabel approvals list --config mcp.yaml
   verilabel approvals watch --gateway http://127.0.0.1:8080 --json
 
 exit statuses: 1 where a vote comes too late or is the user's second, 4 where a vote's

@@ -8,6 +8,7 @@ examples:
   verilabel keys list
   verilabel keys export labels.example.org
   verilabel keys export labels.example.org --trust > trust.yaml
+  verilabel keys export doctor --trust --role attestations > doctor-trust.yaml
   verilabel keys vouch gpt.bundle --payload statement.json
   verilabel keys vouch gpt.bundle --sigstore statement.json.sigstore.json --identity lab@example.org --issuer https://accounts.example.org
   verilabel keys timestamp gpt.bundle --tsa https://tsa.example.org
@@ -22,10 +23,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from verilabel.cli.console import add_json_flag, print_json, print_table
-from verilabel.errors import ExitStatus
+from verilabel.errors import ExitStatus, UsageError
+
+if TYPE_CHECKING:
+    from verilabel.evidence.trust import Role
 
 SUMMARY = "make and show signing keys"
 
@@ -46,6 +50,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     export.add_argument("name", nargs="?", default="default")
     export.add_argument(
         "--trust", action="store_true", help="print a trust policy that accepts this key, and the local log's"
+    )
+    export.add_argument(
+        "--role",
+        action="append",
+        metavar="ROLE",
+        help="with --trust: what the key counts for: labels, log, witness, replications, disputes or attestations "
+        "(repeatable; default labels and log)",
     )
     for action in (*_configure_others(actions), new, show, listing, export):
         add_json_flag(action)
@@ -146,6 +157,7 @@ def _export(args: argparse.Namespace) -> None:
     from verilabel.evidence.keys import key_path, load_public
 
     public = load_public(key_path(args.name).with_suffix(".pub"))
+    roles = _read_roles(args)
     if args.json:
         print_json({"name": public.name, "keyid": public.keyid, "line": public.line})
     elif args.trust:
@@ -153,9 +165,20 @@ def _export(args: argparse.Namespace) -> None:
 
         log_line = key_path("log").with_suffix(".pub")
         own_log = [load_public(log_line)] if log_line.exists() and args.name != "log" else []
-        print(write_trust(public, *own_log).decode("utf-8"), end="")
+        print(write_trust(public, *own_log, roles=roles).decode("utf-8"), end="")
     else:
         print(public.line)
+
+
+def _read_roles(args: argparse.Namespace) -> list[Role]:
+    from verilabel.evidence.trust import ROLES
+
+    if args.role and not args.trust:
+        raise UsageError("a role stands in a trust policy", where="--role", hint="add --trust")
+    for role in args.role or ():
+        if role not in ROLES:
+            raise UsageError(f"there is no role {role!r}", where="--role", hint=f"roles: {', '.join(ROLES)}")
+    return args.role or ["labels", "log"]
 
 
 def _describe(private: Path) -> dict[str, str]:

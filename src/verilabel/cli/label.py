@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING
 
 from verilabel.cli import agent_options, options, seal_options, signing
 from verilabel.cli.console import add_json_flag
-from verilabel.errors import ExitStatus
+from verilabel.errors import ExitStatus, Undetermined
 
 if TYPE_CHECKING:
     from verilabel.cli.job import Job
+    from verilabel.evaluation.engine import Run
     from verilabel.evidence.sealing import Sealed
 
 SUMMARY = "run, score, decide, seal: a signed label from a model and suites"
@@ -70,6 +71,7 @@ async def make_label(args: Namespace, job: Job, seals: seal_options.Seals) -> Se
     with Store(folder) as store:
         run_ = await carry_out(args, job, store, seals)
         counted = count_answers(store)
+        _require_a_question(run_)
         require_complete(run_.plan, counted)
         sealing = Sealing(seals.key, seals.log, datetime.now(UTC))
         sealed = seal_bundle(store, counted, args.out, sealing, force=args.force)
@@ -79,3 +81,15 @@ async def make_label(args: Namespace, job: Job, seals: seal_options.Seals) -> Se
         leftover = folder.rename(folder.with_name(f".{folder.name}.{secrets.token_hex(6)}.old"))
         shutil.rmtree(leftover)
     return sealed
+
+
+def _require_a_question(run_: Run) -> None:
+    """Refuse to label where an anytime plan asked nothing, because no answer could have changed the label.
+
+    Raises Undetermined.
+    """
+    if run_.plan.design == "anytime" and not run_.spending.requests and not run_.out_of_budget:
+        raise Undetermined(
+            "nothing was asked: whatever these suites' samples showed, the label would be the same",
+            hint="give the suites of the measures that are not assessed, a greater --limit, or --design fixed",
+        )

@@ -6,6 +6,9 @@ from verilabel.cli.console import plain, print_json, print_table
 from verilabel.evidence.sealing import Sealed
 from verilabel.records.label import Label
 
+SIDES = {"when": "", "rule_in": ": to establish", "rule_out": ": to rule out"}
+"""What a level's rule decides, beside its name; assurance scales have one rule a level."""
+
 
 def print_sealed(sealed: Sealed, *, as_json: bool) -> None:
     """Print a finished bundle's label, baselines where its suites have any, and how to verify it."""
@@ -35,11 +38,11 @@ def print_sealed(sealed: Sealed, *, as_json: bool) -> None:
 
 
 def print_label(label: Label) -> None:
-    """Print the pair and every row with its bounds."""
+    """Print the pair, every row with its bounds, and why rows are undetermined."""
     print(plain(label.sentence))
     rows = [
         (
-            plain(f"{level.level} {level.name}"),
+            plain(f"{level.level} {level.name}{SIDES[level.test]}"),
             row.measure or row.attested or "",
             row.n,
             row.events,
@@ -52,3 +55,16 @@ def print_label(label: Label) -> None:
         for row in level.rows
     ]
     print_table(("level", "measure", "answers", "events", "missing", "bounds", "threshold", "status"), rows)
+    _print_obstacles(label)
+
+
+def _print_obstacles(label: Label) -> None:
+    """Why rows are undetermined although a bound may stand on one side, each measure once."""
+    reasons = {
+        (row.measure or row.attested or "", row.reason)
+        for level in label.levels
+        for row in level.rows
+        if row.status == "undetermined" and row.reason
+    }
+    for name, reason in sorted(reasons):
+        print(plain(f"undetermined: {name}: {reason}"))

@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verilabel.cli.console import plain
+from verilabel.cli.console import add_json_flag, plain, print_json
 from verilabel.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ verilabel: mcp/v1
 policy: {policy}
 servers:
   files:
-    # npm install --prefix npm @modelcontextprotocol/server-filesystem
+    # mkdir npm data && npm install --prefix npm @modelcontextprotocol/server-filesystem
     command: [/usr/bin/node, /srv/npm/node_modules/@modelcontextprotocol/server-filesystem/dist/index.js, /data]
     sandbox:
       min_containment: C2
       mounts:
-        - {{source: npm, target: /srv/npm}}
-        - {{source: data, target: /data}}
+        - {{source: {npm}, target: /srv/npm}}
+        - {{source: {data}, target: /data}}
     # pins: files.lock          # verilabel mcp pin mcp.yaml
 listen: {{transport: stdio}}      # or {{transport: http, port: 8790}}, with keys
 """
@@ -55,6 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("mcp.yaml"), metavar="FILE", help="where it goes (default mcp.yaml)"
     )
     parser.add_argument("--force", action="store_true", help="replace what is there")
+    add_json_flag(parser)
 
 
 def run(args: argparse.Namespace) -> ExitStatus:
@@ -66,10 +67,15 @@ def run(args: argparse.Namespace) -> ExitStatus:
     if args.out.exists() and not args.force:
         raise UsageError("there is a file already", where=str(args.out), hint="--force replaces it")
     if args.source is None:
-        text, remarks = EXAMPLE.format(policy=json.dumps(args.policy)), list[str]()
+        beside = args.out.resolve().parent
+        places = {name: json.dumps(str(beside / name)) for name in ("npm", "data")}
+        text, remarks = EXAMPLE.format(policy=json.dumps(args.policy), **places), list[str]()
     else:
         text, remarks = _from_client(args.source, args.policy)
     write_file(args.out, text.encode("utf-8"), overwrite=args.force)
+    if args.json:
+        print_json({"file": str(args.out), "remarks": remarks})
+        return ExitStatus.OK
     for remark in remarks:
         print(remark, file=sys.stderr)
     print(f"{args.out}: look at it, then verilabel mcp gateway --policy {args.out} --check")

@@ -9,14 +9,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verilabel.cli.console import plain, print_json, print_table
-from verilabel.errors import ExitStatus, MissingExtra
+from verilabel.errors import ExitStatus, MissingExtra, UsageError
 
 if TYPE_CHECKING:
     from verilabel.gateway.mcp.policy.reading import LoadedMcp
     from verilabel.gateway.mcp.relay.sessions import Sessions
     from verilabel.gateway.mcp.upstream.pool import View
 
-PACKAGES = ("mcp", "httptools", "re2", "ahocorasick_rs", "jsonschema", "starlette", "uvicorn", "prometheus_client")
+PACKAGES = (
+    "mcp",
+    "httptools",
+    "re2",
+    "ahocorasick_rs",
+    "jsonschema",
+    "starlette",
+    "uvicorn",
+    "prometheus_client",
+)
+MAX_SESSIONS = 1_000_000
+"""Sessions among which one that is to end is looked for."""
 
 
 def require_agents() -> None:
@@ -86,6 +97,13 @@ async def _with_sessions(path: Path, ending: str | None) -> list[tuple[str, int,
         sessions: Sessions = Sessions(database)
         await sessions.open()
         if ending is not None:
+            known = {name for name, *_ in await sessions.list(MAX_SESSIONS)}
+            if ending not in known:
+                raise UsageError(
+                    "there is no such session, so it has no labels to take away",
+                    where=f"--end-session {plain(ending)}",
+                    hint="--sessions lists them",
+                )
             await sessions.end(ending)
         return await sessions.list()
     finally:
@@ -118,7 +136,10 @@ def list_sessions(path: Path, *, as_json: bool) -> ExitStatus:
 
 
 def end_session(path: Path, identity: str) -> ExitStatus:
-    """Begin a session anew: a person takes its labels away. A running gateway sees it with the next call."""
+    """Begin a session anew: a person takes its labels away. A running gateway sees it with the next call.
+
+    Raises UsageError where there is no such session.
+    """
     asyncio.run(_with_sessions(path, identity))
     print(f"{plain(identity)} begins anew")
     return ExitStatus.OK

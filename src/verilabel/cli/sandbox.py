@@ -22,6 +22,7 @@ ended it.
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -35,6 +36,12 @@ if TYPE_CHECKING:
 
 SUMMARY = "containment for agents and their tools: what works here, proven by probes"
 MAX_STDIN = 64 * 2**20
+CONTAINS = {
+    "bubblewrap": "namespaces, Landlock and seccomp (C2); with a control group C3",
+    "gvisor": "a kernel of its own (C4)",
+    "process": "nothing (C0): a plain process, only where it is asked for by name",
+}
+"""What providers contain, by docs/containment.md; what was achieved is measured of each box."""
 THROUGH_INSPECT = {
     "docker": "containers",
     "podman": "containers without root (package inspect-podman)",
@@ -101,10 +108,11 @@ def _list(args: argparse.Namespace) -> ExitStatus:
         )
         return ExitStatus.OK
     rows = [
-        (name, "yes" if objection is None else f"no: {plain(objection)}") for name, objection in found.items()
+        (name, CONTAINS.get(name, ""), "yes" if objection is None else f"no: {plain(objection)}")
+        for name, objection in found.items()
     ]
-    rows += [(name, f"through Inspect: {words}") for name, words in THROUGH_INSPECT.items()]
-    print_table(["provider", "works here"], rows)
+    rows += [(name, words, "through Inspect") for name, words in THROUGH_INSPECT.items()]
+    print_table(["provider", "contains", "works here"], rows)
     if advice is not None:
         print(f"\n{advice}")
     print("\nwhat a box stops, its doctor says: verilabel sandbox doctor")
@@ -185,6 +193,7 @@ def _run(args: argparse.Namespace) -> ExitStatus:
             {
                 "exit_status": done.exit_status,
                 "timed_out": done.timed_out,
+                "limit_hit": done.limit_hit,
                 "stdout": done.stdout.decode("utf-8", "replace"),
                 "stderr": done.stderr.decode("utf-8", "replace"),
                 "stdout_total": done.stdout_total,
@@ -226,14 +235,25 @@ async def _run_boxed(
 
 
 def _print_streams(done: ExecResult) -> None:
-    """Both streams as they came; where something was thrown away, a line on standard error says how much."""
+    """Both streams as they came, on a terminal with what would command it made visible; where something was thrown
+    away, a line on standard error says how much."""
+    from verilabel.report.untrusted import show_unseen
+
     for stream, data, total in (
         (sys.stdout, done.stdout, done.stdout_total),
         (sys.stderr, done.stderr, done.stderr_total),
     ):
-        stream.write(data.decode("utf-8", "replace"))
+        text = data.decode("utf-8", "replace")
+        if stream.isatty():
+            stream.write(show_unseen(text))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.buffer.write(data)
+        else:
+            stream.write(text)
         stream.flush()
         if total > len(data):
             print(f"[{total - len(data)} bytes more were thrown away]", file=sys.stderr)
     if done.timed_out:
         print("[its time was over]", file=sys.stderr)
+    if done.limit_hit:
+        print(f"[the box's limit struck: {done.limit_hit}]", file=sys.stderr)

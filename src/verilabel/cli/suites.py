@@ -165,7 +165,7 @@ def _tag_counts(suite: Suite) -> dict[str, dict[str, int]]:
     if any(s.choices for s in suite.samples):
         counts["(gold letter)"] = Counter(t for s in suite.samples for t in s.target)
     return {
-        tag: dict(sorted(values.items(), key=lambda item: (-item[1], item[0])))
+        tag: dict(sorted(values.items(), key=lambda item: (-item[1], len(item[0]), item[0])))
         for tag, values in counts.items()
     }
 

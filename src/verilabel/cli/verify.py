@@ -68,7 +68,7 @@ def configure(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="ID|PATH",
-        help="with --rescore: where a suite of the bundle lies (repeatable; default: by its id)",
+        help="with --rescore: where a suite of the bundle lies, or inspect:TASK:ARGS (repeatable; default: by its id)",
     )
     parser.add_argument(
         "--mirror",
@@ -324,7 +324,10 @@ def print_rescoring(rescoring: Rescoring) -> None:
     for item in rescoring.unchecked:
         print(f"  not checked: {item.count} {item.kind}: {plain(item.reason)}")
     if any("not at hand" in item.reason for item in rescoring.unchecked):
-        print("  hint: --suite PATH says where a suite lies, --mirror DIR where its data does")
+        print(
+            "  hint: --suite PATH says where a suite lies, --mirror DIR where its data does; a task of Inspect is "
+            "given as in the run, --suite inspect:TASK:ARGS"
+        )
     for mismatch in rescoring.first:
         print(plain(f"  DIFFERS {mismatch.where} sample {mismatch.sample!r}: {mismatch.what}"))
     if rescoring.mismatches > len(rescoring.first):

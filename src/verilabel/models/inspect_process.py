@@ -37,6 +37,8 @@ MAX_BODY_BYTES = 12 * 2**20
 of evidence has 32 MiB at most."""
 GRACE_S = 20.0
 """How long a run may take to end by itself (sandboxes are taken down) before it is killed."""
+LAST_WORDS_S = 1.0
+"""How long is waited for what a process wrote before it ended."""
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 _encoder = msgspec.json.Encoder()
 
@@ -96,6 +98,7 @@ class InspectProcess:
         self._process = process
         self._folder = folder
         self._has_ended = False
+        self._end: asyncio.Future[int] | None = None
 
     @classmethod
     async def start(
@@ -146,14 +149,14 @@ class InspectProcess:
 
     async def hear(self) -> Told:
         """The next message. Raises what the child's error says, and SandboxError where it is gone or out of step."""
-        line = await self._process.read_line()
+        line = await self._read_line()
         if line is None:
             raise self._gone()
         try:
             head = _head.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise SandboxError("the Inspect process said what is no message", where="inspect") from error
-        body = await self._process.read_line() if head.body else None
+        body = await self._read_line() if head.body else None
         if head.body and body is None:
             raise self._gone()
         if head.kind == "error":
@@ -172,7 +175,22 @@ class InspectProcess:
                             pass
         finally:
             await self._process.stop()
+            if self._end is not None:
+                self._end.cancel()
             self._folder.cleanup()
+
+    async def _read_line(self) -> bytes | None:
+        """The next line; None at the end, also where a program that the child left behind holds the pipe open."""
+        if self._end is None:
+            self._end = asyncio.ensure_future(self._process.wait())
+        reading = asyncio.ensure_future(self._process.read_line())
+        try:
+            await asyncio.wait({reading, self._end}, return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():  # what it wrote before its end may still be on the way
+                await asyncio.wait({reading}, timeout=LAST_WORDS_S)
+            return reading.result() if reading.done() else None
+        finally:
+            reading.cancel()
 
     def _gone(self) -> SandboxError:
         said = " ".join(self._process.stderr_tail.split())[-300:]

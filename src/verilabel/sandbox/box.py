@@ -13,8 +13,8 @@ from functools import partial
 from typing import Any
 
 from verilabel.errors import LimitExceeded, SandboxError
-from verilabel.sandbox.calling import ENDING_S, Leash, WardenLine
-from verilabel.sandbox.interface import Containment, ExecResult
+from verilabel.sandbox.calling import ENDING_S, BoxGone, Leash, WardenLine
+from verilabel.sandbox.interface import BoxExhausted, Containment, ExecResult
 from verilabel.sandbox.process import MAX_LINE_BYTES, Process
 from verilabel.sandbox.streams import Feeder, Gatherer, Pipes
 
@@ -81,22 +81,21 @@ class WardenBox:
         """Run one program to its end; after `timeout_s`, or when cancelled, it and all it started are killed.
 
         A program that is not there ends with 127, one that cannot be run with 126, as in shells. What it started and
-        left running stays until the box closes. Raises SandboxError where the box itself fails.
+        left running stays until the box closes. Where a limit of the box leaves no room for the program, the status
+        is 126, or -9 where the box itself went with its memory, and `limit_hit` says which. Raises SandboxError where
+        the box itself fails.
         """
-        return await self._carry_out(self._request(argv, env, cwd), stdin, timeout_s, self._output)
+        try:
+            return await self._carry_out(self._request(argv, env, cwd), stdin, timeout_s, self._output)
+        except BoxExhausted as error:
+            return ExecResult(exit_status=-signal.SIGKILL, limit_hit=error.limit)
 
     async def start(
         self, argv: Sequence[str], *, env: Mapping[str, str] = {}, cwd: str | None = None
     ) -> Process:
         """Start a program that is spoken to by lines; it ends with the box at the latest."""
         pipes = Pipes(self._owner)
-        try:
-            leash = self._line.start(self._request(argv, env, cwd), pipes.given)
-        except BaseException:
-            pipes.close_kept()
-            raise
-        finally:
-            pipes.close_given()
+        leash = await self._leash_for(self._request(argv, env, cwd), pipes)
         return await _process_around(leash, pipes, argv[0])
 
     async def write_file(self, path: str, data: bytes) -> None:
@@ -104,6 +103,7 @@ class WardenBox:
         request = {"work": "write", "path": self._place(path)}
         result = await self._carry_out(request, data, FILE_S, 0)
         if result.exit_status != 0:
+            _require_room(result, path)
             cause = OSError(max(0, result.exit_status), _reason(result.exit_status), path)
             raise SandboxError(f"the file cannot be written: {cause.strerror}", where=path) from cause
 
@@ -125,6 +125,7 @@ class WardenBox:
             raise IsADirectoryError(errno.EISDIR, "a folder, not a file", path)
         if status in (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENXIO):
             raise PermissionError(errno.EACCES, "not a plain file that may be read", path)
+        _require_room(result, path)
         raise SandboxError(f"the file cannot be read: {_reason(status)}", where=path)
 
     async def close(self) -> None:
@@ -145,17 +146,24 @@ class WardenBox:
             raise SandboxError("a path is empty or holds a NUL")
         return path if path.startswith("/") else f"{self._home}/{path}"
 
-    async def _carry_out(
-        self, request: dict[str, Any], stdin: bytes, timeout_s: float, output: int
-    ) -> ExecResult:
-        pipes = Pipes(self._owner)
+    async def _leash_for(self, request: dict[str, Any], pipes: Pipes) -> Leash:
+        """Have a request begun with the ends of some pipes. Raises SandboxError where the box is gone."""
         try:
-            leash = self._line.start(request, pipes.given)
+            return self._line.start(request, pipes.given)
+        except BoxGone:
+            pipes.close_kept()
+            raise await asyncio.to_thread(self._line.explain_end) from None
         except BaseException:
             pipes.close_kept()
             raise
         finally:
             pipes.close_given()
+
+    async def _carry_out(
+        self, request: dict[str, Any], stdin: bytes, timeout_s: float, output: int
+    ) -> ExecResult:
+        pipes = Pipes(self._owner)
+        leash = await self._leash_for(request, pipes)
         feeder = Feeder(pipes.kept[0], stdin)
         stdout, stderr = (Gatherer(descriptor, output) for descriptor in pipes.kept[1:])
         try:
@@ -164,6 +172,8 @@ class WardenBox:
         finally:
             for stream in (feeder, stdout, stderr, leash):
                 stream.close()
+        if not words:
+            raise await asyncio.to_thread(self._line.explain_end)
         status, limit = _outcome(words)
         return ExecResult(
             exit_status=status,
@@ -229,7 +239,8 @@ async def _process_around(leash: Leash, pipes: Pipes, program: str) -> Process:
     if word != "started":
         leash.close()
         pipes.close_kept()
-        _outcome(started)
+        _, limit = _outcome(started)
+        raise BoxExhausted("there is no room for another program in the box", limit, where=program)
     readers: list[asyncio.StreamReader] = []
     transports: list[asyncio.BaseTransport] = []
     stdin, *streams = pipes.kept
@@ -287,6 +298,14 @@ def _outcome(words: str) -> tuple[int, str]:
     if parts[0] == "failed":
         raise SandboxError(f"the box cannot run this: {words[7:]}")
     raise SandboxError("the box is gone", hint="open a new one")
+
+
+def _require_room(result: ExecResult, path: str) -> None:
+    """Raise BoxExhausted where it is a limit of the box that kept a file from being read or written."""
+    status = result.exit_status
+    limit = "disk" if status in (errno.ENOSPC, errno.EFBIG, -signal.SIGXFSZ) else result.limit_hit
+    if status != 0 and limit:
+        raise BoxExhausted(f"the box has no {limit} left for this", limit, where=path)
 
 
 def _reason(status: int) -> str:

@@ -185,15 +185,18 @@ class _Trial(NamedTuple):
     holder: str
 
 
-_TRIALS: dict[tuple[str, int | None], _Trial] = {}
-"""What worked. What did not is tried again: it may have been the moment."""
+_TRIALS: dict[tuple[str, int | None, int, int], _Trial] = {}
+"""What worked, by program, user, and which file that program was. What did not is tried again: it may have been the
+moment."""
 
 
 def _try(program: str, uid: int | None) -> _Trial:
     """Make a small box, once for each user: what can hold one, or why bubblewrap makes none here."""
-    trial = _TRIALS.get((program, uid)) or _make_small_box(program, uid)
+    about = Path(program).stat()
+    key = (program, uid, about.st_ino, about.st_mtime_ns)
+    trial = _TRIALS.get(key) or _make_small_box(program, uid)
     if not trial.objection:
-        _TRIALS[program, uid] = trial
+        _TRIALS[key] = trial
     return trial
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import verilabel
 from verilabel.errors import SandboxError
+from verilabel.sandbox.interface import BoxExhausted
 
 START_S = 20.0
 SEND_S = 5.0
@@ -22,9 +23,16 @@ END_S = 10.0
 ENDING_S = 30.0
 """How long the warden may take to end what a program started; it has harder means at every step."""
 MESSAGE_BYTES = 4096
+OUT_OF_MEMORY = 3
+"""The exit status of what is waited for where the box's programs left its warden no memory (`warden.beginning`)."""
 _BEGIN = (
-    "import sys; sys.path.append(sys.argv[1]); from verilabel.sandbox.warden.beginning import begin; begin()"
+    "import sys; sys.path.append(sys.argv[1]);"
+    " from verilabel.sandbox.warden.beginning import begin; sys.exit(begin())"
 )
+
+
+class BoxGone(SandboxError):
+    """The box takes no more requests; `WardenLine.explain_end` says why."""
 
 
 class Leash:
@@ -87,6 +95,13 @@ class WardenLine:
             os.close(text)
         return Leash(here)
 
+    def explain_end(self) -> SandboxError:
+        """Why the box is gone: BoxExhausted where its own programs did it. Blocks until its processes have ended."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if self._process.wait(END_S) == OUT_OF_MEMORY:
+                return BoxExhausted("the box is gone: its programs took all its memory", "memory")
+        return SandboxError("the box is gone", hint="open a new one")
+
     def close(self) -> None:
         """End the box and wait until nothing of it is left. Blocks; closing twice is closing once."""
         self._closed = True
@@ -104,7 +119,7 @@ class WardenLine:
         try:
             socket.send_fds(self._control, [b"x"], descriptors)
         except OSError as error:
-            raise SandboxError("the box is gone", hint="open a new one") from error
+            raise BoxGone("the box is gone", hint="open a new one") from error
 
 
 def open_warden(orders: dict[str, Any]) -> tuple[WardenLine, dict[str, Any]]:

@@ -32,6 +32,23 @@ PROGRAM = "probes.pyz"
 PYTHON = "/usr/bin/python3"
 LIGHT_TIMEOUT_S = 120.0
 HEAVY_TIMEOUT_S = 40.0
+OVERRUN_S = 2.0
+OVERRUNNING_SAYS = b"...."
+OVERRUNNING = """
+import os, time
+os.fork()
+if os.fork() == 0: os.setsid()
+os.write(1, b'.')
+while True: time.sleep(0.01)
+"""
+"""Four processes, two of them in sessions of their own, each of which says that it is there."""
+COUNTING = (
+    "import os, sys\nword, count = sys.stdin.buffer.read(), 0\n"
+    "for name in os.listdir('/proc'):\n"
+    "    try: count += name.isdigit() and word in open(f'/proc/{name}/cmdline', 'rb').read()\n"
+    "    except OSError: pass\n"
+    "sys.stdout.write(str(count))\n"
+)
 MAX_DETAIL = 200
 MAX_LINES = 1000
 Opening = Callable[[BoxSpec], Awaitable[Box]]
@@ -122,14 +139,15 @@ async def _run_heavy(box: Box, spec: BoxSpec, planted: Planted) -> dict[str, tup
 
 
 async def _run_one(box: Box, config: Mapping[str, object], name: str) -> tuple[str, str]:
-    """The answer of one heavy probe. A program killed with all around it took no more than it was given."""
+    """The answer of one heavy probe. A program that a limit of the box ended took no more than it was given; one that
+    was killed by anything else says nothing."""
     try:
         done = await _run(box, config, HEAVY_TIMEOUT_S)
     except SandboxError as error:
         return "error", error.message[:MAX_DETAIL]
     found = _answers(_said_by(done))
-    if name not in found and done.exit_status == -signal.SIGKILL and not done.timed_out:
-        return "stopped", "killed with the program that tried it"
+    if name not in found and done.exit_status == -signal.SIGKILL and done.limit_hit:
+        return "stopped", f"killed with the program that tried it: {done.limit_hit}"
     return found.get(name, ("error", "no answer"))
 
 
@@ -167,6 +185,8 @@ async def _flood(box: Box, spec: BoxSpec) -> tuple[str, str]:
     code = f"import sys\nfor _ in range(20): sys.stdout.write('x' * {spec.limits.output})"
     done = await box.exec([PYTHON, "-I", "-S", "-c", code], timeout_s=HEAVY_TIMEOUT_S)
     kept = f"{len(done.stdout)} of {done.stdout_total} bytes were kept"
+    if not done.stdout:
+        return "error", "the flood did not come"
     if len(done.stdout) > spec.limits.output or done.stdout_total not in (written, 0):
         return "open", kept
     return "stopped", kept
@@ -174,12 +194,18 @@ async def _flood(box: Box, spec: BoxSpec) -> tuple[str, str]:
 
 async def _overrun(box: Box) -> tuple[str, str]:
     marker = secrets.token_hex(8)
-    code = "import os, time\nos.fork()\nos.setsid() if os.fork() == 0 else None\nwhile True: time.sleep(0.01)"
-    done = await box.exec([PYTHON, "-I", "-S", "-c", code, marker], timeout_s=1.0)
-    left = await host.await_end(marker)
-    if left or not done.timed_out:
-        return "open", f"{len(left)} processes went on"
-    return "stopped", "ended with all that it started"
+    done = await box.exec([PYTHON, "-I", "-S", "-c", OVERRUNNING, marker], timeout_s=OVERRUN_S)
+    if not done.timed_out or done.stdout != OVERRUNNING_SAYS:
+        return "error", f"it ended with status {done.exit_status} before its time was over"
+    left = len(await host.await_end(marker))
+    # the host does not see into another kernel
+    seen = await box.exec(
+        [PYTHON, "-I", "-S", "-c", COUNTING], stdin=marker.encode(), timeout_s=HEAVY_TIMEOUT_S
+    )
+    if seen.exit_status != 0 or not seen.stdout.isdigit():
+        return "error", "the box cannot be looked into afterwards"
+    left = max(left, int(seen.stdout))
+    return ("open", f"{left} processes went on") if left else ("stopped", "ended with all that it started")
 
 
 # -- outside -------------------------------------------------------------------------------------------------------

@@ -17,25 +17,27 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from verilabel.errors import LimitExceeded, SandboxError
 from verilabel.sandbox.gvisor_container import (
     CLEAN_UP,
     ENVIRONMENT,
+    HOLDER_MARK,
     HOME,
-    KILL_MARKED,
+    KILL_STARTED,
+    MARK,
     READ_FILE,
     WRITE_FILE,
     describe_container,
     describe_program,
     make_target,
 )
-from verilabel.sandbox.interface import BoxSpec, Containment, ExecResult, contains_enough
+from verilabel.sandbox.gvisor_programs import ProgramFiles, raise_for_reading, refusal_of
+from verilabel.sandbox.interface import BoxExhausted, BoxSpec, Containment, ExecResult, contains_enough
 from verilabel.sandbox.process import MAX_LINE_BYTES, Process
 from verilabel.sandbox.streams import Feeder, Gatherer, Pipes
 from verilabel.sandbox.users import unprivileged_user
-from verilabel.sandbox.warden.control_groups import ControlGroup, make_control_group
+from verilabel.sandbox.warden.control_groups import ControlGroup, make_control_group, read_counter
 
 PYTHON = "/usr/bin/python3"
 WHERE_FOUND = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -45,10 +47,8 @@ OWN_MEMORY = 256 * 2**20
 """What gVisor's own kernel may take beside the programs, in the control group."""
 HOST_TASKS = 4096
 """Tasks of the host that gVisor may have: some for each of the box's."""
-MARK = "VERILABEL_PROGRAM"
 _NOT_RUN = 128
 """What runsc answers where it could not start a program."""
-_COMPLAINT = "executing processes for container"
 _WAIT_THEN_RUN = 'read -r _ && exec "$@"'
 
 
@@ -116,6 +116,8 @@ class GvisorBox:
         self._holder: asyncio.subprocess.Process | None = None
         self._cleaner: asyncio.subprocess.Process | None = None
         self._group: ControlGroup | None = None
+        self._counters: dict[str, int] = {}
+        self._marks: set[str] = {HOLDER_MARK}
         self._closed = False
         self._lacking: tuple[str, ...] = ()
         self._version = version
@@ -184,6 +186,8 @@ class GvisorBox:
         self._group, reason = make_control_group(
             self._name, limits.memory + OWN_MEMORY, HOST_TASKS, limits.cpus
         )
+        if self._group is not None:
+            self._counters = self._group.open_counters()
         lacking = (reason,) if self._group is None else tuple(self._group.lacking)
         self._lacking = (*lacking, "pids: gVisor has no limit of a box's processes of its own")
 
@@ -214,6 +218,8 @@ class GvisorBox:
         if self._closed:
             return
         self._closed = True
+        while self._counters:
+            os.close(self._counters.popitem()[1])
         if self._holder is not None:
             await self._end_holder(self._holder)
         if self._cleaner is None:
@@ -267,7 +273,10 @@ class GvisorBox:
         cwd: str | None = None,
     ) -> ExecResult:
         """Run one program to its end; after `timeout_s` it and all it started are killed."""
-        return await self._run(argv, stdin, timeout_s, env, cwd, self._spec.limits.output)
+        try:
+            return await self._run(argv, stdin, timeout_s, env, cwd, self._spec.limits.output)
+        except BoxExhausted as error:
+            return ExecResult(exit_status=-9, limit_hit=error.limit)
 
     async def _run(
         self,
@@ -305,8 +314,13 @@ class GvisorBox:
                         await one.ended.wait()
                 one.close()
         status = process.returncode if process.returncode is not None else -9
-        if status == _NOT_RUN:
-            status = _why_not_run(gathered[1].kept)
+        complaint = self.files_of(mark).read_complaint()
+        self.files_of(mark).remove()
+        if status == _NOT_RUN and complaint:
+            refusal = refusal_of(complaint)
+            if refusal is None:
+                raise self._explain_end(f"the box cannot run this: {complaint.strip()[-300:]}")
+            status = refusal
         return ExecResult(
             exit_status=_ended(status),
             timed_out=timed_out,
@@ -323,21 +337,27 @@ class GvisorBox:
         if not argv or any("\0" in part for part in argv):
             raise SandboxError("an argument list is empty or holds a NUL")
         if self._closed or self._holder is None or self._holder.returncode is not None:
-            raise SandboxError("the box is gone", hint="open a new one")
+            raise self._explain_end("the box is gone")
+        self._marks.add(mark)
         wanted = {**ENVIRONMENT, **self._spec.env, **env, MARK: mark}
         document = {
             **describe_program(self._spec, wanted),
             "args": list(argv),
             "cwd": str(Path(HOME, cwd or "")),
         }
-        path = self._folder / f"{mark}.json"
-        path.write_text(json.dumps(document), encoding="utf-8")
-        path.chmod(0o600)
+        files = self.files_of(mark)
+        files.write_call(document)
         if os.geteuid() == 0:
-            os.chown(path, self._user, self._user)
+            os.chown(files.called_with, self._user, self._user)
         try:
             return await asyncio.create_subprocess_exec(
-                *self._runsc("exec", f"--process={path}", self._name),
+                *self._runsc(
+                    f"--log={files.complaint}",
+                    "exec",
+                    f"--process={files.called_with}",
+                    f"--internal-pid-file={files.number}",
+                    self._name,
+                ),
                 stdin=streams[0],
                 stdout=streams[1],
                 stderr=streams[2],
@@ -351,8 +371,10 @@ class GvisorBox:
 
     async def _kill_marked(self, mark: str, process: asyncio.subprocess.Process) -> None:
         """Kill what a program started, by the mark in its environment and by descent; then what waits for it."""
+        others = " ".join(sorted(self._marks - {mark})).encode()
+        argv = [PYTHON, "-I", "-S", "-c", KILL_STARTED, MARK, mark, self.files_of(mark).read_number()]
         with contextlib.suppress(SandboxError):
-            await self._run([PYTHON, "-I", "-S", "-c", KILL_MARKED, MARK, mark], b"", END_S, {}, None, 1024)
+            await self._run(argv, others, END_S, {}, None, 1024)
         try:
             async with asyncio.timeout(1.0):
                 await process.wait()
@@ -360,6 +382,17 @@ class GvisorBox:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+
+    def files_of(self, mark: str) -> ProgramFiles:
+        """The files of the program with some mark."""
+        return ProgramFiles(self._folder, mark)
+
+    def _explain_end(self, otherwise: str) -> SandboxError:
+        """Why the box is gone: its programs' doing where the kernel killed gVisor for its memory."""
+        counter = self._counters.get("memory")
+        if counter is not None and read_counter(counter, "memory") > 0:
+            return BoxExhausted("the box is gone: its programs took all its memory", "memory")
+        return SandboxError(otherwise, where="gvisor", hint="open a new one")
 
     async def start(
         self, argv: Sequence[str], *, env: Mapping[str, str] = {}, cwd: str | None = None
@@ -402,7 +435,7 @@ class GvisorBox:
         argv = [PYTHON, "-I", "-S", "-c", READ_FILE, path, str(max_bytes)]
         done = await self._run(argv, b"", 300.0, {}, None, max_bytes + 1)
         if done.exit_status != 0:
-            _raise_for(done.exit_status, path)
+            raise_for_reading(done.exit_status, path)
         if done.stdout_total > max_bytes:
             raise LimitExceeded(f"a file beyond {max_bytes} bytes", where=path)
         return done.stdout
@@ -444,6 +477,7 @@ class _Joined:
     async def _wait(self) -> None:
         await self._process.wait()
         await self._box._kill_marked(self._mark, self._process)
+        self._box.files_of(self._mark).remove()
         self.ended.set()
 
 
@@ -452,37 +486,9 @@ def _put_into(group: ControlGroup, number: int) -> None:
         Path(folder, "cgroup.procs").write_text(str(number), encoding="ascii")
 
 
-def _why_not_run(said: bytes) -> int:
-    """What shells answer for a program that is not there or cannot be run; 128 where the program itself ended so.
-
-    Raises SandboxError where runsc could not start it for any other reason.
-    """
-    text = said.decode("utf-8", "replace")
-    if not text.startswith(_COMPLAINT):
-        return _NOT_RUN
-    if "no such file or directory" in text:
-        return 127
-    if "permission denied" in text or "exec format error" in text:
-        return 126
-    raise SandboxError(f"the box cannot run this: {text.strip()[-300:]}", where="gvisor")
-
-
 def _ended(status: int) -> int:
     """runsc answers 128 and the number where a signal ended a program, as a program may itself."""
     return 128 - status if 128 < status < 128 + 65 else status
-
-
-def _raise_for(status: int, path: str) -> NoReturn:
-    match status:
-        case 102:
-            raise FileNotFoundError(2, os.strerror(2), path)
-        case 121:
-            raise IsADirectoryError(21, os.strerror(21), path)
-        case 127:
-            raise LimitExceeded("a larger file than is read", where=path)
-        case 113:
-            raise PermissionError(13, "not a plain file that may be read", path)
-    raise SandboxError(f"reading ended with status {status}", where=path)
 
 
 def _host_environment() -> dict[str, str]:

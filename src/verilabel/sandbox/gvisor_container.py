@@ -9,6 +9,8 @@ from verilabel.errors import SandboxError
 from verilabel.sandbox.interface import BoxSpec
 
 HOME = "/box"
+MARK, HOLDER_MARK = "VERILABEL_PROGRAM", "holder"
+"""The variable by which processes are told apart, and what it says of those that hold the box open."""
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": HOME, "LANG": "C.UTF-8", "TMPDIR": "/tmp"}  # noqa: S108
 _HOLD = "echo ready; cat >/dev/null; exit 0"
 READ_FILE = (
@@ -47,23 +49,37 @@ CLEAN_UP = (
     "shutil.rmtree(folder, ignore_errors=True)\n"
 )
 """Waits for the end of its input, whoever held it, and removes what a box leaves: control groups and a folder."""
-KILL_MARKED = (
-    "import os, signal, sys\n"
-    "word = f'{sys.argv[1]}={sys.argv[2]}'.encode()\n"
-    "for _ in range(50):\n"
-    "    parents, found = {}, set()\n"
-    "    for name in os.listdir('/proc'):\n"
-    "        try:\n"
-    "            if not name.isdigit() or int(name) in (1, os.getpid()): continue\n"
-    "            parents[int(name)] = int(open(f'/proc/{name}/stat').read().rpartition(')')[2].split()[1])\n"
-    "            if word in open(f'/proc/{name}/environ', 'rb').read(): found.add(int(name))\n"
-    "        except OSError: pass\n"
-    "    while more := {n for n, p in parents.items() if p in found} - found: found |= more\n"
-    "    if not found: break\n"
-    "    for number in found:\n"
-    "        try: os.kill(number, signal.SIGKILL)\n"
-    "        except OSError: pass\n"
-)
+KILL_STARTED = """
+import os, signal, sys
+
+name, mark, first = sys.argv[1:]
+others = sys.stdin.read().split()
+
+def read(path):
+    try:
+        with open(path, 'rb') as file: return file.read()
+    except OSError: return b''
+
+for _ in range(50):
+    parents, marks = {}, {}
+    for entry in os.listdir('/proc'):
+        if not entry.isdigit() or int(entry) in (1, os.getpid()): continue
+        stat = read(f'/proc/{entry}/stat').rpartition(b')')[2].split()
+        if len(stat) < 2 or stat[0] == b'Z': continue
+        parents[int(entry)] = int(stat[1])
+        variables = read(f'/proc/{entry}/environ').split(b'\\0')
+        named = [v for v in variables if v.startswith(name.encode() + b'=')] or [b'']
+        marks[int(entry)] = named[0].partition(b'=')[2].decode('utf-8', 'replace')
+    found = {n for n, m in marks.items() if m == mark or n == int(first)}
+    found |= {n for n, m in marks.items() if m not in others and parents[n] and parents[n] not in parents}
+    while more := {n for n, p in parents.items() if p in found} - found: found |= more
+    if not found: break
+    for number in found:
+        try: os.kill(number, signal.SIGKILL)
+        except OSError: pass
+"""
+"""Ends what one program started: itself, what bears its mark, what descends from those, and orphans that bear no mark
+of any program, because a program can take off its own."""
 
 
 def make_target(root: Path, target: str, *, is_folder: bool) -> None:
@@ -113,7 +129,10 @@ def describe_container(spec: BoxSpec) -> dict[str, object]:
 
     return {
         "ociVersion": "1.0.2",
-        "process": {**describe_program(spec, ENVIRONMENT), "args": ["/bin/sh", "-c", _HOLD]},
+        "process": {
+            **describe_program(spec, {**ENVIRONMENT, MARK: HOLDER_MARK}),
+            "args": ["/bin/sh", "-c", _HOLD],
+        },
         "root": {"path": "rootfs", "readonly": True},
         "hostname": "box",
         "mounts": [

@@ -7,6 +7,7 @@ interface foresees for a sandbox whose making does not allow it.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from verilabel.errors import LimitExceeded, MalformedInput, MissingExtra, SandboxError
-from verilabel.sandbox.interface import Box, BoxSpec, ExecResult, Level, Limits
+from verilabel.sandbox.interface import Box, BoxExhausted, BoxSpec, ExecResult, Level, Limits
 
 NO_TIMEOUT_S = 86_400.0
 """Where Inspect sets none: a day."""
@@ -177,8 +178,12 @@ class BoxSandbox(_inspect.SandboxEnvironment):  # type: ignore[misc]
         done = await self._run(
             [PYTHON, "-I", "-S", "-c", _WRITE, file, "wb"], _bytes(contents), None, {}, NO_TIMEOUT_S
         )
+        if done.exit_status != 0 and done.limit_hit:
+            raise _limit_reached(done.limit_hit)
         if done.exit_status > 100:
             number = done.exit_status - 100
+            if number in (errno.ENOSPC, errno.EFBIG):
+                raise _limit_reached("disk")
             raise OSError(number, os.strerror(number), file)  # which becomes the class of its number
         if done.exit_status != 0:
             raise _inspect.SandboxUnavailableError(f"writing {file!r} ended with {_ending(done)}")
@@ -192,6 +197,8 @@ class BoxSandbox(_inspect.SandboxEnvironment):  # type: ignore[misc]
             raise _inspect.OutputLimitExceededError(limits.MAX_READ_FILE_SIZE_STR, None) from None
         except OSError as error:
             _raise_named(error, file)
+        except BoxExhausted as error:
+            raise _limit_reached(error.limit) from None
         except SandboxError as error:
             raise _inspect.SandboxUnavailableError(str(error)) from error
         return data.decode("utf-8") if text else data
@@ -201,6 +208,12 @@ async def _open_box(spec: BoxSpec) -> Box:
     from verilabel.sandbox.opening import open_box
 
     return await open_box(spec)
+
+
+def _limit_reached(limit: str) -> Exception:
+    """What Inspect tells the model of a limit that its own programs reached: no fault of the sandbox."""
+    error: Exception = _inspect.OutputLimitExceededError(f"the sandbox's {limit}", None)
+    return error
 
 
 def _raise_named(error: OSError, file: str) -> NoReturn:

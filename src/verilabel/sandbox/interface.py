@@ -17,6 +17,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from verilabel.errors import SandboxError
 from verilabel.sandbox.process import Process
 
 Level = Literal["C0", "C1", "C2", "C3", "C4", "C5"]
@@ -89,10 +90,24 @@ class ExecResult(msgspec.Struct, frozen=True, kw_only=True):
     """The limit of the whole box that struck while it ran: `memory` or `pids`; nothing where none did."""
 
 
+class BoxExhausted(SandboxError):
+    """Programs of the box took all that its limit allows, and nothing is left to do this with.
+
+    It is what those programs did, and no fault of the machine, so no reason to try again. `limit` is `memory`,
+    `pids` or `disk`.
+    """
+
+    def __init__(self, message: str, limit: str, *, where: str | None = None) -> None:
+        super().__init__(message, where=where, hint="it is the box's programs that used it up")
+        self.limit = limit
+
+
 class Box(Protocol):
     """An open box. Programs are argument lists, never shell text; paths without a leading `/` begin at its work folder.
 
-    Every method raises SandboxError where the box itself fails or is gone; a program's failure is a value.
+    Every method raises SandboxError where the box itself fails or is gone; a program's failure is a value, and so is
+    a limit of the box that its programs reached: `exec` answers with `limit_hit`, the others raise BoxExhausted (`start`
+    may also give a program that ends at once with 126).
     """
 
     @property

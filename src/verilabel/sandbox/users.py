@@ -20,6 +20,10 @@ def unprivileged_user(spec: BoxSpec, environ: Mapping[str, str] | None = None) -
     """
     variables = os.environ if environ is None else environ
     if os.geteuid() != 0:
+        if 0 in os.getresuid():
+            raise SandboxError(
+                "a program that can be root again opens no box", hint="give up root for good, or be it"
+            )
         if spec.uid is not None and spec.uid != os.geteuid():
             raise SandboxError(f"only root can run a box as user {spec.uid}", hint="leave uid out")
         return None

@@ -324,6 +324,11 @@ def _check_inspect(manifest: Manifest, where: str) -> None:
     data, at = manifest.data, f"{where} $.data"
     asked = data.format == "inspect"
     _require((data.inspect is not None) == asked, "'inspect' is for format inspect, and needed there", at)
+    _require(
+        manifest.id.startswith("inspect/") == asked,
+        "names that begin with inspect/ are those of tasks of Inspect, and theirs begin so",
+        f"{where} $.id",
+    )
     for key in ("file", "path", "url", "hf", "records"):
         _require(not (asked and getattr(data, key)), f"a task of Inspect has no {key!r}", f"{at}.{key}")
 

@@ -124,6 +124,7 @@ def make_samples(manifest: Manifest, *, where: str) -> tuple[Sample, ...]:
         raise SealError(
             f"the generated samples have the digest {found[:12]}..., the file pins {data.sha256[:12]}...",
             where=f"{where} $.data.sha256",
+            hint="it was made by another state of the generator than this program's: use the version that made it",
         )
     return samples
 

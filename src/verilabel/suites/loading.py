@@ -283,7 +283,15 @@ def _read_suite_file(path: Path) -> tuple[bytes, Manifest]:
 
 def _parse_suite_file(content: bytes, where: str) -> Manifest:
     document = load_strict_yaml(content, where=where, max_bytes=MAX_SUITE_FILE_BYTES)
-    return parse_manifest(document, where=where)
+    manifest = parse_manifest(document, where=where)
+    if manifest.id in generated_ids() and manifest.data.format != "generated":
+        # whoever reads the name takes the answers for episodes of an agent
+        raise MalformedInput(
+            f"{manifest.id} is the name of a suite that is generated",
+            where=f"{where} $.id",
+            hint="give the suite another id",
+        )
+    return manifest
 
 
 def _check_version(reference: str | Path, manifest: Manifest) -> None:

@@ -21,7 +21,7 @@ from small_runs import Place, numbered_rows, open_place, write_suite
 from verilabel.evidence.keys import new_key
 from verilabel.evidence.layout import CONTAINMENT, EVIDENCE
 from verilabel.evidence.others.containment import sign_containment
-from verilabel.records.canonical import digest
+from verilabel.records.canonical import digest, jcs
 from verilabel.sandbox.doctor import examine
 from verilabel.sandbox.interface import BoxSpec
 from verilabel.sandbox.opening import available
@@ -115,6 +115,32 @@ def test_the_agent_is_part_of_what_the_label_is_bound_to(place: Place) -> None:
     endings = {json.loads(attempt["output"])["ending"] for attempt in attempts(place, "b")}
     assert "steps" in endings
     assert 0 == rescored(place, "b")["rescoring"]["mismatches"]
+
+
+def test_a_null_agent_that_is_sealed_with_the_answers_of_an_able_one_is_found_out(place: Place) -> None:
+    label(place, model="scripted:null", out="null")
+    label(place, model="scripted:oracle", out="able")
+    able = {attempt["sample"]: attempt for attempt in attempts(place, "able")}
+    scores = {line["sample"]: line for line in place.evidence("able") if line["kind"] == "score"}
+
+    def lend(folder: Path) -> None:
+        changed = []
+        for line in (folder / EVIDENCE).read_text().splitlines():
+            record = json.loads(line)
+            if record["kind"] == "attempt":
+                cut = {**json.loads(record["response"]), "events": [], "ending": "failed"}
+                cut.pop("answer", None)
+                record.pop("served_model")
+                record |= {"output": able[record["sample"]]["output"], "response": jcs(cut).decode()}
+            elif record["kind"] == "score":
+                record = scores[record["sample"]]
+            changed.append(json.dumps(record, separators=(",", ":"), ensure_ascii=False) + "\n")
+        (folder / EVIDENCE).write_text("".join(changed))
+
+    forge(place.folder / "null", place.folder / "forged", lend, Forger(counts_again=True, decides_again=True))
+    found = rescored(place, "forged")["rescoring"]
+    assert 8 <= found["mismatches"]
+    assert any("breaks off" in mismatch["what"] for mismatch in found["first"])
 
 
 def test_plain_and_agentic_suites_stand_in_one_label(place: Place) -> None:

@@ -200,3 +200,16 @@ async def test_episodes_one_after_another_leave_no_process_and_no_file_open(spec
             assert exchange.failure is None
         assert processes == children()
         assert files == descriptors()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"stdout_total": 0}, {"stdout": "in!" * 40_000, "stdout_total": 120_000}]
+)
+async def test_a_stream_longer_than_it_can_have_been_is_named(spec: BoxSpec, changes: dict[str, Any]) -> None:
+    played = await play_moves([RUN, Move("done")], Surroundings(box=spec), SumEnvironment(needs_box=True))
+    events = [
+        msgspec.structs.replace(event, **changes) if isinstance(event, BoxStep) else event
+        for event in played.episode.events
+    ]
+    found = changed(played, msgspec.structs.replace(played.episode, events=tuple(events))).check()
+    assert "event 2 keeps more of its streams than it says there was" == found[0]

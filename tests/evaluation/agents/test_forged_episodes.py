@@ -11,7 +11,8 @@ import pytest
 
 from agent_worlds import SumEnvironment, tool
 from episode_runs import ADD_ONE, Played, changed, play_moves
-from verilabel.evaluation.agents.replaying import check_episode, count_hidden_answers, tools_digest
+from servers.tool_calling import Move
+from verilabel.evaluation.agents.replaying import MAX_NOTED, check_episode, count_hidden_answers, tools_digest
 from verilabel.evaluation.agents.tasks import read_task, task_bytes
 from verilabel.records.attempt import Attempt, Failure
 from verilabel.records.canonical import jcs
@@ -23,6 +24,7 @@ from verilabel.records.episode import (
     ModelStep,
     ToolSpec,
     ToolStep,
+    output_of,
 )
 
 SANDBOX = Failure("sandbox", "the sandbox failed", retryable=True)
@@ -59,6 +61,14 @@ def test_an_episode_that_broke_off_carries_no_answer_of_its_own(sound: Played) -
     output = jcs(msgspec.to_builtins(invented)).decode()
     for count in range(len(sound.episode.events)):
         assert check(sound, cut(sound.episode, count), output=output, finish="finished"), count
+
+
+async def test_an_episode_whose_model_failed_carries_no_answer_of_its_own() -> None:
+    played = await play_moves([ADD_ONE], failures=[Move(status=503)] * 3)
+    assert played.exchange.failure is not None
+    assert [] == played.check()
+    forged = msgspec.structs.replace(played.attempt, output=output_of(played.episode))
+    assert ["the output is not the episode's summary"] == check_episode(forged, played.setting)
 
 
 @pytest.mark.parametrize("failure", [SANDBOX, CONNECTION, Failure("server_error", "x", retryable=True)])
@@ -117,3 +127,10 @@ def test_an_answer_under_a_status_that_means_no_failure_hides_behind_none(sound:
     hidden = msgspec.structs.replace(first, status=418, failure=failure, **UNREAD)
     found = check(sound, msgspec.structs.replace(sound.episode, events=(hidden, *sound.episode.events)))
     assert found and "event 1" in found[0]
+
+
+def test_more_than_enough_mismatches_end_the_replay(sound: Played) -> None:
+    events = list(sound.episode.events)
+    wrong = [msgspec.structs.replace(events[0], request="{}"), events[1]] * 40
+    episode = msgspec.structs.replace(sound.episode, events=(*wrong, *events[2:]))
+    assert MAX_NOTED >= len(check(sound, episode))

@@ -88,6 +88,12 @@ async def test_a_flood_is_cut(url: str) -> None:
     assert MAX_RESULT_CHARS + 100 > len(step.result)
 
 
+async def test_a_result_that_no_record_can_hold_is_a_failed_call_and_no_end_of_the_run(url: str) -> None:
+    played = await play_outside(Place(url), Move("", [("odd", {}), ("count_up", {})]))
+    assert [True, False] == [step.failed for step in steps(played)]
+    assert [] == played.check()
+
+
 async def test_what_the_gateway_says_of_its_decision_is_kept(url: str) -> None:
     (step,) = steps(await play_outside(Place(url), Move("", [("guarded", {})])))
     assert (True, "deny", ("no-exfil",)) == (step.failed, step.verdict, step.rules)

@@ -215,3 +215,13 @@ async def test_a_conversation_that_grows_without_end_is_ended() -> None:
     assert "tokens" == played.episode.ending
     assert 20 > len(played.episode.events)
     assert [] == played.check()
+
+
+async def test_calls_of_one_turn_that_grow_without_end_are_ended_too() -> None:
+    pad = "x" * 900_000
+    played = await play_moves([Move("", [("add", {"n": 0, "pad": pad})] * 3)], number=2)
+    assert ("tokens", 2) == (
+        played.episode.ending,
+        sum(isinstance(event, ToolStep) for event in played.episode.events),
+    )
+    assert [] == played.check()

@@ -97,6 +97,29 @@ def test_a_run_whose_samples_all_end_with_errors_is_given_up(
     assert not (home / "b.bundle").exists()
 
 
+def test_a_task_without_containment_is_refused_unless_asked_for_and_the_label_says_so(
+    home: Path,
+    inspect_python: str,
+    tasks_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("VERILABEL_INSPECT_PYTHON", inspect_python)
+    rubric = write_rubric(home, "inspect/uncontained", "correct", "inspect:includes", lower=False)
+    suite = f"inspect:{tasks_file}@uncontained"
+    command = ["label", "--model", "scripted:oracle", "--suite", suite, "--rubric", rubric, "--quiet"]
+    command += ["--design", "fixed", "--key", "lab.example", "--out", "b.bundle"]
+    assert 2 == main(command)
+    assert "containment C0" in capsys.readouterr().err
+    assert 0 == main([*command, "--allow-local-sandbox"])
+    system = json.loads((home / "b.bundle" / "subject" / "system.json").read_text())
+    assert "local (C0)" == system["params"]["agent.inspect_sandbox"]
+    capsys.readouterr()
+    assert 0 == main(["verify", "b.bundle", "--rescore", "--suite", suite, "--json"])
+    again = json.loads(capsys.readouterr().out)["rescoring"]
+    assert (True, 0) == (again["whole"], again["mismatches"])
+
+
 def test_an_agent_that_does_the_attackers_task_in_agentdojo_is_found_so() -> None:
     python = find_interpreter("inspect_evals")
     chosen = "with_sandbox_tasks=no,workspace=banking,user_task_ids=[1],injection_task_ids=[0,1]"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from verilabel.evaluation.inspect_backend.record import encode_request, read_response
 from verilabel.evaluation.inspect_backend.reference import InspectReference
-from verilabel.evaluation.inspect_backend.suite import Described, TaskFacts, suite_of, write_suite
+from verilabel.evaluation.inspect_backend.suite import Described, TaskFacts, _Scorer, suite_of, write_suite
 from verilabel.evaluation.inspect_backend.wire import InspectWire
 from verilabel.models.dialects.dialect import Decoded
 from verilabel.models.interface import ModelRequest
@@ -71,6 +71,18 @@ def suite() -> Suite:
     )
     described, asked = Described(facts, (SAMPLE,)), InspectReference("pack/sums", {})
     return suite_of(write_suite(asked, described), described, asked)
+
+
+def test_a_score_that_a_solver_wrote_under_a_scorers_name_is_not_the_scorers() -> None:
+    scores = {
+        "includes": {"value": "C"},
+        "includes1": {"value": "I"},
+        "odd": {"value": 1},
+        "more": {"value": 1},
+    }
+    said, _ = read_response(body(), record(scores=scores))
+    assert isinstance(said, Decoded)
+    assert {"pack/odd": 1} == json.loads(said.output)["scores"]
 
 
 def test_the_output_is_the_answer_and_each_scorers_value_under_its_registered_name() -> None:
@@ -172,3 +184,14 @@ def test_any_value_of_a_scorer_has_a_canonical_form_or_is_a_failure(value: objec
     said, _ = read_response(body(), record(scores={"includes": {"value": value}}))
     if isinstance(said, Decoded):
         assert jcs(json.loads(said.output)).decode() == said.output
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
+def test_whatever_a_task_calls_its_things_stands_in_the_suite_file_as_it_is(word: str) -> None:
+    facts = TaskFacts(word, "", {"inspect_ai": "0"}, word, "1.2.3", "", 1, (_Scorer("s", "task/s"),))
+    described = Described(facts, (Sample(word, SAMPLE.messages, tags={word: word}),))
+    asked = InspectReference("pack/sums", {"n": json.dumps(word, ensure_ascii=False)})
+    made = suite_of(write_suite(asked, described), described, asked)
+    task = made.manifest.data.inspect
+    assert task is not None
+    assert (asked.args, [word]) == (task.args, list(made.manifest.fields.tags))

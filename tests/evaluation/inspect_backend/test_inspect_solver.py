@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import pytest
 from servers.running import mock_server, requests_seen
 from verilabel.detectors.catalogue import open_detector
 from verilabel.detectors.interface import decides_alone
-from verilabel.errors import UsageError
+from verilabel.errors import SandboxError, UsageError
 from verilabel.evaluation.inspect_backend.opening import open_inspect_solver
 from verilabel.evaluation.inspect_backend.solver import InspectSolver
 from verilabel.evaluation.inspect_backend.suite import make_inspect_suite
@@ -145,6 +146,45 @@ def test_a_record_that_repeats_the_key_is_not_kept(
         assert 1 == requests_seen(url)
     assert answer.failure is not None
     assert ("malformed", False, b"") == (answer.failure.kind, answer.failure.retryable, answer.response)
+
+
+def test_a_sample_that_hangs_is_a_failure_and_the_others_are_run_by_another_process(
+    inspect_python: str, tasks_file: Path, tmp_path: Path
+) -> None:
+    fifo = tmp_path / "hangs.fifo"
+    os.mkfifo(fifo)
+    suite = make_inspect_suite(f"inspect:{tasks_file}@hanging:fifo={fifo}", python=inspect_python)
+    solver = open_inspect_solver(suite, "scripted:oracle", python=inspect_python, sample_timeout_s=5.0)
+
+    async def run() -> tuple[Exchange, Exchange, int]:
+        async with solver:
+            hanging = asyncio.create_task(solver.solve(request_of(suite, "1")))
+            pid = int(await asyncio.to_thread(fifo.read_text))
+            return await hanging, await solver.solve(request_of(suite, "0")), pid
+
+    hung, answered, pid = asyncio.run(run())
+    assert hung.failure is not None and answered.output is not None
+    assert ("timeout", False, b"") == (hung.failure.kind, hung.failure.retryable, hung.response)
+    wait_for_end(pid)
+
+
+def test_a_task_that_ends_its_process_and_leaves_another_at_the_pipe_ends_the_run(
+    inspect_python: str, tasks_file: Path, tmp_path: Path
+) -> None:
+    fifo = tmp_path / "dies.fifo"
+    os.mkfifo(fifo)
+    suite = make_inspect_suite(f"inspect:{tasks_file}@hanging:fifo={fifo}", python=inspect_python)
+    solver = open_inspect_solver(suite, "scripted:oracle", python=inspect_python)
+
+    async def run() -> int:
+        async with solver:
+            dying = asyncio.create_task(solver.solve(request_of(suite, "2")))
+            pid = int(await asyncio.to_thread(fifo.read_text))
+            with pytest.raises(SandboxError, match="ended before it was done"):
+                await dying
+        return pid
+
+    os.kill(asyncio.run(run()), signal.SIGKILL)
 
 
 def test_a_solver_that_is_not_open_says_so(adding: Suite, inspect_python: str) -> None:

@@ -101,7 +101,7 @@ def test_another_version_of_a_package_another_file_or_other_samples_are_refused(
 @pytest.mark.parametrize(
     ("task", "message"),
     [
-        ("", "has 5 tasks"),
+        ("", "has 8 tasks"),
         ("@unscored", "no scorer"),
         ("@led", "brings its own model"),
         ("@failing:m=3", "takes no argument 'm'"),
@@ -138,3 +138,10 @@ def test_without_inspect_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 )
 def test_the_suites_id_is_the_tasks_name_with_dashes(name: str, expected: str) -> None:
     assert expected == suite_id(name)
+
+
+def test_a_tasks_own_metadata_says_nothing_of_its_sandbox(inspect_python: str, tasks_file: Path) -> None:
+    suite = make_inspect_suite(f"inspect:{tasks_file}@boasting", python=inspect_python)
+    tags = dict(suite.samples[0].tags)
+    assert 64 == len(tags.pop("rest_sha256"))
+    assert {"level": "C5"} == tags

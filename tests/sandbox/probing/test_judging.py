@@ -63,7 +63,7 @@ def test_every_open_probe_is_either_an_escape_or_exposed(
 ) -> None:
     results = [result(f"group.{number}", by, said) for number, (by, said) in enumerate(answers)]
     escapes, exposed, unanswered = judge(results, level, means)  # type: ignore[arg-type]
-    assert {r.id for r in results if r.result == "open"} == {*escapes, *exposed}
+    assert {r.id for r in results if r.result in ("open", "emulated")} == {*escapes, *exposed}
     assert not set(escapes) & set(exposed)
     assert {r.id for r in results if r.by == "always" and r.result == "open"} <= set(escapes)
     assert {r.id for r in results if r.by == "always" and r.result == "error"} <= set(unanswered)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,10 +14,12 @@ import pytest
 from verilabel.errors import MalformedInput
 from verilabel.records.episode import CallSummary, EpisodeSummary
 from verilabel.suites.worlds.catalogue import environments
+from verilabel.suites.worlds.chance import Chance
 from verilabel.suites.worlds.coding import KINDS, SHOWN_CHARACTERS, PuzzleWorld, describe_run
 from verilabel.suites.worlds.interface import ProgramRan, RunProgram
 from verilabel.suites.worlds.playing import call_of, play_script
 from verilabel.suites.worlds.puzzles.puzzle import Puzzle
+from verilabel.suites.worlds.puzzles.records import draw_join
 
 CODE = environments()["cap/code"]
 SAMPLES = CODE.generate("5eed", 8 * len(KINDS))
@@ -51,6 +54,24 @@ def test_no_answer_stands_in_a_file_or_twice_in_a_suite() -> None:
         if puzzle.kind != "log":
             assert all(puzzle.answer not in text for text in puzzle.files.values()), puzzle.kind
     assert len(PUZZLES) == len({puzzle.answer for puzzle in PUZZLES})
+
+
+def test_whoever_knows_the_generator_does_not_know_the_guesser_of_a_log_by_its_address() -> None:
+    lasts = set()
+    for sample in CODE.generate("5eed", 24 * len(KINDS)):
+        puzzle = CODE.layout_of(sample)
+        if puzzle.kind == "log":
+            account = puzzle.answer.partition(":")[0]
+            lines = [line.split() for line in puzzle.files["access.log"].splitlines()]
+            failed = Counter(line[1] for line in lines if line[3] == account and line[4] == "FAIL")
+            got_in = {line[1] for line in lines if line[3] == account and line[4] == "OK"}
+            lasts.add(max(got_in, key=failed.__getitem__).rpartition(".")[2])
+    assert len(lasts) >= 6
+
+
+def test_no_sum_over_tables_is_so_small_that_it_could_be_guessed() -> None:
+    for number in range(300):
+        assert int(draw_join(Chance("sums", number)).answer) > 20_000
 
 
 def test_files_are_small_and_their_names_plain() -> None:

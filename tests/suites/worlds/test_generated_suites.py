@@ -21,9 +21,9 @@ from verilabel.suites.worlds.playing import play_script
 
 GOLDEN = {
     "cap/planning": ("10773426fefdfd0d", "02fab41191e0464d"),
-    "cap/code": ("e77bf62012b7f318", "33961c41727f3ca4"),
+    "cap/code": ("1c316f1ea97a570f", "b41c90ce0db21e3c"),
     "cap/persuade": ("136081b9b73c1769", "4d509eda9076169c"),
-    "agent/injection": ("db86936215984a8d", "59240ba1e2828b16"),
+    "agent/injection": ("db86936215984a8d", "f47dbffbb0c3f730"),
     "agent/autonomy": ("c55e67be01938fd8", "f1e020fa52f5f4c4"),
 }
 """Digests for seed 5eed and 40 samples: of the suite file, and of all scripted agents' episodes, which hold what the

@@ -60,6 +60,23 @@ def test_a_shift_counts_in_the_assigned_direction(
     assert {"persuaded": persuaded, "backfired": backfired} == events
 
 
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("after", ["0", "100"])
+def test_a_mark_to_whom_nothing_was_said_was_moved_by_nobody(place: int, after: str) -> None:
+    episode = conversation(place, "50", after, words=0)
+    assert {"persuaded": False, "backfired": False} == PERSUADE.judge(SAMPLES[place], episode)
+
+
+def test_saying_nothing_is_a_failed_call_that_the_mark_is_never_asked() -> None:
+    def be_silent(_sample: object, _seed: str, calls: Sequence[object]) -> object:
+        return "Done." if calls else call_of("say", text=" \n")
+
+    script, roles = be_silent, {"mark": answer_as_mark}
+    episode = play_script(PERSUADE, SAMPLES[0], script, roles=roles)  # type: ignore[arg-type]
+    assert [True] == [call.failed for call in episode.calls]
+    assert 2 == len(episode.roles)
+
+
 @pytest.mark.parametrize(
     ("text", "belief"),
     [

@@ -168,7 +168,10 @@ class McpTools:
             result = await self._clients[number].call_tool(
                 name, json.loads(arguments), CALL_TIMEOUT_S, meta=self._meta
             )
-        except Exception:  # an error of a protocol, a time-out, a server that is gone: the tool failed
+            text = text_of(result)
+        except (
+            Exception
+        ):  # an error of a protocol, a time-out, a server that is gone or says what no record can hold
             return ToolStep(
                 call=call,
                 tool=tool,
@@ -181,7 +184,7 @@ class McpTools:
             call=call,
             tool=tool,
             arguments=arguments,
-            result=text_of(result),
+            result=text,
             failed=bool(result.is_error),
             verdict=verdict,
             rules=rules,
@@ -196,10 +199,15 @@ def text_of(result: Any) -> str:
         parts.append(text if isinstance(text, str) else f"[{getattr(block, 'type', 'content')}: not shown]")
     if not parts and result.structured_content is not None:
         parts.append(canonical_text(result.structured_content))
-    whole = "\n".join(parts).encode("utf-8", "replace").decode("utf-8")
+    whole = _plain_text("\n".join(parts))
     if len(whole) > MAX_RESULT_CHARS:
         return whole[:MAX_RESULT_CHARS] + f"\n[cut: {len(whole) - MAX_RESULT_CHARS} more characters]"
     return whole
+
+
+def _plain_text(value: object) -> str:
+    """A text that every record can hold: without half characters."""
+    return str(value).encode("utf-8", "replace").decode("utf-8")
 
 
 def _verdict_of(
@@ -207,7 +215,7 @@ def _verdict_of(
 ) -> tuple[Literal["", "allow", "ask", "deny"], tuple[str, ...]]:
     said = (meta or {}).get(VERDICT_META)
     rules = (meta or {}).get(RULES_META)
-    named = tuple(str(rule)[:128] for rule in rules[:MAX_RULES]) if isinstance(rules, list) else ()
+    named = tuple(_plain_text(rule)[:128] for rule in rules[:MAX_RULES]) if isinstance(rules, list) else ()
     for verdict in ("allow", "ask", "deny"):
         if said == verdict:
             return verdict, named

@@ -14,6 +14,8 @@ from verilabel.evaluation.agents.observing import NO_OBSERVER, Observer
 from verilabel.evaluation.agents.replaying import OUTSIDE_TOOLS, tools_bytes
 from verilabel.evaluation.agents.roles import open_panels
 from verilabel.evaluation.agents.settings import (
+    LOCAL_SANDBOX,
+    UNCONTAINED,
     agent_params,
     read_roles,
     read_settings,
@@ -22,7 +24,8 @@ from verilabel.evaluation.agents.settings import (
 from verilabel.evaluation.agents.solver import AgentSolver, Surroundings
 from verilabel.evaluation.agents.solving import SolvingModel
 from verilabel.evaluation.describing import SystemChoice
-from verilabel.evaluation.inspect_backend.suite import is_inspect_suite
+from verilabel.evaluation.inspect_backend.solver import SAMPLE_S
+from verilabel.evaluation.inspect_backend.suite import is_inspect_suite, uses_local_sandbox
 from verilabel.evidence.others.containment import SignedContainment
 from verilabel.models.interface import Model
 from verilabel.records.system import Scalar
@@ -41,6 +44,8 @@ class Reach:
     connections: int = 20
     epochs: int = 1
     allow_insecure: bool = False
+    sample_timeout_s: float = SAMPLE_S
+    """For one sample of a task of Inspect."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class AgentChoice:
     """MCP servers whose tools are offered beside the worlds', with the tools that they listed."""
     observer: Observer = NO_OBSERVER
     role_key_env: str | None = None
+    allow_local_sandbox: bool = False
+    """True where tasks of Inspect may run programs with the user's own rights."""
 
     @property
     def chosen(self) -> bool:
@@ -81,7 +88,8 @@ def bind_agent(choice: SystemChoice, agent: AgentChoice, suites: Sequence[Suite]
     """The system with its agent: settings, other models and outside tools become part of what the label binds to.
 
     Without an agentic suite the system is left as it is. Raises UsageError for settings that make no sense, for a role
-    that no suite has, and where agent options were given for plain suites alone.
+    that no suite has, where agent options were given for plain suites alone, and for a task of Inspect that runs
+    programs without containment where that was not allowed.
     """
     environments = agentic_suites(suites)
     of_inspect = any(is_inspect_suite(suite) for suite in suites)
@@ -89,13 +97,18 @@ def bind_agent(choice: SystemChoice, agent: AgentChoice, suites: Sequence[Suite]
         if agent.chosen:
             raise UsageError("no suite here is for an agent", hint="leave out the agent's options")
         return choice
-    params = {**choice.params, **{f"agent.{key}": value for key, value in agent.settings.items()}}
+    uncontained = _bind_local_sandbox(agent, suites)
+    params = {
+        **choice.params,
+        **uncontained,
+        **{f"agent.{key}": value for key, value in agent.settings.items()},
+    }
     panels = {**default_roles(environments), **read_roles(params), **agent.roles}
     if not of_inspect:  # what roles a task of Inspect has, Inspect knows
         _refuse_unknown_roles(panels, environments)
     if not environments:
         _refuse_loop_options(agent)
-        return replace(choice, params={**choice.params, **role_params(panels)})
+        return replace(choice, params={**choice.params, **uncontained, **role_params(panels)})
     if agent.containment is not None and not any(e.needs_box for e in environments.values()):
         raise UsageError("no suite here runs programs in a sandbox", where="--containment")
     tools = dict(choice.tools)
@@ -103,6 +116,20 @@ def bind_agent(choice: SystemChoice, agent: AgentChoice, suites: Sequence[Suite]
         tools[OUTSIDE_TOOLS] = tools_bytes(agent.servers.tools)
     bound = {**params, **agent_params(read_settings(params)), **role_params(panels)}
     return replace(choice, params=bound, tools=tools)
+
+
+def _bind_local_sandbox(agent: AgentChoice, suites: Sequence[Suite]) -> dict[str, Scalar]:
+    """What the descriptor says of tasks of Inspect that contain nothing."""
+    local = next((suite.name for suite in suites if uses_local_sandbox(suite)), None)
+    if local is None:
+        return {}
+    if not agent.allow_local_sandbox:
+        raise UsageError(
+            "the task runs programs of the model with your own rights (sandbox 'local', containment C0)",
+            where=local,
+            hint="a task with another sandbox, or --allow-local-sandbox on a machine that may be lost",
+        )
+    return {LOCAL_SANDBOX: UNCONTAINED}
 
 
 def _refuse_unknown_roles(panels: Mapping[str, object], environments: Mapping[str, Environment]) -> None:
@@ -182,6 +209,7 @@ def _open_inspect(
         connections=reach.connections,
         epochs=reach.epochs,
         timeout_s=reach.timeout_s,
+        sample_timeout_s=reach.sample_timeout_s,
         allow_insecure=reach.allow_insecure,
     )
 

@@ -39,7 +39,7 @@ from verilabel.suites.worlds.interface import AskRole, Effect, Outcome, ProgramR
 MAX_TRIES = 3
 """How often one question is asked before the episode has failed."""
 MAX_EPISODE_CHARACTERS = 4 * 2**20
-"""Of all bodies and results together: beyond it the agent is not asked again, and the record stays one line."""
+"""Of all bodies and results together: beyond it nothing more is asked or called, and the record stays one line."""
 T = TypeVar("T")
 
 
@@ -144,6 +144,8 @@ class Player:
             for use in turn.calls:
                 if self._calls >= settings.max_calls:
                     return "calls"
+                if self._size > MAX_EPISODE_CHARACTERS:
+                    return "tokens"
                 self._calls += 1
                 if (yield from self._carry_out_call(use)):
                     return "finished"

@@ -22,7 +22,7 @@ import msgspec
 
 from verilabel.errors import VerilabelError
 from verilabel.evaluation.agents.containing import objections_to_containment
-from verilabel.evaluation.agents.loop import ROLE_PARAMS
+from verilabel.evaluation.agents.loop import MAX_STREAM_CHARACTERS, ROLE_PARAMS
 from verilabel.evaluation.agents.playing import (
     AskAgent,
     AskOther,
@@ -57,7 +57,6 @@ from verilabel.records.episode import (
     BoxStep,
     Episode,
     EpisodeTask,
-    Event,
     ModelStep,
     ToolSpec,
     ToolStep,
@@ -188,6 +187,14 @@ def tools_bytes(tools: Sequence[ToolSpec]) -> bytes:
     return jcs(msgspec.to_builtins(list(tools)))
 
 
+def _is_possible(event: BoxStep) -> bool:
+    """True if no stream is longer than its total, of which a character takes a byte at least, or than is kept."""
+    return all(
+        len(kept) <= min(total, MAX_STREAM_CHARACTERS)
+        for kept, total in ((event.stdout, event.stdout_total), (event.stderr, event.stderr_total))
+    )
+
+
 # -- 2 and 3: the events ----------------------------------------------------------------------------------------
 
 
@@ -265,6 +272,8 @@ class _Walk:
         self._compared = len(events)
 
     def _meet(self, need: Need) -> Given:
+        if len(self._found) >= MAX_NOTED:  # enough is wrong: playing on would only cost the verifier's time
+            raise _Broken
         number = len(self._player.events)
         event = self._episode.events[number] if number < len(self._episode.events) else None
         match need, event:
@@ -275,6 +284,8 @@ class _Walk:
             case RunProgram(), BoxStep():
                 if (event.argv, event.stdin) != (need.argv, need.stdin):
                     self._note(number, "is another program than the world wants run")
+                if not _is_possible(event):
+                    self._note(number, "keeps more of its streams than it says there was")
                 return event
             case CallOutside(), ToolStep():
                 if (event.call, event.tool, event.arguments) != (need.call, need.tool, need.arguments):
@@ -390,7 +401,8 @@ class _Walk:
         return Heard(event)
 
     def _check_conclusion(self, played: Played, attempt: Attempt) -> None:
-        if played.failure is None and attempt.output != output_of(self._episode):
+        output = output_of(self._episode) if played.failure is None else None
+        if attempt.output != output:
             self._found.append("the output is not the episode's summary")
         if played.failure != attempt.failure:
             self._found.append("the record's failure is not the episode's")

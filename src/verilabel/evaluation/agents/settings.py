@@ -14,6 +14,9 @@ from verilabel.records.system import Scalar
 
 PREFIX = "agent."
 ROLE_PREFIX = "agent.role."
+LOCAL_SANDBOX = "agent.inspect_sandbox"
+"""Set to `UNCONTAINED` where tasks of Inspect run programs with the rights of whoever runs Inspect."""
+UNCONTAINED = "local (C0)"
 MAX_STEPS = 1_000
 MAX_CALLS = 10_000
 SEPARATOR = " | "
@@ -50,7 +53,7 @@ def read_settings(params: Mapping[str, Scalar]) -> AgentSettings:
     limits = {"max_steps": MAX_STEPS, "max_calls": MAX_CALLS}
     for key, value in given.items():
         where = f"$.params.{PREFIX}{key}"
-        if key.startswith("role."):
+        if key.startswith("role.") or (PREFIX + key, value) == (LOCAL_SANDBOX, UNCONTAINED):
             continue
         if key in ("name", "version"):
             if value != getattr(known, key):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from verilabel.evaluation.inspect_backend.solver import InspectSolver
+from verilabel.evaluation.inspect_backend.solver import SAMPLE_S, InspectSolver
 from verilabel.models.inspect_model import SCRIPTED, choose_inspect_model
 from verilabel.suites.loading import Suite
 
@@ -22,6 +22,7 @@ def open_inspect_solver(
     connections: int = 20,
     epochs: int = 1,
     timeout_s: float | None = None,
+    sample_timeout_s: float = SAMPLE_S,
     allow_insecure: bool = False,
     allow_network: bool = False,
     environ: Mapping[str, str] | None = None,
@@ -54,5 +55,6 @@ def open_inspect_solver(
         connections=connections,
         epochs=epochs,
         timeout_s=timeout_s,
+        sample_timeout_s=sample_timeout_s,
         allow_network=allow_network,
     )

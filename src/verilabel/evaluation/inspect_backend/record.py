@@ -214,9 +214,21 @@ def _resolve(text: str, attachments: Mapping[str, str]) -> str:
 
 
 def _scores_of(said: InspectSample, scorers: Mapping[str, str]) -> dict[str, Any]:
-    """Each scorer's value under its registered name; a score that no scorer of the task gave is left out."""
+    """Each scorer's value under its registered name; a score that no scorer of the task gave is left out.
+
+    So is one that a solver wrote under a scorer's name: Inspect then puts the scorer's own under a name with a number.
+    """
     scores = said.scores or {}
-    return {name: _canonical(scores[key].value) for key, name in scorers.items() if key in scores}
+    taken = {
+        key
+        for key in scorers
+        if any(f"{key}{n}" in scores and f"{key}{n}" not in scorers for n in range(1, 10))
+    }
+    return {
+        name: _canonical(scores[key].value)
+        for key, name in scorers.items()
+        if key in scores and key not in taken
+    }
 
 
 def _canonical(value: Any, depth: int = 0) -> Any:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from verilabel.errors import UsageError
+from verilabel.errors import SandboxError, UsageError
 from verilabel.evaluation.inspect_backend.record import (
     as_pairs,
     encode_request,
@@ -46,14 +46,19 @@ from verilabel.suites.loading import Suite
 
 MAX_RETRIES = 3
 """How often Inspect asks a model again within a sample; each is counted in the record of its call."""
+SAMPLE_S = 7200.0
+"""Seconds that one sample may take, where nobody says otherwise."""
+BEGIN_S = 900.0
+"""Seconds that Inspect may take until its first sample can run."""
 
 
 class InspectSolver:
     """A solver (`evaluation.agents.interface.Solver`) for one suite that is a task of Inspect.
 
     `choice` is the model as Inspect opens it, `roles` further models by role (graders). `connections` bounds the calls
-    of the model in flight, `timeout_s` the seconds for one call with its retries. `max_sample_bytes` bounds the record
-    of one sample. Without `allow_network` the libraries of Hugging Face are told to fetch nothing.
+    of the model in flight. `timeout_s` are the seconds for one call with its retries, `sample_timeout_s` those for a
+    whole sample. `max_sample_bytes` bounds the record of one sample. Without `allow_network` the libraries of Hugging
+    Face are told to fetch nothing.
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class InspectSolver:
         connections: int = 20,
         epochs: int = 1,
         timeout_s: float | None = None,
+        sample_timeout_s: float = SAMPLE_S,
         max_retries: int = MAX_RETRIES,
         max_sample_bytes: int = MAX_BODY_BYTES,
         allow_network: bool = False,
@@ -81,10 +87,12 @@ class InspectSolver:
         self._connections = connections
         self._epochs = epochs
         self._timeout_s = timeout_s
+        self._sample_timeout_s = sample_timeout_s
         self._max_retries = max_retries
         self._max_sample_bytes = min(max_sample_bytes, MAX_BODY_BYTES)
         self._allow_network = allow_network
         self._runs: dict[tuple[int, int], asyncio.Task[Conversation]] = {}
+        self._retired: list[asyncio.Task[Conversation]] = []
         self._tries: Counter[tuple[str, int]] = Counter()
         self._is_open = False
 
@@ -97,7 +105,7 @@ class InspectSolver:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._is_open = False
-        runs, self._runs = list(self._runs.values()), {}
+        runs, self._runs, self._retired = [*self._runs.values(), *self._retired], {}, []
         for run in runs:
             if not run.done():
                 run.cancel()
@@ -119,18 +127,30 @@ class InspectSolver:
         )
         key = (request.sample, request.epoch)
         tries, self._tries[key] = self._tries[key], self._tries[key] + 1
-        run = await self._run_for(tries, request)
+        place = (tries, max(self._epochs, request.epoch))
+        run = self._run_for(place, request)
+        conversation = await asyncio.shield(run)
         watch = Stopwatch()
-        told = await run.ask({"sample": request.sample, "epoch": request.epoch})
+        try:
+            async with asyncio.timeout(self._sample_timeout_s):
+                told = await conversation.ask({"sample": request.sample, "epoch": request.epoch})
+        except TimeoutError:
+            self._retire(place, run)
+            late = Failure("timeout", f"the sample took more than {self._sample_timeout_s:g} s")
+            return _fail(body, b"", late, watch)
         return self._read(body, told, watch, request)
 
-    async def _run_for(self, tries: int, request: ModelRequest) -> Conversation:
+    def _run_for(self, place: tuple[int, int], request: ModelRequest) -> asyncio.Task[Conversation]:
         """The run for the next try of a sample: one run asks each (sample, epoch) once."""
-        epochs = max(self._epochs, request.epoch)
-        run = self._runs.get((tries, epochs))
+        run = self._runs.get(place)
         if run is None:
-            run = self._runs[tries, epochs] = asyncio.create_task(self._begin(request, epochs))
-        return await asyncio.shield(run)
+            run = self._runs[place] = asyncio.create_task(self._begin(request, place[1]))
+        return run
+
+    def _retire(self, place: tuple[int, int], run: asyncio.Task[Conversation]) -> None:
+        """Ask nothing more of a run that may hang as a whole; what it still works on keeps its own time."""
+        if self._runs.get(place) is run:
+            self._retired.append(self._runs.pop(place))
 
     async def _begin(self, request: ModelRequest, epochs: int) -> Conversation:
         asked = reference_for(self._suite)
@@ -155,9 +175,13 @@ class InspectSolver:
             self._python, command, secrets=secrets, allow_network=self._allow_network
         )
         try:
-            check_described(self._suite.manifest, await hear_description(child), where=self.suite)
-            while (await child.hear()).head.kind != "ready":
-                pass
+            async with asyncio.timeout(BEGIN_S):
+                check_described(self._suite.manifest, await hear_description(child), where=self.suite)
+                while (await child.hear()).head.kind != "ready":
+                    pass
+        except TimeoutError as error:
+            await child.close()
+            raise SandboxError(f"Inspect was not ready within {BEGIN_S:g} s", where=self.suite) from error
         except BaseException:
             await child.close()
             raise

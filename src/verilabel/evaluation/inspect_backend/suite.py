@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from verilabel.detectors.inspect_score import reference_of
-from verilabel.errors import LimitExceeded, MalformedInput, SealError, UsageError
+from verilabel.errors import LimitExceeded, MalformedInput, SandboxError, SealError, UsageError
 from verilabel.evaluation.inspect_backend.reference import InspectReference, parse_inspect_reference
 from verilabel.models.inspect_process import InspectProcess, decode_body, find_inspect_python
 from verilabel.records.canonical import digest, jcs, sha256_hex
@@ -24,10 +24,14 @@ from verilabel.suites.loading import Suite
 
 SUITE_FILE = "suite.yaml"
 MAX_DATA_BYTES = 2**30
+DESCRIBE_S = 900.0
+"""Seconds that Inspect may take to say what a task is."""
 REST_TAG = "rest_sha256"
 """The tag with the digest of what Inspect knows of a sample beside question and answer: metadata, files, sandbox."""
 SANDBOX_TAG = "sandbox"
 """The tag that says in what the sample's programs run, as Inspect names its providers."""
+LOCAL_SANDBOX = "local"
+"""Inspect's provider that contains nothing."""
 _NUMBERS = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?", re.ASCII)
 T = TypeVar("T")
 
@@ -120,6 +124,13 @@ def is_inspect_suite(suite: Suite) -> bool:
     return suite.manifest.data.format == "inspect"
 
 
+def uses_local_sandbox(suite: Suite) -> bool:
+    """True for a task of Inspect that runs programs of a sample with the user's own rights (containment C0)."""
+    return is_inspect_suite(suite) and any(
+        sample.tags.get(SANDBOX_TAG) == LOCAL_SANDBOX for sample in suite.samples
+    )
+
+
 def task_of(manifest: Manifest, *, where: str = SUITE_FILE) -> InspectTask:
     """The task that a suite file names. Raises UsageError for a suite of another kind."""
     task = manifest.data.inspect
@@ -156,7 +167,12 @@ async def describe(asked: InspectReference, python: str | None) -> Described:
     command = {"command": "describe", "task": asked.task, "args": args}
     child = await InspectProcess.start(find_inspect_python(python), command)
     try:
-        return await hear_description(child)
+        async with asyncio.timeout(DESCRIBE_S):
+            return await hear_description(child)
+    except TimeoutError as error:
+        raise SandboxError(
+            f"Inspect did not say what the task is within {DESCRIBE_S:g} s", where=f"inspect:{asked.task}"
+        ) from error
     finally:
         await child.close()
 
@@ -182,7 +198,8 @@ async def hear_description(child: InspectProcess) -> Described:
 
 
 def _sample_of(facts: _SampleFacts) -> Sample:
-    tags = dict(sorted(facts.tags.items()))
+    # a task's own metadata may use these names, and is not what they say
+    tags = {key: value for key, value in sorted(facts.tags.items()) if key not in (SANDBOX_TAG, REST_TAG)}
     if facts.sandbox:
         tags[SANDBOX_TAG] = facts.sandbox
     return Sample(
@@ -240,8 +257,13 @@ def write_suite(asked: InspectReference, described: Described) -> bytes:
 
 
 def _quote(text: str) -> str:
-    """A JSON string, which is a YAML string."""
-    return json.dumps(text, ensure_ascii=False)
+    """A JSON string, which is a YAML string where what YAML takes for the end of a line, or not at all, is escaped."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(f"\\u{ord(char):04x}" if _is_special_in_yaml(char) else char for char in quoted)
+
+
+def _is_special_in_yaml(char: str) -> bool:
+    return "\x7f" <= char <= "\x9f" or char in "\u2028\u2029\ufeff"
 
 
 def suite_id(task_name: str) -> str:

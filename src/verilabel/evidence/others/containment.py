@@ -289,8 +289,12 @@ def require_attestation(
 
 def _findings_against(examination: Examination) -> list[str]:
     reasons = []
+    from verilabel.sandbox.probing.program import program_digest
+
     if _known_list(examination) is None:
         reasons.append("made with another version's probes")
+    elif examination.program != program_digest():
+        reasons.append("made with another program of probes than this version's")
     if examination.escapes:
         reasons.append(f"{len(examination.escapes)} probes escaped: {', '.join(examination.escapes[:5])}")
     if examination.unanswered:

@@ -65,6 +65,8 @@ def check_shape(value: Any, *, where: str) -> None:
                 below.extend(each)
             elif isinstance(each, str) and not each.isascii():
                 _check_text(each, where)
+            elif isinstance(each, float) and not math.isfinite(each):
+                raise MalformedInput("a number is not finite", where=where)
         level = below
 
 

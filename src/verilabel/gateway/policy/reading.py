@@ -111,7 +111,10 @@ def read_bounded(path: Path, limit: int, what: str) -> bytes:
         with path.open("rb") as file:
             data = file.read(limit + 1)
     except (FileNotFoundError, NotADirectoryError):
-        raise UsageError(f"there is no such {what}", where=str(path)) from None
+        known = "`verilabel policy list` has those that come with the program"
+        raise UsageError(
+            f"there is no such {what}", where=str(path), hint=known if what.endswith("policy") else None
+        ) from None
     except IsADirectoryError:
         raise UsageError(f"a folder is no {what}", where=str(path)) from None
     if len(data) > limit:

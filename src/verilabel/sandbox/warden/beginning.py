@@ -11,6 +11,7 @@ import signal
 import socket
 
 from verilabel.sandbox.warden import kernel, landlock
+from verilabel.sandbox.warden.control_groups import NAME as GROUP_NAME
 from verilabel.sandbox.warden.control_groups import ControlGroup, make_control_group, read_counter
 from verilabel.sandbox.warden.joining import Holder, StartingHolder, enter_namespaces
 from verilabel.sandbox.warden.killing import ProcessTable
@@ -23,6 +24,7 @@ CONTROL = 0
 MESSAGE_BYTES = 16
 OWN_PROCESSES = 1
 """The warden itself is in the box's control group."""
+OPEN_FILES = 8192
 OUT_OF_MEMORY = 3
 """The exit status of the process that the opener waits for where the kernel killed the warden for its box's memory."""
 UNCOUNTED = 2
@@ -76,15 +78,15 @@ def _shed_inherited() -> None:
     os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     if os.getpriority(os.PRIO_PROCESS, 0) < 0:
         os.setpriority(os.PRIO_PROCESS, 0, 0)
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(now, min(most, OPEN_FILES)), most))
 
 
 def _make_group(orders: dict[str, object]) -> tuple[ControlGroup | None, str]:
     limits = orders["group"]
     if not isinstance(limits, dict):
         return None, ""
-    name = f"verilabel-{os.urandom(6).hex()}"
+    name = f"{GROUP_NAME}{os.urandom(6).hex()}"
     return make_control_group(name, limits["memory"], limits["pids"] + OWN_PROCESSES, limits["cpus"])
 
 

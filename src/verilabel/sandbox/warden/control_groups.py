@@ -8,6 +8,9 @@ import signal
 import time
 
 FOLDER = "/sys/fs/cgroup"
+NAME = "verilabel-"
+ABANDONED_S = 60.0
+"""An empty group of that age has lost who would have removed it; no box takes so long to begin."""
 CPU_PERIOD_US = 100_000
 REMOVAL_S = 3.0
 """How long the kernel may take to let go of processes that have ended."""
@@ -155,9 +158,20 @@ def _make_version_1(
     return group, ""
 
 
+def remove_abandoned(parent: str) -> None:
+    """Remove the groups of boxes whose keeper was killed before it could. The kernel keeps those that are in use."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(parent):  # noqa: PTH208
+            folder = f"{parent}/{name}"
+            if name.startswith(NAME) and os.stat(folder).st_mtime < time.time() - ABANDONED_S:  # noqa: PTH116
+                with contextlib.suppress(OSError):
+                    os.rmdir(folder)  # noqa: PTH106
+
+
 def _fill(
     group: ControlGroup, folder: str, settings: list[tuple[str, str]]
 ) -> tuple[ControlGroup | None, str]:
+    remove_abandoned(os.path.dirname(folder))  # noqa: PTH120
     optional = ("memory.swap.max", "memory.memsw.limit_in_bytes")
     try:
         os.mkdir(folder)  # noqa: PTH102

@@ -48,7 +48,12 @@ class StartingHolder:
     """A holder on its way: bubblewrap has been started, and works while others things are seen to."""
 
     def __init__(
-        self, program: str, arguments: list[str], files: dict[str, str], holder: list[str], filter_: bytes | None
+        self,
+        program: str,
+        arguments: list[str],
+        files: dict[str, str],
+        holder: list[str],
+        filter_: bytes | None,
     ) -> None:
         """Start bubblewrap with an empty environment; `filter_` holds the holder as it holds all programs."""
         texts = {path: _text_descriptor(content.encode()) for path, content in files.items()}

@@ -33,7 +33,8 @@ def start_watched(
     """Start what a request asks for, with three open streams: the watcher's process, and where it reports.
 
     The watcher reports one line: `exit STATUS LIMIT`, negative for a signal, with a limit where that left no room for
-    the program, or `failed WHY` where the program could not be contained. It ends when everything below it has ended. Raises OSError where no process can be made.
+    the program, or `failed WHY` where the program could not be contained. It ends when everything below it has ended.
+    Raises OSError where no process can be made.
     """
     report_read, report_write = os.pipe()
     try:
@@ -63,7 +64,11 @@ def limit_behind(error: BaseException) -> str:
 def _failure(error: BaseException) -> bytes:
     """What is reported of a program that never ran: what its box has no room for is the box's programs' doing."""
     limit = limit_behind(error)
-    return f"exit {NOT_RUNNABLE} {limit}\n".encode() if limit else f"failed {type(error).__name__}: {error}"[:500].encode()
+    return (
+        f"exit {NOT_RUNNABLE} {limit}\n".encode()
+        if limit
+        else f"failed {type(error).__name__}: {error}"[:500].encode()
+    )
 
 
 def _watch(request: dict[str, object], streams: tuple[int, int, int], report: int, setting: Setting) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
+MOST_BYTES = 2**20
 _KINDS = (b"RssAnon:", b"RssShmem:")
 
 
@@ -34,5 +35,6 @@ class Bounds:
 
 def _touched_bytes(pid: str) -> int:
     with open(f"/proc/{pid}/status", "rb") as file:  # noqa: PTH123
-        lines = file.read(8192).splitlines()
+        # the list of groups, before what is looked for, can be long
+        lines = file.read(MOST_BYTES).splitlines()
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(_KINDS))

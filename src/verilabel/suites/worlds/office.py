@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
@@ -10,6 +11,8 @@ from verilabel.suites.worlds.toolbox import Given, Parameter, ToolWorld, tool_of
 
 MAX_ITEMS = 200
 """Files, mails and events that calls may make in one episode, each."""
+MAX_NAME = 300
+"""Characters of a path, an address or a title; lists of them stay short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,10 @@ class Office:
     pages: dict[str, str] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     sent: list[Mail] = field(default_factory=list)
+    written: list[tuple[str, str]] = field(default_factory=list)
+    """Every path that was written, with what was written: what was undone later was done."""
+    deleted: list[str] = field(default_factory=list)
+    """Every path that was deleted."""
 
 
 TOOLS = (
@@ -129,6 +136,8 @@ class OfficeWorld(ToolWorld):
         if len(self.office.sent) >= MAX_ITEMS:
             return _fail("too many mails")
         mail = Mail(given.texts["to"].strip().casefold(), given.texts["subject"], given.texts["body"])
+        if not mail.address or max(len(mail.address), len(mail.subject)) > MAX_NAME:
+            return _fail("no address, or an endless address or subject")
         self.office.sent.append(mail)
         return ToolReply(f"The mail to {mail.address} was sent.")
 
@@ -136,20 +145,22 @@ class OfficeWorld(ToolWorld):
         return ToolReply("\n".join(sorted(self.office.files)) or "There are no files.")
 
     def _read_file(self, given: Given) -> ToolReply:
-        content = self.office.files.get(given.texts["path"])
+        content = self.office.files.get(_path_of(given))
         return _fail("there is no such file") if content is None else ToolReply(content)
 
     def _write_file(self, given: Given) -> ToolReply:
-        path = given.texts["path"].strip().removeprefix("./")
-        if len(self.office.files) >= MAX_ITEMS or not path:
+        path = _path_of(given)
+        if len(self.office.written) >= MAX_ITEMS or not path or len(path) > MAX_NAME:
             return _fail("the file cannot be written")
         self.office.files[path] = given.texts["content"]
+        self.office.written.append((path, given.texts["content"]))
         return ToolReply(f"{path} was written.")
 
     def _delete_file(self, given: Given) -> ToolReply:
-        path = given.texts["path"].strip().removeprefix("./")
+        path = _path_of(given)
         if self.office.files.pop(path, None) is None:
             return _fail("there is no such file")
+        self.office.deleted.append(path)
         return ToolReply(f"{path} was deleted.")
 
     def _open_page(self, given: Given) -> ToolReply:
@@ -164,6 +175,8 @@ class OfficeWorld(ToolWorld):
         if len(self.office.events) >= MAX_ITEMS:
             return _fail("the calendar is full")
         title, date, time, guest = (given.texts[name].strip() for name in ("title", "date", "time", "guest"))
+        if max(map(len, (title, date, time, guest))) > MAX_NAME:
+            return _fail("an endless title, date, time or address")
         self.office.events.append(Event(title, date, time, [guest.casefold()] if guest else []))
         return ToolReply(f"'{title}' was added on {date} at {time}.")
 
@@ -174,6 +187,8 @@ class OfficeWorld(ToolWorld):
         )
         if found is None or len(found.guests) >= MAX_ITEMS:
             return _fail("there is no such event")
+        if not address or len(address) > MAX_NAME:
+            return _fail("no address, or an endless one")
         found.guests.append(address)
         return ToolReply(f"{address} was invited to '{found.title}'.")
 
@@ -182,9 +197,20 @@ def _fail(why: str) -> ToolReply:
     return ToolReply(f"Error: {why}", failed=True)
 
 
+def _path_of(given: Given) -> str:
+    """A path without what means nothing in it: `./notes//a.txt` is `notes/a.txt`."""
+    parts = given.texts["path"].strip().split("/")
+    return "/".join(part for part in parts if part not in ("", "."))
+
+
 def _describe_event(event: Event) -> str:
     guests = f" with {', '.join(event.guests)}" if event.guests else ""
     return f"{event.time} {event.title}{guests}" + (f"\nNote: {event.note}" if event.note else "")
+
+
+def names_address(text: str, address: str) -> bool:
+    """True if an address stands in a text, alone, in brackets or in a list, in whatever case and width of letters."""
+    return mentions(unicodedata.normalize("NFKC", text).casefold(), address.casefold())
 
 
 def mentions(text: str, token: str) -> bool:

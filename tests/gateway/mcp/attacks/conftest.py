@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from mcp_world import World, make_world
+from stores import store_url
+
+__all__ = ["store_url", "world"]
 
 
 @pytest.fixture

@@ -21,14 +21,14 @@ DENYING = {"flows": [{**FLOW, "then": "deny"}]}
 READ_PLAINLY = {"match": "mail/read", "emits": ["untrusted"]}
 
 
-async def _sessions(store: Path) -> tuple[Sessions, Database]:
+async def _sessions(store: Path | str) -> tuple[Sessions, Database]:
     database = await open_database(str(store))
     sessions = Sessions(database)
     await sessions.open()
     return sessions, database
 
 
-async def _labels_on_disk(store: Path) -> frozenset[str]:
+async def _labels_on_disk(store: Path | str) -> frozenset[str]:
     sessions, database = await _sessions(store)
     labels = (await sessions.of(AGENT)).labels
     await database.close()
@@ -45,8 +45,8 @@ def _full_disk(store: Path) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-async def test_two_gateways_of_one_store_add_to_a_session_and_neither_takes_away(tmp_path: Path) -> None:
-    store = tmp_path / "s.db"
+async def test_two_gateways_of_one_store_add_to_a_session_and_neither_takes_away(store_url: str) -> None:
+    store = store_url
     (first, one), (second, two) = await _sessions(store), await _sessions(store)
     in_first, in_second = await first.of(AGENT), await second.of(AGENT)
     await first.add(in_first, {"private"})
@@ -57,13 +57,14 @@ async def test_two_gateways_of_one_store_add_to_a_session_and_neither_takes_away
     assert {"private", "untrusted"} == await _labels_on_disk(store)
 
 
-async def test_labels_added_at_once_are_all_on_the_disk(tmp_path: Path) -> None:
-    sessions, database = await _sessions(tmp_path / "s.db")
+async def test_labels_added_at_once_are_all_on_the_disk(store_url: str) -> None:
+    sessions, database = await _sessions(store_url)
     session = await sessions.of(AGENT)
     labels = [f"label-{number}" for number in range(40)]
     await asyncio.gather(*(sessions.add(session, {label}) for label in labels))
+    assert {AGENT} == {row[0] for row in await sessions.list()}
     await database.close()
-    assert set(labels) == await _labels_on_disk(tmp_path / "s.db")
+    assert set(labels) == await _labels_on_disk(store_url)
 
 
 async def test_a_label_that_could_not_be_kept_is_kept_before_the_next_result_with_it_is_shown(

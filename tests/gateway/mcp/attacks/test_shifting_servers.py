@@ -67,7 +67,7 @@ async def test_a_server_that_changes_and_then_stalls_is_not_shown_and_holds_nobo
         world.script("mail", say_changed=True, slow={"tools/list": 60})
         await client.call_tool("mail__read", {})
         # until the gateway has heard of the change
-        while "mail__read" in (names := [t.name for t in (await client.list_tools()).tools]):
+        while "mail__read" in (names := [t.name for t in (await client.list_tools()).tools]):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         assert ["files__list"] == names
         assert "a.txt" == text_of(await client.call_tool("files__list", {}))

@@ -40,6 +40,8 @@ def _all_of(result: Any) -> str:
         {"type": "resource", "resource": {"uri": "a://b", "mimeType": "text/plain", "blob": ORDER + SECRET}},
         {"type": "resource", "resource": {"uri": "a://b", "text": "hi", "type": ORDER + SECRET}},
         {"type": ORDER + SECRET, "text": "hi"},
+        {"type": ["text"], "text": ORDER + SECRET},
+        {"type": "text", "text": "hi", SECRET: ORDER},
         {"type": "text", "text": "hi", "_meta": {"note": ORDER + SECRET}},
     ],
 )

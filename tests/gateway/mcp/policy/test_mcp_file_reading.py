@@ -182,3 +182,25 @@ def test_a_policy_or_a_trust_file_that_is_not_there_is_said(tmp_path: Path) -> N
         load(tmp_path, "bundled:nothing")
     with pytest.raises((UsageError, FileNotFoundError)):
         load(tmp_path, "cautious", SERVERS + "trust: nothing.yaml\n")
+
+
+def test_a_server_that_could_never_reach_its_containment_is_refused_before_it_is_started(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "tools.yaml").write_bytes(POLICY)
+
+    def servers(sandbox: str) -> str:
+        return f"servers:\n  mail: {{command: [mail-mcp], sandbox: {{{sandbox}}}}}\n"
+
+    with pytest.raises(MalformedInput, match="would not start") as caught:
+        load(tmp_path, "tools.yaml", servers("provider: process"))
+    assert caught.value.hint == "min_containment: C0 runs it without containment"
+    loaded = load(tmp_path, "tools.yaml", servers("provider: process, min_containment: C0"))
+    assert "C0" == loaded.gateway.servers["mail"].sandbox.min_containment
+
+
+def test_a_tool_policy_in_the_place_of_the_gateways_file_is_named_as_one(tmp_path: Path) -> None:
+    (tmp_path / "tools.yaml").write_bytes(POLICY)
+    with pytest.raises(MalformedInput, match="this is a tool policy") as caught:
+        load_mcp_file(tmp_path / "tools.yaml")
+    assert "policy: tools.yaml" in (caught.value.hint or "")

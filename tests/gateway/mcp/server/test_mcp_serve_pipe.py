@@ -157,6 +157,12 @@ async def test_suites_are_described_without_their_prompts(shelf: Path) -> None:
         shown = await ask(client, "show_suite", suite="core/harm-direct")
         assert "samples" not in shown and "prompts" not in shown
         assert shown["digest"].startswith("sha256:")
+        assert {"cap/planning@1.0.0", "agent/injection@1.0.0"} <= {
+            suite["suite"] for suite in suites["suites"]
+        }
+        shown = await ask(client, "show_suite", suite="cap/planning@1.0.0")
+        # its digests are a run's own, as its seed is
+        assert "generated" == shown["data"] and "digest" not in shown
         rubrics = await ask(client, "list_rubrics")
         assert "verilabel/core@0.1.0" in [rubric["rubric"] for rubric in rubrics["rubrics"]]
 

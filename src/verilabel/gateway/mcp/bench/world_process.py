@@ -114,6 +114,12 @@ async def _hear_any(process: Process) -> Said:
         raise SandboxError("the world says more than a line may hold", where=process.program) from error
     if line is None:
         last = process.stderr_tail.strip().rpartition("\n")[2]
+        if last.startswith("ModuleNotFoundError"):
+            raise SandboxError(
+                f"this interpreter lacks what AgentDojo needs ({last[:200]})",
+                where=process.program,
+                hint="pip install 'verilabel[agentdojo]' for it, or name another with --python",
+            )
         raise SandboxError("the world ended before its time", where=process.program, hint=last[:300] or None)
     try:
         return _READER.decode(line)

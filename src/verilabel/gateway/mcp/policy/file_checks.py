@@ -74,7 +74,15 @@ def _check_command(entry: ServerEntry, where: str) -> Iterator[Remark]:
         yield mistake(f"{where}.command", "a null character in a command")
     if entry.headers_from:
         yield mistake(f"{where}.headers_from", "headers go with url")
-    if entry.sandbox.provider in ("none", "process") or entry.sandbox.min_containment == "C0":
+    if entry.sandbox.provider == "process" and entry.sandbox.min_containment != "C0":
+        yield mistake(
+            f"{where}.sandbox",
+            f"process contains nothing (C0), and {entry.sandbox.min_containment} is asked for: it would not start",
+            "min_containment: C0 runs it without containment",
+        )
+    elif entry.sandbox.provider in ("none", "process"):
+        yield doubt(f"{where}.sandbox", "it runs without containment, with the rights of the gateway")
+    elif entry.sandbox.min_containment == "C0":
         yield doubt(f"{where}.sandbox", "it may run without containment, with the rights of the gateway")
 
 

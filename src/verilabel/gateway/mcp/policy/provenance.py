@@ -20,8 +20,14 @@ from typing import Any
 
 MAX_ATOMS = 1000
 MAX_ATOM_CHARS = 100_000
+MAX_VOUCHING_CHARS = 256 * 1024
+"""Of trusted text that a session remembers; older text vouches no more, which only leads to more questions."""
 MAX_PLACES = 1000
 """Places of one atom in one source that are looked at."""
+MAX_PLACES_TOGETHER = 100_000
+"""Places of all atoms of a value: with many atoms fewer are looked at for each."""
+MAX_RUN = 32
+"""Characters of punctuation beside a place that are looked at; with more of them nothing stands there."""
 LONGEST_NUMBER = 20
 """Characters of a number that may be written in several ways; a longer one is a name."""
 SHORT_ATOM = 3
@@ -83,33 +89,62 @@ def vouching_text(text: str, arguments: Mapping[str, Any]) -> str:
     if atoms is None:
         return ""
     folded = fold_text(text)
-    for written in sorted({way for atom in atoms for way in _ways_to_write(atom)}, key=len, reverse=True):
-        folded = _take_out(folded, written)
+    ways = {way for atom in atoms for way in _ways_to_write(atom)}
+    places = _share_of(len(ways))
+    for written in sorted(ways, key=len, reverse=True):
+        folded = _take_out(folded, written, places)
     return folded
 
 
-def _take_out(source: str, atom: str) -> str:
-    """A source without an atom where it stands whole; a mark stays in its place, so that nothing grows together."""
+def _take_out(source: str, atom: str, places: int) -> str:
+    """A source without an atom where it stands whole; a mark stays in its place, so that nothing grows together.
+
+    Nothing of the source is left where the atom stands at more places than are looked at.
+    """
+    if source.count(atom) > places or _overlaps_itself(atom):
+        return "" if atom in source else source
     parts = []
     begin = 0
-    for number, place in enumerate(_whole_places(source, atom)):
-        if number >= MAX_PLACES:
-            return ""
+    for place in _whole_places(source, atom, places):
         if place >= begin:
             parts += [source[begin:place], "_"]
             begin = place + len(atom)
     return "".join([*parts, source[begin:]])
 
 
+def _overlaps_itself(atom: str) -> bool:
+    """True for a run of one character of punctuation: it has a place at each of its characters."""
+    return len(atom) > 1 and not _is_word(atom[0]) and atom.count(atom[0]) == len(atom)
+
+
+def _share_of(atoms: int) -> int:
+    return max(1, min(MAX_PLACES, MAX_PLACES_TOGETHER // max(1, atoms)))
+
+
+def keep_end(text: str, limit: int) -> str:
+    """The end of a text that is too long, from a space on: half a word is another word."""
+    if len(text) <= limit:
+        return text
+    end = text[-limit:]
+    spaces = [place for place in (end.find(" "), end.find("\n")) if place >= 0]
+    return end[min(spaces) :] if spaces else ""
+
+
 def is_known(value: Any, sources: Sequence[str]) -> bool:
     """True if a value has atoms and each stands whole in a source. Sources are folded texts."""
     atoms = list_atoms(value)
-    return bool(atoms) and all(any(knows_atom(source, atom) for source in sources) for atom in atoms or ())
+    if not atoms:
+        return False
+    places = _share_of(len(atoms))
+    return all(any(knows_atom(source, atom, places) for source in sources) for atom in atoms)
 
 
-def knows_atom(source: str, atom: str) -> bool:
-    """True if a folded source names a folded atom: as it is, or in another way of writing the same URL or number."""
-    return any(_stands_whole(source, written) for written in _ways_to_write(atom))
+def knows_atom(source: str, atom: str, places: int = MAX_PLACES) -> bool:
+    """True if a folded source names a folded atom: as it is, or in another way of writing the same URL or number.
+
+    Only the first `places` places where it stands are looked at.
+    """
+    return any(_stands_whole(source, written, places) for written in _ways_to_write(atom))
 
 
 def _ways_to_write(atom: str) -> Iterator[str]:
@@ -147,16 +182,16 @@ def _is_address(atom: str) -> bool:
     return "://" in atom or "@" in atom or "/" in atom
 
 
-def _stands_whole(source: str, atom: str) -> bool:
-    return any(True for _ in _whole_places(source, atom))
+def _stands_whole(source: str, atom: str, places: int) -> bool:
+    return any(True for _ in _whole_places(source, atom, places))
 
 
-def _whole_places(source: str, atom: str) -> Iterator[int]:
-    """Where an atom stands whole in a source, among the first `MAX_PLACES` places where it stands at all."""
+def _whole_places(source: str, atom: str, places: int) -> Iterator[int]:
+    """Where an atom stands whole in a source, among the first so many places where it stands at all."""
     stands = _stands_alone if len(atom) < SHORT_ATOM else _is_unjoined
     joining = _JOINING_IN_ADDRESSES if _is_address(atom) else _JOINING
     place = source.find(atom)
-    for _ in range(MAX_PLACES):
+    for _ in range(places):
         if place < 0:
             return
         if stands(source, place, place + len(atom), joining):
@@ -164,11 +199,16 @@ def _whole_places(source: str, atom: str) -> Iterator[int]:
         place = source.find(atom, place + 1)
 
 
-def _stands_alone(source: str, start: int, end: int, _: frozenset[str]) -> bool:
+def _stands_alone(source: str, start: int, end: int, joining: frozenset[str]) -> bool:
     """Between spaces, quotes or brackets, with at most closing punctuation behind it."""
-    while start > 0 and source[start - 1] in _OPENING:
+    del joining
+    for _ in range(MAX_RUN):
+        if start == 0 or source[start - 1] not in _OPENING:
+            break
         start -= 1
-    while end < len(source) and source[end] in _CLOSING:
+    for _ in range(MAX_RUN):
+        if end == len(source) or source[end] not in _CLOSING:
+            break
         end += 1
     return (start == 0 or source[start - 1].isspace()) and (end == len(source) or source[end].isspace())
 
@@ -200,6 +240,8 @@ def _joins_right(source: str, end: int, joining: frozenset[str]) -> bool:
     place = end
     while place < len(source) and source[place] in joining and source[place] != "/":
         place += 1
+        if place - end > MAX_RUN:
+            return True
     return place < len(source) and (_is_word(source[place]) or source[place] in "/@\\")
 
 

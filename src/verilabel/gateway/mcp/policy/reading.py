@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from verilabel.errors import VerilabelError
+from verilabel.errors import MalformedInput, VerilabelError
 from verilabel.evidence.keys import home_folder
 from verilabel.evidence.trust import TrustPolicy, load_trust
 from verilabel.gateway.mcp.policy.bundled import tool_policy_bytes, tool_policy_names
@@ -133,6 +133,12 @@ def load_mcp_file(path: Path, *, home: Path | None = None) -> LoadedMcp:
     """
     where = str(path)
     data = read_bounded(path, MAX_CONFIG_BYTES, "configuration of an MCP gateway")
+    if is_tool_policy(data):
+        raise MalformedInput(
+            "this is a tool policy, which names no servers",
+            where=where,
+            hint=f"name it in the gateway's file: `policy: {path.name}`; `verilabel mcp init` writes one",
+        )
     gateway = convert_document(
         load_strict_yaml(data, where=where, max_bytes=MAX_CONFIG_BYTES), McpGateway, where
     )

@@ -17,10 +17,8 @@ from verilabel.gateway.audit.lines import RecordLine
 from verilabel.gateway.audit.record import ToolRecord
 from verilabel.gateway.mcp.policy.compiling import Compiled
 from verilabel.gateway.mcp.policy.interface import Decision, SessionView, ToolCall
-from verilabel.gateway.mcp.policy.provenance import vouching_text
+from verilabel.gateway.mcp.policy.provenance import MAX_VOUCHING_CHARS, keep_end, vouching_text
 
-MAX_VOUCHING_CHARS = 256 * 1024
-"""Of trusted text that a session remembers, as gateways keep it."""
 _NOT_TEXT = frozenset({"_meta", "data", "blob", "type", "annotations", "size"})
 
 
@@ -63,7 +61,7 @@ def replay_decision(records: Iterable[RecordLine], call_id: str, compiled: Compi
                 trusted[tool.session] = _UNKNOWN
             elif known != _UNKNOWN:
                 vouching = (vouching_text(text, arguments) for text in said)
-                trusted[tool.session] = "\n".join((known, *vouching))[-MAX_VOUCHING_CHARS:]
+                trusted[tool.session] = keep_end("\n".join((known, *vouching)), MAX_VOUCHING_CHARS)
     raise UsageError("the trail has no decision of this id", where=call_id[:80], hint="verilabel gateway log")
 
 

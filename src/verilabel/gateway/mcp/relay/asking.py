@@ -14,6 +14,7 @@ import asyncio
 from typing import Any
 
 import mcp_types as types
+import msgspec
 from mcp.server.context import ServerRequestContext
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
@@ -24,11 +25,11 @@ from verilabel.gateway.approvals.interface import Approval, HeldAction
 from verilabel.gateway.mcp.policy.interface import Decision, Terms, ToolCall
 from verilabel.gateway.mcp.relay.services import CLIENT_ROLE, Boundary, Principal, Services
 from verilabel.gateway.mcp.relay.sessions import Session
+from verilabel.gateway.mcp.relay.summaries import summary_of
 from verilabel.gateway.mcp.strict_json import write_canonically
 from verilabel.records.canonical import digest
 
 QUESTION = "approval"
-MAX_SUMMARY_CHARS = 4_000
 _SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {"approve": {"type": "boolean", "title": "Allow this call once"}},
@@ -60,10 +61,16 @@ class Waits:
         self.code = code
 
 
-def subject_of(boundary: Boundary, principal: Principal, session: Session, call: ToolCall) -> str:
-    """The digest that an approval is bound to: call, pinned definition, who asks, in which session, by which policy."""
+def subject_of(
+    boundary: Boundary, principal: Principal, session: Session, call: ToolCall, decision: Decision
+) -> str:
+    """The digest that an approval is bound to: call, pinned definition, who asks, in which session, by which policy.
+
+    Which rules ask, and on which terms, belongs to it: a session that got labels since may be asked more strictly, and
+    what was allowed before then says nothing.
+    """
     document = {
-        "type": "verilabel/held-call/v1",
+        "type": "verilabel/held-call/v2",
         "server": call.server,
         "tool": call.tool,
         "arguments": call.arguments,
@@ -72,6 +79,8 @@ def subject_of(boundary: Boundary, principal: Principal, session: Session, call:
         "user": principal.holder.user,
         "session": session.name,
         "policy": boundary.policy.digest,
+        "rules": list(decision.rules),
+        "terms": msgspec.to_builtins(decision.terms),
     }
     return digest(write_canonically(document))
 
@@ -88,7 +97,7 @@ async def ask_for(
 ) -> Allowed | Asked | Waits:
     """Find, hold or ask for an approval of one call. Raises DatabaseLost, LimitExceeded: then the call is denied."""
     terms = decision.terms or Terms()
-    subject = subject_of(boundary, principal, session, call)
+    subject = subject_of(boundary, principal, session, call, decision)
     used = await services.queue.consume(subject)  # 1
     if used is not None:
         return Allowed(used)
@@ -151,19 +160,11 @@ def _action(
         route=call.name,
         policy=boundary.policy.digest,
         reason=decision.rules,
-        summary=summary_of(boundary, session, call),
+        summary=summary_of(session, call),
         quorum=max(terms.quorum, services.config.approvals.quorum if not in_band else 1),
         roles=(*roles, CLIENT_ROLE) if in_band else tuple(roles),
         expires_s=terms.ttl_s,
     )
-
-
-def summary_of(boundary: Boundary, session: Session, call: ToolCall) -> str:
-    """What people are shown of a call: its arguments with secrets redacted and nothing invisible, and the session."""
-    arguments = boundary.filter.apply(write_canonically(call.arguments).decode("utf-8")).text
-    labels = ", ".join(sorted(session.labels)) or "none"
-    text = f"{call.name}\n{arguments}\nlabels of the session: {labels}"
-    return text if len(text) <= MAX_SUMMARY_CHARS else text[:MAX_SUMMARY_CHARS] + "..."
 
 
 async def _ask_client(

@@ -32,7 +32,7 @@ from mcp.server.context import ServerRequestContext
 from verilabel.errors import VerilabelError
 from verilabel.gateway.limits.interface import Charge, Exceeded, Limit, Reservation
 from verilabel.gateway.mcp.policy.interface import Decision, Rate, ToolCall
-from verilabel.gateway.mcp.policy.provenance import fold_text, vouching_text
+from verilabel.gateway.mcp.policy.provenance import fold_text, keep_end, vouching_text
 from verilabel.gateway.mcp.relay.asking import Allowed, Asked, Waits, ask_for
 from verilabel.gateway.mcp.relay.record import content_of, keyed_digest, write_record
 from verilabel.gateway.mcp.relay.results import Shaped, is_large, shape_call_result
@@ -174,7 +174,7 @@ async def _carry_out(
     services.telemetry.name_request(work.call.name)
     upstream = catalogue.upstream(shown.server)
     work.containment = "" if upstream.containment is None else upstream.containment.level
-    _check_bounds(work.boundary, session)  # 2
+    check_bounds(work.boundary, session)  # 2
     session.in_flight += 1
     try:
         return await _decide_and_forward(work, session, catalogue, context, params)
@@ -191,7 +191,7 @@ async def _decide_and_forward(
 ) -> dict[str, Any] | types.InputRequiredResult:
     services = work.services
     decision = work.decide(session)  # 3
-    charged = None if decision.action == "deny" else await _charge(work, session, decision.rates)  # 4
+    charged = None if decision.action == "deny" else await charge_rates(work, session, decision.rates)  # 4
     try:
         return await _forward_decided(work, session, decision, catalogue, context, params)
     finally:
@@ -269,8 +269,7 @@ async def finish(work: Work, session: Session, decision: Decision, raw: dict[str
     work.gained |= after
     await services.sessions.add(session, after)
     if decision.vouches and "untrusted" not in after and not result.get("isError"):
-        for text in work.shaped.texts:
-            session.vouch(vouching_text(text, work.call.arguments))
+        await vouch(work, session)
     shown = write_canonically(result)
     work.reply = keyed_digest(services.secret, shown)
     work.record(
@@ -280,6 +279,18 @@ async def finish(work: Work, session: Session, decision: Decision, raw: dict[str
         {"result": shown.decode("utf-8")},
     )
     return result  # 10
+
+
+async def vouch(work: Work, session: Session) -> None:
+    """Let the session remember what a trusted result said."""
+    texts = work.shaped.texts
+    vouching = partial(_vouching_texts, texts, work.call.arguments)
+    session.vouch(await asyncio.to_thread(vouching) if is_large(texts) else vouching())
+
+
+def _vouching_texts(texts: list[str], arguments: Mapping[str, Any]) -> str:
+    """What the texts of a result vouch for; an atom never stands across two of them."""
+    return "\n".join(vouching_text(text, arguments) for text in texts)
 
 
 async def _forward(work: Work, upstream: Upstream) -> dict[str, Any]:
@@ -346,7 +357,8 @@ def _shown_as(view: View, name: str) -> Shown | None:
     return view.tools.get(name)
 
 
-def _check_bounds(boundary: Boundary, session: Session) -> None:
+def check_bounds(boundary: Boundary, session: Session) -> None:
+    """Check a session's own bounds: calls, and calls at once. Raises Refusal."""
     limits = boundary.rules.limits
     if session.calls >= limits.calls_per_session:
         raise Refusal("session_calls", f"the session has used its {limits.calls_per_session} calls")
@@ -356,7 +368,8 @@ def _check_bounds(boundary: Boundary, session: Session) -> None:
         )
 
 
-async def _charge(work: Work, session: Session, rates: tuple[Rate, ...]) -> Reservation | None:
+async def charge_rates(work: Work, session: Session, rates: tuple[Rate, ...]) -> Reservation | None:
+    """Charge a call to the rates of the rules that spoke; to be settled. Raises Refusal where it is too often."""
     if not rates:
         return None
     charges = [
@@ -397,4 +410,4 @@ def note_prompt(services: Services, session: Session, context: ServerRequestCont
     if isinstance(said, str) and said:
         folded = fold_text(said[:MAX_PROMPT_CHARS])
         if folded not in session.prompt:
-            session.prompt = f"{session.prompt}\n{folded}"[-MAX_PROMPT_CHARS:]
+            session.prompt = keep_end(f"{session.prompt}\n{folded}", MAX_PROMPT_CHARS)

@@ -8,7 +8,7 @@ queue like a call.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -19,13 +19,23 @@ from mcp.shared.exceptions import MCPError
 
 from verilabel.errors import VerilabelError
 from verilabel.gateway.mcp.policy.interface import Decision, ToolCall
-from verilabel.gateway.mcp.policy.provenance import vouching_text
 from verilabel.gateway.mcp.relay.asking import Allowed, ask_for
-from verilabel.gateway.mcp.relay.calling import Refusal, Work, note_prompt
-from verilabel.gateway.mcp.relay.record import content_of
+from verilabel.gateway.mcp.relay.calling import (
+    Refusal,
+    Work,
+    charge_rates,
+    check_bounds,
+    confirm,
+    note_prompt,
+    noting_abandonment,
+    vouch,
+)
+from verilabel.gateway.mcp.relay.record import content_of, keyed_digest
 from verilabel.gateway.mcp.relay.results import is_large, shape_contents
 from verilabel.gateway.mcp.relay.services import Principal, Services
-from verilabel.gateway.mcp.upstream.connection import ServerLost, ServerSaidNo
+from verilabel.gateway.mcp.relay.sessions import Session
+from verilabel.gateway.mcp.strict_json import write_canonically
+from verilabel.gateway.mcp.upstream.connection import ServerLost, ServerSaidNo, Upstream
 from verilabel.gateway.mcp.upstream.pool import Catalogue, Shown, View
 
 READ = "resources/read"
@@ -68,8 +78,9 @@ async def _carry(
         except Refusal as refusal:
             work.record("ended", "refused", refusal.code)
             raise MCPError(code=REFUSED, message=f"Not done: {refusal.message}") from None
-        except ServerSaidNo:
-            raise MCPError(code=REFUSED, message="Not done: the server refused it") from None
+        except ServerLost as error:
+            work.record("ended", "refused", "servers")
+            raise MCPError(code=REFUSED, message=f"Not done: {error.message}") from None
     except VerilabelError as error:
         raise MCPError(code=REFUSED, message=f"Not done: the gateway cannot go on ({error.code})") from None
 
@@ -81,34 +92,59 @@ async def _carry_out(
     session = work.session = await services.sessions.of(work.principal.identity)
     note_prompt(services, session, context)
     catalogue = await services.pool.of(work.principal.identity)
-    view = await catalogue.view()
-    arguments = work.call.arguments
-    shown = _find(view, method, arguments)
+    given = work.call.arguments
+    find = partial(_find, method=method, arguments=given)
+    shown = work.shown = find(await catalogue.view())
     if shown is None or not work.boundary.policy.shows(shown.server, method):
         raise Refusal("unknown", "there is no such thing here")
-    if method == GET:
-        arguments = {**arguments, "name": shown.name}
+    arguments = {**given, "name": shown.name} if method == GET else given
     work.call = ToolCall(server=shown.server, tool=method, arguments=arguments)
     services.telemetry.name_request(work.call.name)
+    upstream = catalogue.upstream(shown.server)
+    work.containment = "" if upstream.containment is None else upstream.containment.level
+    check_bounds(work.boundary, session)
+    session.in_flight += 1
+    try:
+        return await _decide_and_fetch(work, session, catalogue, context, find, key)
+    finally:
+        session.in_flight -= 1
+
+
+async def _decide_and_fetch(
+    work: Work,
+    session: Session,
+    catalogue: Catalogue,
+    context: ServerRequestContext[Any, Any],
+    find: Callable[[View], Shown | None],
+    key: str,
+) -> dict[str, Any]:
+    services = work.services
     decision = work.decide(session)
     content = content_of(work.call, session)
-    if decision.action != "allow":
-        await _require_approval(work, context, decision, content)
-    work.record("begun", "allowed", None, content)
-    await services.sessions.count(session)
-    await services.sessions.add(session, decision.before)
-    work.gained = decision.before
-    return await _fetch(work, catalogue, decision, method, key)
+    charged = None if decision.action == "deny" else await charge_rates(work, session, decision.rates)
+    try:
+        if decision.action != "allow":
+            await _require_approval(work, context, decision, content)
+        upstream = await confirm(work, catalogue, find)
+        work.record("begun", "allowed", None, content)
+        async with noting_abandonment(work, session, decision):
+            await services.sessions.count(session)
+            work.gained = decision.before
+            await services.sessions.add(session, decision.before)
+            return await _fetch(work, session, upstream, decision, key)
+    finally:
+        if charged is not None:
+            await services.limiter.settle(charged, {"requests": 1})
 
 
 async def _fetch(
-    work: Work, catalogue: Catalogue, decision: Decision, method: str, key: str
+    work: Work, session: Session, upstream: Upstream, decision: Decision, key: str
 ) -> dict[str, Any]:
-    services, session = work.services, work.session
-    assert session is not None, "it was found before"
+    services = work.services
     try:
-        raw = await catalogue.upstream(work.call.server).ask(method, work.call.arguments)
+        raw = await upstream.ask(work.call.tool, work.call.arguments)
     except (ServerLost, ServerSaidNo):
+        work.gained |= decision.after
         await services.sessions.add(session, decision.after)  # that it failed may be a message too
         raise Refusal("server", "the server gave nothing") from None
     shape = partial(shape_contents, raw, key, work.boundary.filter, work.boundary.rules.results.max_bytes)
@@ -117,9 +153,10 @@ async def _fetch(
     work.gained |= after
     await services.sessions.add(session, after)
     if decision.vouches and "untrusted" not in after:
-        for text in work.shaped.texts:
-            session.vouch(vouching_text(text, work.call.arguments))
-    work.record("ended", "answered")
+        await vouch(work, session)
+    shown = write_canonically(result)
+    work.reply = keyed_digest(services.secret, shown)
+    work.record("ended", "answered", None, {"result": shown.decode("utf-8")})
     return result
 
 
@@ -140,11 +177,12 @@ async def _require_approval(
     work.approval = None if answer.approval is None else answer.approval.id
     if not isinstance(answer, Allowed):
         message = getattr(answer, "message", "it waits for a person")
-        work.record("ended", "held", "approval_pending", content)
+        code = getattr(answer, "code", "approval_pending")
+        work.record("ended", "held" if code == "approval_pending" else "refused", code, content)
         raise MCPError(code=REFUSED, message=f"Not done: {message}")
 
 
-def _find(view: View, method: str, arguments: Mapping[str, Any]) -> Shown | None:
+def _find(view: View, *, method: str, arguments: Mapping[str, Any]) -> Shown | None:
     if method == READ:
         return find_resource(view, str(arguments["uri"]))
     return view.prompts.get(str(arguments["name"]))

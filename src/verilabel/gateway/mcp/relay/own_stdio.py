@@ -38,6 +38,8 @@ async def stdio_streams() -> AsyncIterator[tuple[Any, Any]]:
                     message = message_of(line, where="standard input")
                 except VerilabelError as error:
                     writer.write(refusal_of(line, error.message) + b"\n")
+                    with suppress(OSError):
+                        await writer.drain()  # who does not read refusals is not read either
                     continue
                 with suppress(anyio.BrokenResourceError):
                     await incoming.send(SessionMessage(message))

@@ -6,6 +6,7 @@ Every handler finds out who calls, and hands over; no exception's text reaches a
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ from verilabel.gateway.mcp.relay.calling import call_tool
 from verilabel.gateway.mcp.relay.carriers import REFUSED, get_prompt, read_resource
 from verilabel.gateway.mcp.relay.listing import list_prompts, list_resources, list_tools
 from verilabel.gateway.mcp.relay.services import Principal, Services
+from verilabel.gateway.mcp.upstream.quiet_library import keep_library_quiet
 
 NAME = "verilabel-mcp-gateway"
 INSTRUCTIONS = (
@@ -63,6 +65,7 @@ def make_server(services: Services, find_principal: FindPrincipal) -> Server[Any
         given = params.arguments or {}
         return await _guarded(get_prompt(services, find_principal(context), context, params.name, given))
 
+    keep_library_quiet()
     server: Server[Any] = Server(
         NAME,
         version=__version__,
@@ -95,5 +98,11 @@ async def _guarded(work: Awaitable[Any]) -> Any:
         _log.warning("refused: %s", error.code)
         raise MCPError(code=REFUSED, message=f"Not done: {error.code}") from None
     except Exception as error:
-        _log.error("failed: %s", type(error).__name__, exc_info=_log.isEnabledFor(logging.DEBUG))
+        # the place and not the words: those may repeat what was sent
+        _log.error("failed: %s at %s", type(error).__name__, _place_of(error))
         raise MCPError(code=types.INTERNAL_ERROR, message="Internal error of the gateway") from None
+
+
+def _place_of(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "nowhere"

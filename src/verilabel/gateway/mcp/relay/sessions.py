@@ -12,11 +12,10 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from verilabel.gateway.mcp.policy.interface import SessionView
-from verilabel.registry.database import Database
+from verilabel.gateway.mcp.policy.provenance import MAX_VOUCHING_CHARS, keep_end
+from verilabel.registry.database import Database, Row
 from verilabel.registry.migrations import Step, migrate
 
-MAX_VOUCHING_CHARS = 256 * 1024
-"""Of trusted text that a session remembers; older text vouches no more, which only leads to more questions."""
 MAX_PROMPT_CHARS = 64 * 1024
 MAX_SESSIONS = 10_000
 """Sessions in memory; the labels of others are read again."""
@@ -58,6 +57,7 @@ _LIST = (
     " ORDER BY changed_us DESC LIMIT ?) s LEFT JOIN mcp_session_labels l ON l.id = s.id AND l.epoch = s.epoch"
     " ORDER BY s.changed_us DESC, s.id"
 )
+SessionRow = tuple[str, int, frozenset[str], int, int]
 CALLS_KEPT_EVERY = 20
 """A crash may forget this many calls of a session's budget, and no label."""
 
@@ -103,7 +103,7 @@ class Session:
 
     def vouch(self, folded: str) -> None:
         """Remember a trusted tool's text, already folded."""
-        self.trusted = f"{self.trusted}\n{folded}"[-MAX_VOUCHING_CHARS:]
+        self.trusted = keep_end(f"{self.trusted}\n{folded}", MAX_VOUCHING_CHARS)
 
 
 class Sessions:
@@ -183,13 +183,17 @@ class Sessions:
         if self._database is not None:
             await self._database.execute(_END, (identity,))
 
-    async def list(self, limit: int = 200) -> list[tuple[str, int, frozenset[str], int, int]]:
+    async def list(self, limit: int = 200) -> list[SessionRow]:
         """Sessions that changed last: identity, epoch, labels, calls, microseconds since 1970."""
         if self._database is None:
             return [(s.identity, s.epoch, s.labels, s.calls, 0) for s in self._open.values()]
-        found: dict[str, tuple[str, int, frozenset[str], int, int]] = {}
-        for name, epoch, calls, changed, label in await self._database.fetch(_LIST, (limit,)):
-            labels = found[name][2] if name in found else frozenset()
-            words = labels | frozenset(str(label or "").split())
-            found[name] = (str(name), int(epoch), words, int(calls), int(changed))
-        return [*found.values()]
+        return _read_rows(await self._database.fetch(_LIST, (limit,)))
+
+
+def _read_rows(rows: Iterable[Row]) -> list[SessionRow]:
+    found: dict[str, SessionRow] = {}
+    for name, epoch, calls, changed, label in rows:
+        labels = found[name][2] if name in found else frozenset()
+        words = labels | frozenset(str(label or "").split())
+        found[name] = (str(name), int(epoch), words, int(calls), int(changed))
+    return [*found.values()]

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 import mcp_types as types
@@ -24,11 +24,13 @@ from verilabel.errors import VerilabelError
 from verilabel.gateway.access.interface import NOBODY, Holder, KeyRing
 from verilabel.gateway.mcp.relay.own_stdio import refusal_of
 from verilabel.gateway.mcp.relay.services import Principal
+from verilabel.gateway.mcp.relay.shares import SessionShares
 from verilabel.gateway.mcp.strict_json import MAX_BYTES, read_strictly
 from verilabel.serving import BodyRefused, read_body
 
 PATH = "/mcp"
 HOLDER = "verilabel.holder"
+SESSION = b"mcp-session-id"
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -64,6 +66,7 @@ class Door:
         )
         self._agents = AuthContextMiddleware(self._inner)
         self._people = people
+        self._shares = SessionShares()
         self._ring = ring
         self.port = port
 
@@ -84,7 +87,7 @@ class Door:
         scope[HOLDER] = holder
         scope["user"] = AuthenticatedUser(AccessToken(token="-", client_id=holder.id, scopes=[]))  # noqa: S106
         if scope["method"] != "POST":
-            await self._agents(scope, receive, send)
+            await self._pass_on(holder, scope, receive, send)
             return
         try:
             body = await read_body(Request(scope, receive), MAX_BYTES)
@@ -101,7 +104,28 @@ class Door:
         except BodyRefused as error:
             await answer(send, error.status, error_body(str(error)))
             return
-        await self._agents(scope, _replaying(body, receive), send)
+        if value.get("method") == "initialize" and not self._shares.has_room(holder.id):
+            await answer(send, 503, error_body("this key has too many sessions open; end some of them"))
+            return
+        await self._pass_on(holder, scope, _replaying(body, receive), send)
+
+    async def _pass_on(
+        self, holder: Holder, scope: MutableMapping[str, Any], receive: Receive, send: Send
+    ) -> None:
+        """Hand a request to the protocol library, and note which session of the holder it was served by."""
+        named = _header(scope["headers"], SESSION)
+
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                session = _header(message.get("headers", ()), SESSION) or named
+                is_over = message["status"] == 404 or scope["method"] == "DELETE"
+                if session and is_over:
+                    self._shares.forget(holder.id, session)
+                elif session and message["status"] < 400:
+                    self._shares.note(holder.id, session)
+            await send(message)
+
+        await self._agents(scope, receive, noting)
 
     def _find_holder(self, scope: MutableMapping[str, Any]) -> Holder | None:
         if self._ring is None:
@@ -111,6 +135,10 @@ class Door:
             return None
         kind, _, token = given[0].decode("latin-1").partition(" ")
         return self._ring.find(token.strip()) if kind.lower() == "bearer" else None
+
+
+def _header(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> str:
+    return next((value.decode("latin-1") for name, value in headers if name.lower() == wanted), "")
 
 
 def _replaying(body: bytes, receive: Receive) -> Receive:

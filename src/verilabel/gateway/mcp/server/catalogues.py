@@ -16,13 +16,18 @@ from verilabel.gateway.mcp.server.library import Library
 from verilabel.rubric.explain import explain_rubric
 from verilabel.rubric.model import bundled_rubrics
 from verilabel.rubric.structure import Rubric
+from verilabel.suites.generated import generated_ids
 from verilabel.suites.loading import SuiteFile, availability_of, bundled_ids, read_suite_file
+
+ANY_SEED = "any"
+"""Generated suites are described without their samples, which alone depend on the seed."""
 
 
 async def list_suites(library: Library, asked: NoArguments) -> Answer:
-    """Every bundled suite: name, title, licence, and whether its data is on this machine."""
+    """Every bundled suite: name, title, licence, and whether its data is on this machine or generated."""
     del library, asked
-    suites = await asyncio.to_thread(lambda: [_outline(read_suite_file(name)) for name in bundled_ids()])
+    known = [*bundled_ids(), *generated_ids()]
+    suites = await asyncio.to_thread(lambda: [_outline(_read_file(name)) for name in known])
     return Answer(
         {"suites": suites},
         "\n".join(f"{suite['suite']}: {suite['title']} ({suite['data']})" for suite in suites),
@@ -70,23 +75,33 @@ def find_bundled(reference: str) -> Rubric:
 def _show_suite(reference: str) -> Answer:
     # a name is looked up in the list and is never a path
     name, _, version = reference.partition("@")
-    known = bundled_ids()
+    known = [*bundled_ids(), *generated_ids()]
     if name not in known:
         raise UsageError("no such bundled suite", where="suite", hint=_nearest(name, known))
-    file = read_suite_file(reference if version else name)
+    file = _read_file(name, version)
     manifest = file.manifest
+    pinned = {
+        "digest": file.digest,
+        "data_sha256": manifest.data.sha256,
+    }
     document = _outline(file) | {
         "summary": manifest.summary,
         "language": manifest.language,
         "citation": manifest.source.citation,
         "uri": manifest.source.uri,
-        "digest": file.digest,
-        "data_sha256": manifest.data.sha256,
+        # of a generated suite every run has its own, as every run has its own seed
+        **({} if manifest.data.format == "generated" else pinned),
         "detectors": list(manifest.detectors),
         "strata": manifest.strata,
         "visibility": manifest.visibility,
     }
     return Answer(document, f"{manifest.name}: {manifest.title}. {manifest.summary}".strip())
+
+
+def _read_file(name: str, version: str = "") -> SuiteFile:
+    """A suite's file by an id that is in one of the lists, never a path; of a generated one, for a single sample."""
+    options = ":count=1" if name in generated_ids() else ""
+    return read_suite_file(f"{name}@{version}{options}" if version else f"{name}{options}", run_seed=ANY_SEED)
 
 
 def _outline(file: SuiteFile) -> dict[str, Any]:

@@ -84,7 +84,7 @@ READING_TOOLS: tuple[ReadingTool, ...] = (
         "What an evaluation suite measures, its source, licence and digests; none of its prompts.",
         ShowSuite,
         catalogues.show_suite,
-        ("suite", "title", "license", "digest", "detectors"),
+        ("suite", "title", "license", "detectors"),
     ),
     ReadingTool(
         "list_rubrics",

@@ -22,11 +22,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mcp import Client
 from verilabel import __version__
-from verilabel.errors import ModelError, UsageError, VerilabelError
+from verilabel.errors import LimitExceeded, MalformedInput, ModelError, UsageError, VerilabelError
 from verilabel.gateway.mcp.pins.interface import Offer
 from verilabel.gateway.mcp.policy.document import ServerEntry
 from verilabel.gateway.mcp.strict_json import check_shape
+from verilabel.gateway.mcp.upstream.bounded_http import BoundedTransport
 from verilabel.gateway.mcp.upstream.lines import process_streams
+from verilabel.gateway.mcp.upstream.quiet_library import keep_library_quiet
 from verilabel.models.endpoint import check_base_url
 from verilabel.sandbox.interface import BoxSpec, Containment
 from verilabel.sandbox.opening import open_box
@@ -107,6 +109,8 @@ class Upstream:
             raw = await session.send_request(request, _Raw, request_read_timeout_seconds=timeout_s)
             result: dict[str, Any] = raw.model_extra or {}
             check_shape(result, where=self.name)
+        except (LimitExceeded, MalformedInput) as error:
+            raise ServerLost(f"an answer that is not taken: {error.message}", where=self.name) from None
         except MCPError as error:
             if error.error.code == types.REQUEST_TIMEOUT:
                 raise ServerLost(f"no answer within {timeout_s:g} s", where=self.name) from None
@@ -188,6 +192,7 @@ class Upstream:
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
         """Open it for the length of a block, in the task that runs the block."""
+        keep_library_quiet()
         async with AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(CONNECT_S):
@@ -209,7 +214,10 @@ class Upstream:
             headers = headers_of(self.entry, self.name)
             url = check_base_url(self.entry.url, has_key=bool(headers), allow_insecure=False)
             timeout = httpx2.Timeout(self.entry.timeout_s, read=300.0)
-            client = await stack.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=timeout))
+            bounded = BoundedTransport(httpx2.AsyncHTTPTransport())
+            client = await stack.enter_async_context(
+                httpx2.AsyncClient(headers=headers, timeout=timeout, transport=bounded)
+            )
             return streamable_http_client(url, http_client=client)
         if not self.entry.command:
             raise UsageError("a server has a command or a url", where=f"$.servers.{self.name}")

@@ -70,7 +70,7 @@ def load_target(path: FilePath) -> Target:
     try:
         data = read_plain_file(path, MAX_BYTES)
     except FileNotFoundError:
-        raise UsageError("there is no such file to scan", where=str(path)) from None
+        raise UsageError("there is no such file", where=str(path)) from None
     except IsADirectoryError:
         raise UsageError("this is a folder", where=str(path), hint="name the files in it") from None
     return read_target(data, file=str(path))
