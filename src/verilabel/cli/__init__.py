@@ -49,7 +49,7 @@ NOUNS: dict[str, str] = {
     "keys": "make and show signing keys",
     "log": "transparency logs: show, prove, check; serve, submit and audit",
     "gateway": "an LLM gateway: guards, limits, approvals, admission by label, an audit trail",
-    "policy": "lint, test, compare, sign and pull guard and tool policies",
+    "policy": "lint, test, compare, sign and pull policies of guards and of tools",
     "approvals": "list and decide what a gateway holds for people",
     "mcp": "an MCP gateway: tool policies, pins, approvals; scan, explain, bench; our own MCP server",
     "sandbox": "containment for agents and their tools: what works here, proven by probes",

@@ -125,6 +125,15 @@ def rescore_bundle(
     return work.result()
 
 
+INSPECT_PREFIX = "inspect/"
+"""How the names of suites begin that are tasks of Inspect; without the task nobody knows how its record is read."""
+
+
+def is_task_of_inspect(suite: str) -> bool:
+    """True for the name of a suite that is a task of Inspect."""
+    return suite.startswith(INSPECT_PREFIX)
+
+
 IMPORTED = "imported: another tool wrote down what it asked and got"
 
 
@@ -249,6 +258,13 @@ class Rescorer:
     def _check_exchange(self, number: int, attempt: Attempt) -> None:
         if self._plan.imported is None and attempt.suite in self._environments:
             self._check_episode(number, attempt)
+        elif (
+            self._plan.imported is None
+            and is_task_of_inspect(attempt.suite)
+            and attempt.suite not in self._suites
+        ):
+            for kind in ("requests", "answers"):
+                self._unchecked[kind, self._no_data(attempt.suite)] += 1
         elif self._plan.imported is None:
             self._check_response(number, attempt, self._check_request(number, attempt))
         else:  # another tool's words for what it asked and got; the bytes of the exchange were never here

@@ -185,7 +185,8 @@ class InspectProcess:
             self._end = asyncio.ensure_future(self._process.wait())
         reading = asyncio.ensure_future(self._process.read_line())
         try:
-            await asyncio.wait({reading, self._end}, return_when=asyncio.FIRST_COMPLETED)
+            either: tuple[asyncio.Future[Any], ...] = (reading, self._end)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not reading.done():  # what it wrote before its end may still be on the way
                 await asyncio.wait({reading}, timeout=LAST_WORDS_S)
             return reading.result() if reading.done() else None

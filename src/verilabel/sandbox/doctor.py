@@ -2,7 +2,7 @@
 
 1. Refuse to begin as the host's root without a user to become.
 2. Look at the host and plant what the probes look for.
-3. Open a box, run the program of probes in it, and close it.
+3. Open a box, run the program of probes in it, and close it; each heavy probe in a box of its own.
 4. Look at the host again, and take away what was planted.
 5. Judge: what escaped, what is exposed, what is not known.
 """
@@ -84,16 +84,17 @@ async def examine(spec: BoxSpec, *, heavy: bool = False, opening: Opening | None
     }
     async with plant(uid, limits) as planted:  # 2
         before = host.look_at_host()
-        box = await open_box(msgspec.structs.replace(spec, uid=uid if os.geteuid() == 0 else spec.uid))  # 3
+        wanted = msgspec.structs.replace(spec, uid=uid if os.geteuid() == 0 else spec.uid)
+        box = await open_box(wanted)  # 3
         marker = secrets.token_hex(8)
         try:
             _check_heavy(box, heavy=heavy)
             answers, facts = await _run_light(box, planted, marker)
             users = await host.await_users(marker)
-            if heavy:
-                answers |= await _run_heavy(box, spec, planted)
         finally:
             await box.close()
+        if heavy:
+            answers |= await _run_heavy(open_box, wanted, planted)
         answers |= await _look_after(before, planted, marker)  # 4
     answers |= _look_at_users(users, uid, answers, own_kernel=_has_own_kernel(facts))
     return _judge(spec, box, uid, answers, facts, heavy=heavy)  # 5
@@ -128,34 +129,47 @@ async def _run_light(
     return _answers(said), {name: str(value)[:MAX_DETAIL] for name, value in facts.items()}
 
 
-async def _run_heavy(box: Box, spec: BoxSpec, planted: Planted) -> dict[str, tuple[str, str]]:
+async def _run_heavy(open_box: Opening, spec: BoxSpec, planted: Planted) -> dict[str, tuple[str, str]]:
+    """The answers of the heavy probes, each in a box of its own: what one uses up, or ends, is not the next one's."""
     answers: dict[str, tuple[str, str]] = {}
     for probe in list_probes():
-        if probe.heavy and probe.where == "inside":
-            answers[probe.id] = await _run_one(box, {**planted.config, "only": [probe.id]}, probe.id)
-    answers["heavy.output"] = await _flood(box, spec)
-    answers["heavy.time"] = await _overrun(box)
+        if not probe.heavy:
+            continue
+        box = await open_box(spec)
+        try:
+            if probe.id == "heavy.output":
+                answers[probe.id] = await _flood(box, spec)
+            elif probe.id == "heavy.time":
+                answers[probe.id] = await _overrun(box)
+            else:
+                answers[probe.id] = await _run_one(box, {**planted.config, "only": [probe.id]}, probe.id)
+        except SandboxError as error:
+            answers[probe.id] = ("error", error.message[:MAX_DETAIL])
+        finally:
+            await box.close()
     return answers
 
 
 async def _run_one(box: Box, config: Mapping[str, object], name: str) -> tuple[str, str]:
     """The answer of one heavy probe. A program that a limit of the box ended took no more than it was given; one that
     was killed by anything else says nothing."""
-    try:
-        done = await _run(box, config, HEAVY_TIMEOUT_S)
-    except SandboxError as error:
-        return "error", error.message[:MAX_DETAIL]
+    await box.write_file(PROGRAM, build_program())
+    done = await _try_probes(box, config, HEAVY_TIMEOUT_S)
     found = _answers(_said_by(done))
     if name not in found and done.exit_status == -signal.SIGKILL and done.limit_hit:
         return "stopped", f"killed with the program that tried it: {done.limit_hit}"
-    return found.get(name, ("error", "no answer"))
+    return found.get(name, ("error", f"no answer; it ended with status {done.exit_status}"))
+
+
+async def _try_probes(box: Box, config: Mapping[str, object], timeout_s: float) -> ExecResult:
+    return await box.exec(
+        [PYTHON, "-I", "-S", PROGRAM], stdin=json.dumps(config).encode(), timeout_s=timeout_s
+    )
 
 
 async def _run(box: Box, config: Mapping[str, object], timeout_s: float) -> ExecResult:
     """Run the program of probes. Raises SandboxError where it said nothing at all."""
-    done = await box.exec(
-        [PYTHON, "-I", "-S", PROGRAM], stdin=json.dumps(config).encode(), timeout_s=timeout_s
-    )
+    done = await _try_probes(box, config, timeout_s)
     if not _said_by(done):
         error = done.stderr[-500:].decode("utf-8", "replace").strip().splitlines()
         raise SandboxError(

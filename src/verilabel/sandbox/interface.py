@@ -106,8 +106,8 @@ class Box(Protocol):
     """An open box. Programs are argument lists, never shell text; paths without a leading `/` begin at its work folder.
 
     Every method raises SandboxError where the box itself fails or is gone; a program's failure is a value, and so is
-    a limit of the box that its programs reached: `exec` answers with `limit_hit`, the others raise BoxExhausted (`start`
-    may also give a program that ends at once with 126).
+    a limit of the box that its programs reached: `exec` answers with `limit_hit`, the others raise BoxExhausted
+    (`start` may also give a program that ends at once with 126).
     """
 
     @property

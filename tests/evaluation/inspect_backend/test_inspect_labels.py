@@ -80,6 +80,13 @@ def test_a_hijacked_agent_gets_no_label_on_agent_threat_bench_and_all_of_it_is_v
     again = found["rescoring"]
     assert ("V2", True, 0) == (found["level"], again["whole"], again["mismatches"])
     assert {"requests": 8, "answers": 8, "scores": 8}.items() <= again["checked"].items()
+    assert 0 == main(["verify", "b.bundle", "--rescore", "--json"])
+    without = json.loads(capsys.readouterr().out)
+    assert ("V2", False, 0) == (
+        without["level"],
+        without["rescoring"]["whole"],
+        without["rescoring"]["mismatches"],
+    )
 
 
 def test_a_run_whose_samples_all_end_with_errors_is_given_up(

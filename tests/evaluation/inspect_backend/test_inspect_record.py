@@ -188,7 +188,7 @@ def test_any_value_of_a_scorer_has_a_canonical_form_or_is_a_failure(value: objec
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
 def test_whatever_a_task_calls_its_things_stands_in_the_suite_file_as_it_is(word: str) -> None:
-    facts = TaskFacts(word, "", {"inspect_ai": "0"}, word, "1.2.3", "", 1, (_Scorer("s", "task/s"),))
+    facts = TaskFacts(word, "", {"inspect_ai": "0"}, "MIT", "1.2.3", "", 1, (_Scorer("s", "task/s"),))
     described = Described(facts, (Sample(word, SAMPLE.messages, tags={word: word}),))
     asked = InspectReference("pack/sums", {"n": json.dumps(word, ensure_ascii=False)})
     made = suite_of(write_suite(asked, described), described, asked)

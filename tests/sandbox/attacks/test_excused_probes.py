@@ -100,10 +100,9 @@ class SilentBox(LooseBox):
     [ExecResult(exit_status=0), ExecResult(exit_status=-9), ExecResult(exit_status=-9, timed_out=True)],
 )
 def test_a_box_that_runs_no_heavy_probe_is_not_said_to_have_stopped_any(ending: ExecResult) -> None:
-    box = SilentBox(CLAIMED)
-    box.ending = ending
-
     async def opening(_: BoxSpec) -> Box:
+        box = SilentBox(CLAIMED)
+        box.ending = ending
         return box  # type: ignore[return-value]
 
     examination = asyncio.run(examine(BoxSpec(uid=UID, at_least="C0"), heavy=True, opening=opening))
