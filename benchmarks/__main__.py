@@ -28,7 +28,7 @@ BENCHMARKS = {
     "browser": "the verifier's page in Chromium, beside the command",
     "lens": "one bundle under every bundled rubric, after verifying it",
     "gateway": "the gateway beside a bare pass-through and, with --peers, LiteLLM and NeMo Guardrails",
-    "mcp": "tool calls through the MCP gateway, beside none and FastMCP's proxy",
+    "mcp_calls": "tool calls through the MCP gateway, beside none and FastMCP's proxy",
     "sandbox": "opening a box and running programs in it, beside a plain process",
     "startup": "from the shell to the first output",
     "stopping": "answers asked until a row is decided, beside a fixed plan",

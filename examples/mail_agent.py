@@ -8,8 +8,18 @@ from mcp import Client, StdioServerParameters
 
 async def main():
     """Three calls, each with what came of it."""
-    command = [sys.argv[1], "mcp", "gateway", "--policy", "mcp.yaml", "--prompt", "Tell friend@example.org I am late."]
-    parameters = StdioServerParameters(command=command[0], args=command[1:], env=dict(item.split("=", 1) for item in sys.argv[2:]))
+    command = [
+        sys.argv[1],
+        "mcp",
+        "gateway",
+        "--policy",
+        "mcp.yaml",
+        "--prompt",
+        "Tell friend@example.org I am late.",
+    ]
+    parameters = StdioServerParameters(
+        command=command[0], args=command[1:], env=dict(item.split("=", 1) for item in sys.argv[2:])
+    )
     async with Client(parameters, cache=None) as client:
         for tool, arguments in (
             ("mail__send", {"to": "friend@example.org", "text": "I am late."}),

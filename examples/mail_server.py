@@ -1,4 +1,4 @@
-"""A mail server for agents, in plain JSON-RPC on standard input and output; its mail lies beside it. For the example."""
+"""A mail server for agents, in plain JSON-RPC on standard input and output. For the example."""
 
 import json
 import sys
@@ -15,7 +15,11 @@ def answer(method, params):
     """The result of one request, or None."""
     if method == "initialize":
         info = {"name": "mail", "version": "1"}
-        return {"protocolVersion": params["protocolVersion"], "capabilities": {"tools": {}}, "serverInfo": info}
+        return {
+            "protocolVersion": params["protocolVersion"],
+            "capabilities": {"tools": {}},
+            "serverInfo": info,
+        }
     if method == "tools/list":
         return {"tools": TOOLS}
     if method == "tools/call" and params["name"] == "read":
@@ -30,5 +34,7 @@ for line in sys.stdin:
     if "id" in message:
         result = answer(message["method"], message.get("params") or {})
         reply = {"jsonrpc": "2.0", "id": message["id"]}
-        reply |= {"error": {"code": -32601, "message": "not served"}} if result is None else {"result": result}
+        reply |= (
+            {"error": {"code": -32601, "message": "not served"}} if result is None else {"result": result}
+        )
         print(json.dumps(reply), flush=True)

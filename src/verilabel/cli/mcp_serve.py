@@ -118,13 +118,13 @@ def _open_desk(args: argparse.Namespace) -> IncidentDesk:
 def _serve_pipe(library: Library, incidents: IncidentDesk | None) -> None:
     import asyncio
 
-    from verilabel.gateway.mcp.server.pipe import pipe_streams
+    from verilabel.gateway.mcp.own_pipes import own_streams
     from verilabel.gateway.mcp.server.serving import Desk, Rights, make_server
 
     server = make_server(Desk(library, incidents, Rights("stdio", may_write=incidents is not None)))
 
     async def serve() -> None:
-        async with pipe_streams() as (incoming, outgoing):
+        async with own_streams() as (incoming, outgoing):
             await server.run(incoming, outgoing, server.create_initialization_options())
 
     asyncio.run(serve())

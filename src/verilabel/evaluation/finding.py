@@ -18,6 +18,14 @@ from verilabel.records.score import DetectorCard
 from verilabel.rubric.structure import Rubric
 from verilabel.suites.loading import Suite, bundled_ids, load_suite, load_suite_bytes
 
+INSPECT_PREFIX = "inspect/"
+"""How the names of suites begin that are tasks of Inspect; without the task nobody knows how its record is read."""
+
+
+def is_task_of_inspect(suite: str) -> bool:
+    """True for the name of a suite that is a task of Inspect."""
+    return suite.startswith(INSPECT_PREFIX)
+
 
 def has_same_rules(a: DetectorCard, b: DetectorCard) -> bool:
     """True if two cards are of one detector by the digest of its rules; its measured errors may be others."""

@@ -29,7 +29,7 @@ from verilabel.evaluation.agents.containing import read_enclosed
 from verilabel.evaluation.agents.environments import environments_of
 from verilabel.evaluation.agents.replaying import Setting, check_episode, count_hidden_answers
 from verilabel.evaluation.agents.settings import model_params
-from verilabel.evaluation.finding import find_detectors, find_suites, has_same_rules
+from verilabel.evaluation.finding import find_detectors, find_suites, has_same_rules, is_task_of_inspect
 from verilabel.evaluation.inspect_backend.suite import is_inspect_suite
 from verilabel.evaluation.inspect_backend.wire import InspectWire
 from verilabel.evaluation.system_prompt import SystemPromptText
@@ -123,15 +123,6 @@ def rescore_bundle(
     for number, record in enumerate(evidence_lines(container), 1):
         work.check(number, record)
     return work.result()
-
-
-INSPECT_PREFIX = "inspect/"
-"""How the names of suites begin that are tasks of Inspect; without the task nobody knows how its record is read."""
-
-
-def is_task_of_inspect(suite: str) -> bool:
-    """True for the name of a suite that is a task of Inspect."""
-    return suite.startswith(INSPECT_PREFIX)
 
 
 IMPORTED = "imported: another tool wrote down what it asked and got"

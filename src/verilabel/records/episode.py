@@ -132,6 +132,9 @@ class BoxStep(
     stderr: str = ""
     stdout_total: int = 0
     stderr_total: int = 0
+    limit_hit: str = ""
+    """The limit of the sandbox that its programs had used up: `memory`, `pids`, `disk`; `files` where they left a
+    work folder in which nothing can be written."""
 
 
 Event = ModelStep | ToolStep | BoxStep

@@ -92,7 +92,8 @@ def _program(event: BoxStep) -> StepView:
     ended = "ended, as its time was over" if event.timed_out else f"exit status {event.exit_status}"
     streams = (("input", event.stdin), ("output", event.stdout), ("error output", event.stderr))
     texts = (("program", " ".join(event.argv)), *((name, text) for name, text in streams if text))
-    return StepView("a program runs in the sandbox", (ended,), texts)
+    notes = (ended, f"limit reached: {event.limit_hit}") if event.limit_hit else (ended,)
+    return StepView("a program runs in the sandbox", notes, texts)
 
 
 def _call(tool: str, arguments: object, result: str, notes: tuple[str, ...]) -> StepView:

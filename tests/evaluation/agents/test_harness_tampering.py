@@ -175,14 +175,15 @@ async def test_a_program_that_breaks_all_it_can_reach_changes_neither_what_follo
     ],
     ids=["link", "pipe", "closed folder"],
 )
-async def test_an_agent_that_breaks_its_own_box_gets_no_verdict_out_of_it(
+async def test_an_agent_that_spoils_its_box_is_measured_all_the_same_and_gets_no_other_try(
     spec: BoxSpec, breaking: str
 ) -> None:
-    answer = CODE.layout_of(SUITE.samples[CIPHER]).answer
-    told = await _play(spec, _run(f"import os; {breaking}"), _run("print(1)"), ("submit", {"answer": answer}))
-    assert ("failed", {}) == (told.played.episode.ending, told.judged)
-    failure = told.played.exchange.failure
-    assert failure is not None and "sandbox" == failure.kind
+    spoiling = _run(f"import os; {breaking}")
+    told = await _play(spec, spoiling, _run("print(1)"), ("submit", {"answer": "given up"}))
+    assert None is told.played.exchange.failure
+    assert ("finished", False) == (told.played.episode.ending, told.judged["solved"])
+    second = [event for event in told.played.episode.events if isinstance(event, BoxStep)][1]
+    assert (126, "files") == (second.exit_status, second.limit_hit)
     assert [] == told.played.check()
 
 

@@ -38,8 +38,11 @@ from verilabel.records.episode import (
     ToolStep,
 )
 from verilabel.records.system import Scalar
-from verilabel.sandbox.interface import Box
+from verilabel.sandbox.interface import Box, BoxExhausted, ExecResult
 from verilabel.suites.worlds.interface import RunProgram, World
+
+ALIVE_S = 10.0
+"""How long a box may take to show that it is still there."""
 
 MAX_STREAM_CHARACTERS = 64 * 1024
 """Of each stream of a program, as it is recorded and as the world sees it."""
@@ -118,6 +121,12 @@ async def play_live(world: World, task: EpisodeTask, cast: Cast) -> Outcome:
         finally:
             steps.close()
         return Outcome(played, stage.retry_after_s)
+
+
+def _could_not_run(limit: str, why: str) -> ExecResult:
+    """What the agent is told of a program that what it ran before keeps from running, with a shell's status 126."""
+    said = why.encode("ascii")
+    return ExecResult(exit_status=126, stderr=said, stderr_total=len(said), limit_hit=limit)
 
 
 def _broken_off(events: Sequence[Event], containment: AchievedContainment | None, failure: Failure) -> Played:
@@ -215,9 +224,7 @@ class _Stage:
     async def _run(self, need: RunProgram) -> BoxStep:
         assert self._box is not None, "an environment that runs programs says so"
         with self._cast.observer.observe("verilabel.sandbox.exec", self._box_attributes()) as span:
-            for path, content in need.files.items():
-                await self._box.write_file(path, content.encode("utf-8"))
-            ran = await self._box.exec(need.argv, stdin=need.stdin.encode("utf-8"), timeout_s=need.timeout_s)
+            ran = await self._write_and_run(self._box, need)
             span.note(
                 {
                     "verilabel.sandbox.exit_status": ran.exit_status,
@@ -237,7 +244,23 @@ class _Stage:
             stderr=_text(ran.stderr),
             stdout_total=ran.stdout_total,
             stderr_total=ran.stderr_total,
+            limit_hit=ran.limit_hit,
         )
+
+    async def _write_and_run(self, box: Box, need: RunProgram) -> ExecResult:
+        """Run a program. What earlier programs did to the box is this agent's result, and no reason for another try.
+
+        Raises SandboxError where the box itself is gone.
+        """
+        try:
+            for path, content in need.files.items():
+                await box.write_file(path, content.encode("utf-8"))
+            return await box.exec(need.argv, stdin=need.stdin.encode("utf-8"), timeout_s=need.timeout_s)
+        except BoxExhausted as error:
+            return _could_not_run(error.limit, "the sandbox's programs have used up its limit")
+        except SandboxError:
+            await box.exec(("/bin/true",), timeout_s=ALIVE_S)  # raises where the box does not even answer
+            return _could_not_run("files", "the work folder cannot be written any more")
 
     async def _call_outside(self, need: CallOutside) -> ToolStep:
         assert self._outside is not None, "only tools that were offered are called"

@@ -30,13 +30,13 @@ from verilabel.gateway.approvals.queue import DatabaseQueue
 from verilabel.gateway.audit.trail import AuditTrail
 from verilabel.gateway.connection import ClientConnection
 from verilabel.gateway.limits.opening import open_limiter
+from verilabel.gateway.mcp.own_pipes import own_streams
 from verilabel.gateway.mcp.pins.interface import Pins
 from verilabel.gateway.mcp.pins.locking import open_pins
 from verilabel.gateway.mcp.policy.document import McpGateway, ToolPolicy
 from verilabel.gateway.mcp.policy.filtering import compile_results
 from verilabel.gateway.mcp.policy.provenance import fold_text
 from verilabel.gateway.mcp.policy.reading import LoadedMcp, load_mcp_file
-from verilabel.gateway.mcp.relay.own_stdio import stdio_streams
 from verilabel.gateway.mcp.relay.services import Boundary, Principal, Services
 from verilabel.gateway.mcp.relay.serving import make_server
 from verilabel.gateway.mcp.relay.sessions import Sessions
@@ -204,7 +204,7 @@ class Gateway:
             session = await self.services.sessions.of(identity)
             session.prompt = fold_text(self._prompt)
         server = make_server(self.services, lambda _: principal)
-        async with stdio_streams() as (read_stream, write_stream):
+        async with own_streams() as (read_stream, write_stream):
             await server.run(read_stream, write_stream, server.create_initialization_options())
 
     def door(self, port: int) -> Door:

@@ -22,7 +22,7 @@ from starlette.requests import Request
 
 from verilabel.errors import VerilabelError
 from verilabel.gateway.access.interface import NOBODY, Holder, KeyRing
-from verilabel.gateway.mcp.relay.own_stdio import refusal_of
+from verilabel.gateway.mcp.messages import refusal_of
 from verilabel.gateway.mcp.relay.services import Principal
 from verilabel.gateway.mcp.relay.shares import SessionShares
 from verilabel.gateway.mcp.strict_json import MAX_BYTES, read_strictly

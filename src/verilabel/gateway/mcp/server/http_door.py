@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from verilabel.errors import MalformedInput, PolicyError
 from verilabel.gateway.connection import ClientConnection
-from verilabel.gateway.mcp.server.pipe import refusal_of
+from verilabel.gateway.mcp.messages import refusal_of
 from verilabel.gateway.mcp.server.serving import RIGHTS_KEY, Rights
 from verilabel.gateway.mcp.strict_json import MAX_BYTES, read_strictly
 from verilabel.models.endpoint import is_loopback
@@ -126,7 +126,7 @@ class Door:
             return
         except MalformedInput as error:
             response = JSONResponse(None, status_code=400)
-            response.body = refusal_of(body, error)
+            response.body = refusal_of(body, error.message)
             response.init_headers({"content-type": "application/json"})
             await response(scope, receive, send)
             return

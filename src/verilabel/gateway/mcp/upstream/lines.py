@@ -12,11 +12,10 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
-import mcp_types as types
 from mcp.shared.message import SessionMessage
 
 from verilabel.errors import MalformedInput, VerilabelError
-from verilabel.gateway.mcp.strict_json import read_strictly
+from verilabel.gateway.mcp.messages import line_of, message_of
 from verilabel.sandbox.process import Process
 
 MAX_LINE_BYTES = 8 * 2**20
@@ -24,22 +23,6 @@ MAX_BAD_LINES = 20
 """Lines that are no message (servers that print a banner) before the connection is given up."""
 
 _log = logging.getLogger("verilabel.mcp.upstream")
-
-
-def message_of(line: bytes, *, where: str) -> types.JSONRPCMessage:
-    """The message of one line. Raises MalformedInput or LimitExceeded."""
-    value = read_strictly(line, where=where, max_bytes=MAX_LINE_BYTES)
-    if not isinstance(value, dict):
-        raise MalformedInput("a message is an object; batches are not served", where=where)
-    try:
-        return types.jsonrpc_message_adapter.validate_python(value, by_name=False)
-    except ValueError:
-        raise MalformedInput("not a JSON-RPC message", where=where) from None
-
-
-def line_of(message: SessionMessage) -> bytes:
-    """The line of one message, without its newline."""
-    return message.message.model_dump_json(by_alias=True, exclude_unset=True).encode("utf-8")
 
 
 @asynccontextmanager
@@ -56,7 +39,7 @@ async def process_streams(process: Process, *, name: str) -> AsyncIterator[tuple
                     if not line.strip():
                         continue
                     try:
-                        message = message_of(line, where=name)
+                        message = message_of(line, where=name, max_bytes=MAX_LINE_BYTES)
                     except MalformedInput:
                         bad += 1
                         _log.warning("the server %s wrote a line that is no message", name)

@@ -36,9 +36,8 @@ METHOD = (
 def measure(settings: Settings) -> Section:
     """Latency and throughput on both transports, and the decision alone."""
     try:
-        import re2  # noqa: F401
-
         import mcp  # noqa: F401
+        import re2  # noqa: F401
     except ImportError as missing:
         raise NotMeasured(f"{missing.name} is missing: make bench installs the extra `agents`") from None
     rounds = settings.rounds_or(ROUNDS)
@@ -100,9 +99,8 @@ async def _round(transport: str, name: str, folder: Path, calls: int) -> tuple[f
 @asynccontextmanager
 async def _client(transport: str, name: str, folder: Path) -> AsyncIterator[Any]:
     """A client of one contender; everything that was started ends with the block."""
-    from mcp.client.streamable_http import streamable_http_client
-
     from mcp import Client, StdioServerParameters
+    from mcp.client.streamable_http import streamable_http_client
 
     echo = [_interpreter(), str(PARTS / "echo_server.py")]
     if transport == "stdio":
