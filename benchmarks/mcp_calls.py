@@ -143,7 +143,7 @@ async def _client(transport: str, name: str, folder: Path) -> AsyncIterator[Any]
 
 def _gateway_file(folder: Path, server: dict[str, Any]) -> Path:
     path = folder / "mcp.yaml"
-    entry = {**server, "sandbox": {"provider": "none", "min_containment": "C0"}}
+    entry = {**server, "sandbox": {"provider": "process", "min_containment": "C0"}}
     if "command" in server:
         entry["env"] = {"PYTHONPATH": _environment()["PYTHONPATH"]}
     document = {

@@ -67,7 +67,7 @@ class World:
         servers_ = {
             name: {
                 "command": [PYTHON, "-S", str(self.folder / "server.py"), str(self.folder / f"{name}.json")],
-                "sandbox": {"provider": "none", "min_containment": "C0"},
+                "sandbox": {"provider": "process", "min_containment": "C0"},
             }
             for name in self.scripts
         }

@@ -35,7 +35,7 @@ def config(home: Path) -> Iterator[Path]:
         path.write_text(
             "verilabel: mcp/v1\npolicy: observe\ntrust: trust.yaml\nservers:\n  mail:\n"
             f"    command: {command}\n    pins: locks/mail.lock\n"
-            "    sandbox: {provider: none, min_containment: C0}\n"
+            "    sandbox: {provider: process, min_containment: C0}\n"
         )
         yield path
 

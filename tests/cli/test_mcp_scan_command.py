@@ -79,7 +79,7 @@ def test_a_live_server_is_asked_only_where_it_is_named(capsys: pytest.CaptureFix
         target, saved = folder / "mcp.yaml", folder / "mail.snapshot.json"
         target.write_text(
             "verilabel: mcp/v1\npolicy: observe\nservers:\n  mail:\n"
-            f"    command: {command}\n    sandbox: {{provider: none, min_containment: C0}}\n"
+            f"    command: {command}\n    sandbox: {{provider: process, min_containment: C0}}\n"
         )
         assert 0 == main(["mcp", "scan", str(target), "--fail-on", "never"])
         assert not (folder / "script.log").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -12,6 +13,7 @@ from verilabel.sandbox.bubblewrap import Bubblewrap
 from verilabel.sandbox.gvisor import GvisorProvider
 from verilabel.sandbox.interface import Box, BoxSpec, Limits, Provider
 from verilabel.sandbox.mounts import checked_mount
+from verilabel.sandbox.users import UID_VARIABLE
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
     {provider.name: provider for provider in (Bubblewrap(), GvisorProvider(), PlainProcesses())}
@@ -43,7 +45,15 @@ async def open_box(spec: BoxSpec) -> Box:
         refusals.append(f"{name}: {objection}")
     raise SandboxError(
         f"no box with at least {spec.at_least} can be opened; " + "; ".join(refusals),
-        hint="nothing was run; `verilabel sandbox doctor` says what this machine lacks",
+        hint=_hint(spec),
+    )
+
+
+def _hint(spec: BoxSpec) -> str:
+    if os.geteuid() == 0 and spec.uid is None and UID_VARIABLE not in os.environ:
+        return f"{UID_VARIABLE}=65534, or --sandbox-uid 65534, names the user that boxes belong to; root has none"
+    return (
+        "nothing was run; `verilabel sandbox list` and `verilabel sandbox doctor` say what this machine lacks"
     )
 
 

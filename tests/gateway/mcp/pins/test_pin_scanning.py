@@ -214,7 +214,7 @@ def test_a_gateways_file_with_its_locks_is_clean(tmp_path: Path) -> None:
     [
         ("    pins: mail.lock\n", "", "mcp/missing-lock", 5),
         ("mail.lock", "gone.lock", "mcp/broken-lock", 7),
-        ("    pins:", "    sandbox: {provider: none}\n    pins:", "mcp/uncontained", 7),
+        ("    pins:", "    sandbox: {provider: process}\n    pins:", "mcp/uncontained", 7),
         ("    pins:", f"    env: {{TOKEN: {TOKEN}}}\n    pins:", "mcp/secret-in-config", 7),
         ("[mail-mcp, --read-only]", "[npx, -y, mail-mcp]", "mcp/unpinned-package", 6),
         ("{transport: stdio}", '{allowed_hosts: ["*"]}', "mcp/wildcard-host", 3),

@@ -162,8 +162,9 @@ def test_a_mistake_in_the_file_is_refused_with_its_place(tmp_path: Path, name: s
 
 def test_doubts_about_a_file_and_its_policy_together(tmp_path: Path) -> None:
     (tmp_path / "tools.yaml").write_bytes(POLICY)
-    rest = "servers:\n  mail: {command: [x], trust: trusted, sandbox: {provider: none}}\n  web: {url: 'https://h.example/mcp'}\n"
-    rest = rest.replace("web:", "other:") + "  web: {command: [x], pins: w.lock}\n"
+    box = "{provider: process, min_containment: C0}"
+    rest = f"servers:\n  mail: {{command: [x], trust: trusted, sandbox: {box}}}\n"
+    rest += "  other: {url: 'https://h.example/mcp'}\n  web: {command: [x], pins: w.lock}\n"
     found = {remark.where for remark in load(tmp_path, "tools.yaml", rest).remarks}
     assert {
         "$.servers.mail.pins",

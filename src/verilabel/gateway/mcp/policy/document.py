@@ -202,7 +202,7 @@ class ToolPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 class ServerSandbox(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The box that a stdio server runs in. `none` runs it as a plain process, and says so in every record."""
+    """The box that a stdio server runs in. `process` runs it as a plain process, and says so in every record."""
 
     provider: str = "auto"
     min_containment: Level = "C2"

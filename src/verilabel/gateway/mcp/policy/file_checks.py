@@ -80,7 +80,7 @@ def _check_command(entry: ServerEntry, where: str) -> Iterator[Remark]:
             f"process contains nothing (C0), and {entry.sandbox.min_containment} is asked for: it would not start",
             "min_containment: C0 runs it without containment",
         )
-    elif entry.sandbox.provider in ("none", "process"):
+    elif entry.sandbox.provider == "process":
         yield doubt(f"{where}.sandbox", "it runs without containment, with the rights of the gateway")
     elif entry.sandbox.min_containment == "C0":
         yield doubt(f"{where}.sandbox", "it may run without containment, with the rights of the gateway")

@@ -15,12 +15,12 @@ from typing import Any
 
 import httpx2
 import mcp_types as types
+from mcp import Client
 from mcp.client.session import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mcp import Client
 from verilabel import __version__
 from verilabel.errors import LimitExceeded, MalformedInput, ModelError, UsageError, VerilabelError
 from verilabel.gateway.mcp.pins.interface import Offer
@@ -223,8 +223,8 @@ class Upstream:
             raise UsageError("a server has a command or a url", where=f"$.servers.{self.name}")
         wanted = self.entry.sandbox
         spec = BoxSpec(
-            provider="process" if wanted.provider == "none" else wanted.provider,
-            at_least="C0" if wanted.provider == "none" else wanted.min_containment,
+            provider=wanted.provider,
+            at_least=wanted.min_containment,
             limits=wanted.limits,
             mounts=wanted.mounts,
         )

@@ -146,7 +146,7 @@ class Catalogue:
         try:
             offer = await self._ask_for_offer(name)
         except (VerilabelError, TimeoutError) as error:
-            why = error.message if isinstance(error, VerilabelError) else f"no list within {LIST_S:g} s"
+            why = str(error) if isinstance(error, VerilabelError) else f"no list within {LIST_S:g} s"
             _log.warning("the MCP server %s is not there: %s", name, why)
             self._absent[name] = (why, time.monotonic() + RETRY_S)
             await self._drop(name)

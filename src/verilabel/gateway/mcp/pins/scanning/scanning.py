@@ -125,7 +125,7 @@ def _inspect_names(server: ConfiguredServer) -> Iterator[_Placed]:
 def _inspect_lock(target: Target, server: ConfiguredServer) -> Iterator[_Placed]:
     entry, shown = server.entry, show_name(server.name)
     assert entry is not None and target.gateway is not None, "the file is the gateway's own"
-    if entry.sandbox.provider in ("none", "process") and entry.command:
+    if entry.sandbox.provider == "process" and entry.command:
         message = "the server runs with the rights of the gateway"
         yield (*server.path, "sandbox"), Suspicion("mcp/uncontained", shown, message)
     if entry.pins is None:
