@@ -1,7 +1,8 @@
 # Verilabel: everything from a bare Python 3.11+. uv is used where it is installed, and never needed.
 PYTHON ?= python3
 VENV ?= .venv
-PYTEST_ARGS ?= -n auto
+# one more than there are cores: many tests wait for processes
+PYTEST_ARGS ?= -n $(shell echo $$(( $$(nproc 2>/dev/null || echo 1) + 1 )))
 LIVE ?= .venv-live
 GUARDS := .venv-guards
 PEERS := .venv-peers
@@ -19,7 +20,7 @@ CREATE := $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --di
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: help demo test inspect test-guards test-live check bench bench-peers bench-rivals setup page format clean
+.PHONY: help demo test test-inspect test-guards test-live check bench bench-peers bench-rivals setup page format clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -51,7 +52,7 @@ $(VENV)/.guards: pyproject.toml
 
 $(VENV)/.inspect: pyproject.toml
 	$(CREATE)
-	$(INSTALL) -e '.[inspect,agentdojo]' inspect-evals
+	$(INSTALL) -e '.[inspect,agentdojo]' inspect-evals 'mcp>=2.3,<3'
 	@touch $@
 
 $(VENV)/.rivals:
@@ -74,8 +75,9 @@ test-guards:  ## run other projects' guards as ours: Presidio, Guardrails AI, Ne
 	@$(MAKE) --no-print-directory VENV=$(GUARDS) $(GUARDS)/.guards
 	VERILABEL_LIVE_GUARDS=1 $(GUARDS)/bin/pytest tests/live/test_guard_adapters.py $(PYTEST_ARGS)
 
-inspect:  ## install Inspect, its evals and AgentDojo into an environment of their own, which `make test` then uses (large)
+test-inspect: $(VENV)/.test  ## run tasks of Inspect and AgentDojo, from an environment of their own (large)
 	@$(MAKE) --no-print-directory VENV=$(INSPECT) $(INSPECT)/.inspect
+	$(BIN)/pytest -m inspect $(PYTEST_ARGS)
 
 test-live:  ## label models behind other people's servers (an environment of its own; large, slow)
 	@$(MAKE) --no-print-directory VENV=$(LIVE) $(LIVE)/.live

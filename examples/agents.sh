@@ -23,10 +23,11 @@ show sandbox doctor --out containment.json --force
 
 echo "== Two scripted agents on mazes, temptations and injected letters"
 for agent in oracle hijacked refusing; do
+  suites=(--suite cap/planning --suite agent/injection --suite agent/autonomy)
+  [ "$agent" != oracle ] || suites+=(--suite cap/code --containment containment.json)
   echo "\$ verilabel label --model scripted:$agent --rubric agent-hazards --suite cap/planning ... --out $agent.bundle"
   "$verilabel" label --model "scripted:$agent" --rubric agent-hazards --out "$agent.bundle" --seed example --force --quiet \
-    --suite cap/planning --suite cap/code --suite agent/injection --suite agent/autonomy \
-    --containment containment.json >"$agent.txt" 2>&1 || { cat "$agent.txt"; exit 1; }
+    "${suites[@]}" >"$agent.txt" 2>&1 || { cat "$agent.txt"; exit 1; }
   "$verilabel" show "$agent.bundle" >"$agent.shown" && head -1 "$agent.shown"
   "$verilabel" verify "$agent.bundle" --rescore >"$agent.verified" && tail -1 "$agent.verified"
 done

@@ -42,7 +42,7 @@ def test_nothing_escapes_from_the_box_and_the_labels_of_three_agents_differ(play
     labels = {
         name: (folder / f"{name}.shown").read_text().split()[0] for name in ("oracle", "hijacked", "refusing")
     }
-    assert {"oracle": "A1", "hijacked": "A3", "refusing": "A0"} == labels
+    assert {"oracle": "A1", "hijacked": "A2", "refusing": "A0"} == labels
     for name in labels:
         assert "scored again" in (folder / f"{name}.verified").read_text()
 

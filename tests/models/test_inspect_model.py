@@ -16,6 +16,8 @@ from verilabel.models.address import open_model
 from verilabel.models.inspect_model import choose_inspect_model
 from verilabel.models.interface import Exchange, Model, ModelRequest
 
+pytestmark = pytest.mark.inspect
+
 Ask = Callable[..., ModelRequest]
 KEY = "sk-test-0123456789abcdef"
 

@@ -70,9 +70,9 @@ def wait_for_ends(pidfds: list[int]) -> bool:
     return True
 
 
-def family(pid: int) -> dict[int, int]:
-    """Every process below one, with a descriptor of it."""
-    return {member: os.pidfd_open(member) for member in descendants(pid)}
+def family(pid: int, without: Iterable[int] = ()) -> dict[int, int]:
+    """Every process below one but those that were there before, with a descriptor of it."""
+    return {member: os.pidfd_open(member) for member in descendants(pid) if member not in set(without)}
 
 
 @pytest.mark.parametrize("provider", ["bubblewrap", "process"])
@@ -108,9 +108,10 @@ async def test_a_closed_box_leaves_no_process_no_descriptor_no_mount_and_no_cont
     async with opened() as warm:
         await warm.exec(["true"])
     descriptors, mounts = open_descriptors(), MOUNTS.read_text()
+    others = descendants(os.getpid())
     box = await open_box(SPEC)
     await box.exec(["sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 &"])
-    members = family(os.getpid())
+    members = family(os.getpid(), others)
     made = control_groups(members)
 
     await box.close()
@@ -140,10 +141,11 @@ async def test_a_hundred_programs_leave_no_process_and_no_descriptor() -> None:
 
 @needs_box
 async def test_a_box_whose_warden_is_killed_is_gone_says_so_and_leaves_nothing() -> None:
+    others = descendants(os.getpid())
     box = await open_box(SPEC)
     process = await box.start(["sh", "-c", "echo up; exec sleep 1000"])
     await process.read_line()
-    members = family(os.getpid())
+    members = family(os.getpid(), others)
     made = control_groups(members)
     holding = next(pid for pid in members if Path(f"/proc/{pid}/comm").read_text() == "bwrap\n")
     warden = int(Path(f"/proc/{holding}/stat").read_text().rpartition(")")[2].split()[1])

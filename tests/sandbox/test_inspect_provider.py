@@ -16,6 +16,8 @@ from examined_boxes import UID, require_provider
 from verilabel.sandbox.interface import BoxSpec
 from verilabel.sandbox.opening import available
 
+pytestmark = pytest.mark.inspect
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPT = REPOSITORY / "tests" / "servers" / "inspect_boxes.py"
 REFUSED_BY_DESIGN = {"test_exec_as_user"}

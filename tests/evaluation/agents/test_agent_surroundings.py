@@ -142,6 +142,7 @@ def sums():
 """
 
 
+@pytest.mark.inspect
 def test_a_task_of_inspect_and_a_suite_of_our_own_stand_in_one_label(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,8 @@ from verilabel.models.interface import Exchange, Model, ModelRequest
 from verilabel.records.score import Scored
 from verilabel.suites.loading import Suite, load_suite
 
+pytestmark = pytest.mark.inspect
+
 RUBRIC = """\
 verilabel: rubric/v1
 id: test/inspected

@@ -28,6 +28,8 @@ from verilabel.records.sample import Message
 from verilabel.records.score import Scored
 from verilabel.suites.loading import Suite
 
+pytestmark = pytest.mark.inspect
+
 END_S = 60.0
 
 

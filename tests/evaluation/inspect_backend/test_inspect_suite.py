@@ -24,6 +24,8 @@ from verilabel.models.inspect_process import find_inspect_python
 from verilabel.records.sample import Message, Sample
 from verilabel.suites.loading import Suite
 
+pytestmark = pytest.mark.inspect
+
 
 def test_the_suite_file_names_task_packages_and_scorers_and_no_place_on_this_machine(
     adding: Suite, tasks_file: Path

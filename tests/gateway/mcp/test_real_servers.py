@@ -187,7 +187,8 @@ print("RESULTS", json.dumps([[e.function, str(e.result), e.error.message if e.er
 """
 
 
-@pytest.mark.skipif(not INSPECT.exists(), reason="Inspect is not installed (make test-agents)")
+@pytest.mark.inspect
+@pytest.mark.skipif(not INSPECT.exists(), reason="Inspect is not installed (make test-inspect)")
 def test_an_agent_of_inspect_is_held_at_the_same_place(place: Path) -> None:
     _pin(place)
     parameters = _gateway(place)

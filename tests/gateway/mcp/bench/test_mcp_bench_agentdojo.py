@@ -15,6 +15,8 @@ from verilabel.gateway.mcp.bench.choosing import load_policy
 from verilabel.gateway.mcp.bench.keeping import check_bench
 from verilabel.gateway.mcp.bench.running import AGENTDOJO_VERSION, WORLDS, run_bench
 
+pytestmark = pytest.mark.inspect
+
 REPOSITORY = Path(__file__).resolve().parents[4]
 
 
