@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from mcp import Client, StdioServerParameters
 
 from boxes import needs_box
-from mcp import Client, StdioServerParameters
 from mcp_world import PYTHON, World, opened, text_of
 from verilabel.errors import MalformedInput
 from verilabel.gateway.mcp.policy.reading import load_mcp_file

@@ -15,11 +15,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.exceptions import MCPError
-
-from mcp import Client
 
 READ, WRITE = "reading-token-0123456789", "writing-token-0123456789"
 INCIDENT = {"title": "a", "description": "b", "severity": "low"}

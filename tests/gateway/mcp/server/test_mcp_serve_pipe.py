@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp import Client, StdioServerParameters
 from mcp.shared.exceptions import MCPError
 
 from bundle_factory import ISSUER, LOG
-from mcp import Client, StdioServerParameters
 from verilabel.evidence.envelope import open_envelope
 from verilabel.evidence.keys import key_path, load_public, save_key
 from verilabel.evidence.trust import write_trust
