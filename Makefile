@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 # one more than there are cores: many tests wait for processes
-PYTEST_ARGS ?= -n $(shell echo $$(( $$(nproc 2>/dev/null || echo 1) + 1 )))
+PYTEST_ARGS ?= -n $(shell echo $$(( $$(nproc 2>/dev/null || echo 1) + 1 ))) --dist worksteal
 LIVE ?= .venv-live
 GUARDS := .venv-guards
 PEERS := .venv-peers

@@ -99,6 +99,7 @@ def bytes_in(folder: Path) -> bytes:
 async def test_asking_for_an_approval_that_is_not_there_writes_nothing(store_url: str) -> None:
     async with a_desk(store_url) as desk:
         await desk.queue.hold(action())
+        await desk.queue.watch.close()  # which looks for what is overdue, and moves the clock then
         before = (await read_clock(desk.queue.database)).tick
         for word in ("x", "unknown"):
             assert None is await desk.queue.consume(subject(word))
