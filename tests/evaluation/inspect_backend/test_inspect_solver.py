@@ -64,6 +64,8 @@ def ran(adding: Suite, inspect_python: str) -> Ran:
     """One run, at whose end a sample that has started a program of its own is cancelled."""
     notes = adding.path.parent / "notes"
     fifo = Path(f"{notes}.fifo")
+    for left in (notes, fifo):  # workers that share tests out may come back to this file, and run it again
+        left.unlink(missing_ok=True)
     os.mkfifo(fifo)
     requests = {
         (sample, epoch): request_of(

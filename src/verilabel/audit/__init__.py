@@ -1,0 +1,1 @@
+"""The audit of training data: what is in it, with known errors, as a record that others can check."""

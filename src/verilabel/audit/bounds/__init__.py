@@ -1,0 +1,1 @@
+"""Statements with their bounds: pure functions of counts."""

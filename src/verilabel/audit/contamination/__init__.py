@@ -1,0 +1,1 @@
+"""Items of benchmarks inside training data."""

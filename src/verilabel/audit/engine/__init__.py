@@ -1,0 +1,1 @@
+"""The run of an audit: plan, workers, stages, resuming."""

@@ -1,0 +1,1 @@
+"""Licences, notices of copyright, and markers that a text is not to be used."""

@@ -1,0 +1,1 @@
+"""What an audit leaves: records, commitments, the manifest, and their verification."""

@@ -1,0 +1,1 @@
+"""Inputs of an audit: files of many forms as shards, and shards as batches of documents."""

@@ -1,0 +1,1 @@
+"""Words that insult and hate."""
