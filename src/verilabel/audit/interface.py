@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+
+from verilabel.audit.settings import AuditSettings
 
 Bytes = npt.NDArray[np.uint8]
 Positions = npt.NDArray[np.int64]
@@ -34,7 +37,7 @@ class Batch(NamedTuple):
     offsets: Positions
     """Of n + 1 positions, beginning with 0."""
     rows: Positions
-    """The place of each document in its shard, rising; documents that could not be read have a place and are not here."""
+    """The place of each document in its shard, rising. Documents that could not be read have a place, and are not here."""
     about: Mapping[str, Sequence[str | None]] = {}
     """What the source says of each document, where it has such columns: `url`, `date`, `licence`."""
 
@@ -144,4 +147,23 @@ class Check(Protocol):
 
     def examine(self, batch: Batch, words: Words) -> Examined:
         """Look at a batch."""
+        ...
+
+
+class Opening(Protocol):
+    """How a check comes into being; every check's package has one, called `OPENING`, in its `opening` module.
+
+    Indexes that are built once and read by many (benchmarks, texts of licences) are written by `prepare` into a folder
+    that all workers can read, and mapped into memory by `open`.
+    """
+
+    def prepare(self, settings: AuditSettings, folder: Path) -> None:
+        """Build what `open` reads, in the driver, once an audit. Atomic; does nothing where it is there already.
+
+        Raises UsageError for settings that cannot be carried out.
+        """
+        ...
+
+    def open(self, settings: AuditSettings, folder: Path) -> Check:
+        """The check, in a worker. Never touches the network."""
         ...

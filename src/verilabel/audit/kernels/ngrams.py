@@ -138,7 +138,15 @@ def find_ngrams(words: Words, wanted: NgramSet) -> Hits:
         word = np.empty(room, np.int32)
         key = np.empty(room, np.int64)
         count = _scan(
-            words.hashes, words.documents, wanted.n, wanted.keys, wanted.bits, wanted.shift, document, word, key
+            words.hashes,
+            words.documents,
+            wanted.n,
+            wanted.keys,
+            wanted.bits,
+            wanted.shift,
+            document,
+            word,
+            key,
         )
         if count <= room:
             return Hits(document[:count], word[:count], key[:count])

@@ -36,7 +36,13 @@ def mix(value: np.uint64) -> np.uint64:
 
 @compiled
 def _cut(
-    data: Bytes, offsets: Positions, fold: Bytes, hashes: Hashes, starts: Offsets, ends: Offsets, first: Offsets
+    data: Bytes,
+    offsets: Positions,
+    fold: Bytes,
+    hashes: Hashes,
+    starts: Offsets,
+    ends: Offsets,
+    first: Offsets,
 ) -> int:
     count = 0
     for document in range(len(offsets) - 1):

@@ -9,34 +9,19 @@ from typing import Literal, Protocol
 import msgspec
 
 from verilabel.audit.interface import Batch
+from verilabel.audit.settings import Form, Selection
 from verilabel.errors import MalformedInput
 
-Form = Literal["parquet", "jsonl", "csv", "warc", "text"]
 Compression = Literal["", "gz", "zst"]
 BATCH_BYTES = 4 * 2**20
 """A batch is closed when its text is longer than this."""
-MAX_DOCUMENT_BYTES = 64 * 2**20
-"""Longer documents are not read, counted and named: nothing else would bound the memory of a worker."""
-
-
-class Selection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which text of an input is audited, and what else is read of it."""
-
-    columns: tuple[str, ...] = ()
-    """Paths such as `text`, `answer.body` or `messages[].content`; several are joined by blank lines into one document.
-    Empty: the one column that is called text, content, body or document; for WARC and plain files the text itself."""
-    form: Form | None = None
-    """Where names of files do not say it."""
-    max_document_bytes: int = MAX_DOCUMENT_BYTES
-    shard_bytes: int = 64 * 2**20
-    """Files that can be cut are read in parts of about this size."""
 
 
 class Shard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A part of the inputs that is read, kept and proven as one."""
 
     name: str
-    """Names it in reports and records: the path below the input that was given, and the part; unique, never absolute."""
+    """Names it in reports and records: the path below the input that was given, and the part; unique, not absolute."""
     form: Form
     compression: Compression
     files: tuple[str, ...]
