@@ -37,7 +37,7 @@ class Batch(NamedTuple):
     offsets: Positions
     """Of n + 1 positions, beginning with 0."""
     rows: Positions
-    """The place of each document in its shard, rising. Documents that could not be read have a place, and are not here."""
+    """The place of each document in its shard, rising. One that could not be read is not here, and keeps its place."""
     about: Mapping[str, Sequence[str | None]] = {}
     """What the source says of each document, where it has such columns: `url`, `date`, `licence`."""
 
