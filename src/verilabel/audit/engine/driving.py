@@ -1,0 +1,153 @@
+"""The stages of an audit, in order; each can be broken off anywhere, and done again finds what is done.
+
+1. plan: shards of the inputs, indexes of the checks, the job's digest
+2. map: every shard is read once (`mapping`)
+3. reduce and join: duplicates over all shards
+4. finish: records, leaves and roots a shard (`finishing`)
+5. sample: costly detectors and judges on documents chosen by content
+6. sum: totals, statements with bounds, manifest
+7. sign, and move the result to its place
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from verilabel.audit.duplicates.joining import join_edges
+from verilabel.audit.duplicates.reducing import partitions_for
+from verilabel.audit.engine.checks import cards_of, open_checks, prepare_checks
+from verilabel.audit.engine.finishing import JOINED, OUT
+from verilabel.audit.engine.interface import (
+    Executor,
+    Finished,
+    FinishTask,
+    Mapped,
+    MapTask,
+    ReduceTask,
+    Task,
+)
+from verilabel.audit.engine.job import INDEXES, Job, write_job
+from verilabel.audit.engine.mapping import DUPLICATES, MAP
+from verilabel.audit.engine.tasks import EDGES, PARTS, Parts
+from verilabel.audit.engine.watching import Watch
+from verilabel.audit.engine.work import place_secret
+from verilabel.audit.reading.files import Files
+from verilabel.audit.reading.interface import Shard
+from verilabel.audit.settings import AuditSettings
+from verilabel.errors import MalformedInput, UsageError
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """An audit as it was ordered."""
+
+    inputs: tuple[str, ...]
+    settings: AuditSettings
+    out: Path
+    secret: Path | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """What the stages found, for the manifest."""
+
+    ordered: Ordered
+    job: Job
+    shards: Sequence[Shard]
+    mapped: Sequence[Mapped]
+    finished: Sequence[Finished]
+    started: datetime
+    engine: str
+
+
+async def survey(ordered: Ordered, executor: Executor, watch: Watch, work: Path) -> Surveyed:
+    """Stages 1 to 4: what is done for every document. Raises errors of the tree; done again, it continues."""
+    started = datetime.now(UTC).replace(microsecond=0)
+    watch.enter("planning")
+    shards = Files().plan(ordered.inputs, ordered.settings.selection)
+    if not shards:
+        raise UsageError("there is nothing to audit", where=", ".join(ordered.inputs))
+    job = _make_job(ordered, shards, work)
+    mapped = await _map(shards, executor, watch, work)
+    if not sum(done.read for done in mapped):
+        raise MalformedInput(
+            "not one document could be read",
+            where=", ".join(ordered.inputs),
+            hint="which column holds the text? --column NAME",
+        )
+    if "duplicates" in ordered.settings.checks:
+        await _reduce(mapped, executor, watch, work)
+    finished = await _finish(mapped, executor, watch, work)
+    return Surveyed(ordered, job, shards, mapped, finished, started, executor.name)
+
+
+def _make_job(ordered: Ordered, shards: Sequence[Shard], work: Path) -> Job:
+    secret = place_secret(work, ordered.out, ordered.secret)
+    indexes = work / INDEXES
+    prepare_checks(ordered.settings, indexes)
+    cards = cards_of(open_checks(ordered.settings, indexes))
+    job = Job(ordered.settings, cards, secret.id, sum(shard.bytes for shard in shards))
+    write_job(work, job)
+    return job
+
+
+async def _map(shards: Sequence[Shard], executor: Executor, watch: Watch, work: Path) -> list[Mapped]:
+    watch.enter("reading", executor.name, len(shards))
+    watch.stored_bytes = sum(shard.bytes for shard in shards)
+    found: dict[int, Mapped] = {}
+    tasks = [MapTask(index, shard) for index, shard in enumerate(shards)]
+    async for place, result in executor.run(str(work), tasks, watch.advance):
+        mapped = msgspec.json.decode(result, type=Mapped)
+        found[place] = mapped
+        watch.shards_done += 1
+        watch.stored_done += shards[place].bytes
+        watch.unread += mapped.unread
+    return [found[index] for index in range(len(shards))]
+
+
+def first_documents(mapped: Sequence[Mapped]) -> list[int]:
+    """The number of each shard's first document among all that were read."""
+    first, total = [], 0
+    for done in mapped:
+        first.append(total)
+        total += done.read
+    return first
+
+
+async def _reduce(mapped: Sequence[Mapped], executor: Executor, watch: Watch, work: Path) -> None:
+    documents = sum(done.read for done in mapped)
+    partitions = partitions_for(documents)
+    watch.enter("comparing", "duplicates", partitions)
+    parts = Parts(tuple(f"{MAP}/{done.key}/{DUPLICATES}" for done in mapped), tuple(first_documents(mapped)))
+    (work / PARTS).write_bytes(msgspec.json.encode(parts))
+    edges = work / EDGES
+    shutil.rmtree(edges, ignore_errors=True)
+    edges.mkdir()
+    tasks: list[Task] = [ReduceTask(partition, partitions) for partition in range(partitions)]
+    async for _ in executor.run(str(work), tasks, watch.advance):
+        watch.shards_done += 1
+    shutil.rmtree(work / JOINED, ignore_errors=True)
+    join_edges(sorted(edges.iterdir()), documents, work / JOINED)
+
+
+async def _finish(mapped: Sequence[Mapped], executor: Executor, watch: Watch, work: Path) -> list[Finished]:
+    watch.enter("committing", "records, leaves and roots", len(mapped))
+    shutil.rmtree(work / OUT, ignore_errors=True)
+    (work / OUT).mkdir()
+    documents = sum(done.read for done in mapped)
+    tasks = [
+        FinishTask(done.index, done.key, first, documents)
+        for done, first in zip(mapped, first_documents(mapped), strict=True)
+    ]
+    found: dict[int, Finished] = {}
+    async for place, result in executor.run(str(work), tasks, watch.advance):
+        found[place] = msgspec.json.decode(result, type=Finished)
+        watch.shards_done += 1
+    return [found[index] for index in range(len(mapped))]

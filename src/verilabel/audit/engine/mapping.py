@@ -1,0 +1,175 @@
+"""The first stage: a shard is read once, every check looks at it, and what they found is kept under its name.
+
+The name is a digest over the job and the shard's bytes and form. So a shard that was done stays done, equal shards are
+done once, and two workers that do the same shard make the same folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import secrets
+import shutil
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from verilabel.audit.duplicates.parts import write_map_part
+from verilabel.audit.engine.interface import Advance, Mapped, MapTask, Report
+from verilabel.audit.engine.job import Opened
+from verilabel.audit.engine.keeping import FINDINGS, RECORDS, SPILL, Keeping
+from verilabel.audit.interface import Batch, CheckCard, Examined, Findings
+from verilabel.audit.kernels.digests import text_digests
+from verilabel.audit.kernels.tokens import cut_words
+from verilabel.audit.proof.commitments import Marker, Salter
+from verilabel.audit.proof.findings import FOUND, Found
+from verilabel.audit.proof.records import COMMITMENT, Records, column_of_kind
+from verilabel.audit.reading.files import Files
+from verilabel.audit.reading.interface import Reading
+
+MAP = "map"
+DONE = "done.json"
+UNREAD = "unread.json"
+DIGESTS = "digests"
+SAMPLE = "sample"
+DUPLICATES = "duplicates"
+
+
+def map_shard(opened: Opened, task: MapTask, report: Report) -> Mapped:
+    """Read a shard and keep what is found. Raises ShardChanged where its bytes change meanwhile."""
+    settings = opened.job.settings
+    with Files().open(task.shard, settings.selection) as reading:
+        key = key_of(opened, task, reading.sha256)
+        folder = opened.work / MAP / key
+        done = find_done(folder)
+        if done is None:
+            done = _make(
+                opened,
+                reading,
+                folder,
+                Mapped(task.index, key, reading.sha256, reading.stored_bytes, *[0] * 8),
+                report,
+            )
+        else:
+            report(Advance(done.text_bytes, done.read, done.findings))
+    return msgspec.structs.replace(done, index=task.index)
+
+
+def key_of(opened: Opened, task: MapTask, shard_sha256: str) -> str:
+    """The name of what this job makes of a shard with these bytes."""
+    form = f"{opened.job.digest} {task.shard.form} {task.shard.compression} {shard_sha256}"
+    return hashlib.sha256(form.encode()).hexdigest()[:40]
+
+
+def find_done(folder: Path) -> Mapped | None:
+    """What was kept of a shard, if it was done."""
+    try:
+        return msgspec.json.decode((folder / DONE).read_bytes(), type=Mapped)
+    except FileNotFoundError:
+        return None
+
+
+def _make(opened: Opened, reading: Reading, folder: Path, empty: Mapped, report: Report) -> Mapped:
+    temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+    temporary.mkdir(parents=True)
+    try:
+        done = _fill(opened, reading, temporary, empty, report)
+        (temporary / DONE).write_bytes(msgspec.json.encode(done))
+        with contextlib.suppress(OSError):  # somebody else was first: what is there is the same
+            temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return done
+
+
+def _fill(opened: Opened, reading: Reading, folder: Path, empty: Mapped, report: Report) -> Mapped:
+    pass_ = ShardPass(opened, reading.sha256)
+    documents = text_bytes = findings = 0
+    with Keeping(folder) as keeping:
+        for batch in reading.batches():
+            found = pass_.examine(batch, keeping)
+            documents, text_bytes, findings = (
+                documents + len(batch),
+                text_bytes + len(batch.data),
+                findings + found,
+            )
+            report(Advance(len(batch.data), len(batch), found))
+        if "duplicates" in opened.job.settings.checks:
+            spilled = keeping.spilled()
+            write_map_part(spilled, spilled.pop(DIGESTS), folder / DUPLICATES)
+    shutil.rmtree(folder / SPILL)
+    (folder / UNREAD).write_bytes(msgspec.json.encode(list(reading.unread)))
+    return msgspec.structs.replace(
+        empty,
+        rows=reading.rows,
+        read=documents,
+        repaired=reading.repaired,
+        text_bytes=text_bytes,
+        unread=sum(item.count for item in reading.unread),
+        unknown=sum(item.count == 0 for item in reading.unread),
+        unread_bytes=sum(item.bytes for item in reading.unread),
+        findings=findings,
+    )
+
+
+class ShardPass:
+    """The one pass over the batches of a shard."""
+
+    def __init__(self, opened: Opened, shard_sha256: str) -> None:
+        self._opened = opened
+        self._salter: Salter = opened.secret.salter(shard_sha256)
+        self._marker: Marker = opened.secret.marker()
+
+    def examine(self, batch: Batch, keeping: Keeping) -> int:
+        """Have every check look at a batch, and keep what they find; the number of findings."""
+        words = cut_words(batch)
+        records = np.zeros(len(batch), self._opened.form)
+        records["row"] = batch.rows
+        digests = text_digests(batch)
+        records[COMMITMENT] = self._salter.commit(batch.rows, digests)
+        keeping.add_spill({DIGESTS: digests})
+        records["bytes"] = np.diff(batch.offsets)
+        records["words"] = np.diff(words.documents)
+        first_kind = found = 0
+        for check in self._opened.checks:
+            examined = check.examine(batch, words)
+            fill_columns(records, check.card, examined)
+            if examined.findings is not None:
+                found += len(examined.findings.document)
+                keeping.add_array(FINDINGS, self._mark(batch, check.card, examined.findings, first_kind))
+            for name, columns in examined.tables.items():
+                keeping.add_table(name, columns, batch)
+            keeping.add_spill(examined.spill)
+            first_kind += len(check.card.kinds)
+        keeping.add_array(RECORDS, records)
+        return found
+
+    def _mark(self, batch: Batch, card: CheckCard, findings: Findings, first_kind: int) -> Found:
+        found = np.zeros(len(findings.document), FOUND)
+        found["row"] = batch.rows[findings.document]
+        found["kind"] = findings.kind + np.uint16(first_kind)
+        found["start"] = findings.start - batch.offsets[findings.document]
+        found["length"] = findings.end - findings.start
+        data, mark, kinds = batch.data.tobytes(), self._marker.mark, [kind.id for kind in card.kinds]
+        marks = b"".join(
+            mark(kinds[kind], data[start:end])
+            for kind, start, end in zip(
+                findings.kind.tolist(), findings.start.tolist(), findings.end.tolist(), strict=True
+            )
+        )
+        found["mark"] = np.frombuffer(marks, np.uint8).reshape(-1, FOUND["mark"].shape[0])
+        return found
+
+
+def fill_columns(records: Records, card: CheckCard, examined: Examined) -> None:
+    """Put a check's columns, and the counts of its findings, into the records of a batch."""
+    for name, values in examined.columns.items():
+        records[name] = values
+    if examined.findings is None or not card.kinds:
+        return
+    kinds = len(card.kinds)
+    places = examined.findings.document.astype(np.int64) * kinds + examined.findings.kind
+    counts = np.bincount(places, minlength=len(records) * kinds).reshape(-1, kinds)
+    for place, kind in enumerate(card.kinds):
+        records[column_of_kind(kind.id)] = np.minimum(counts[:, place], 65535)
