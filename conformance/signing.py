@@ -29,6 +29,14 @@ from verilabel.evidence.others.attestation import (
     Withdrawal,
     build_attestation,
 )
+from verilabel.evidence.others.audit import (
+    AuditCheck,
+    AuditReference,
+    BenchmarkMatches,
+    BoundedStatement,
+    CanaryRecall,
+    DataAudit,
+)
 from verilabel.evidence.others.signed import Signed, entry_of, sign_attestation, with_proof
 from verilabel.evidence.statement import Issuer, Tool, write_time
 from verilabel.evidence.verification import Verification
@@ -39,6 +47,7 @@ from verilabel.rubric.model import load_rubric
 BUNDLE = Path(__file__).resolve().parents[1] / "tests" / "bundles" / "good"
 READ = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SIGNED = datetime(2026, 2, 1, 12, 0, tzinfo=UTC)
+UNTIL = datetime(2027, 1, 1, tzinfo=UTC)
 TOOL = Tool("conformance vectors", "1")
 
 
@@ -51,6 +60,7 @@ ISSUER, LOG = key_of("issuer", "lab.example"), key_of("log", "log.example/tests"
 """Those of the bundle."""
 SECOND, THIRD = key_of("second", "second.example"), key_of("third", "third.example")
 CRITIC, STRANGER = key_of("critic", "critic.example"), key_of("stranger", "stranger.example")
+AUDITOR, PERSON = key_of("auditor", "auditor.example"), key_of("person", "person.example")
 OTHER_LOG, WITNESS = key_of("other log", "log.example/other"), key_of("witness", "witness.example")
 
 
@@ -119,11 +129,73 @@ def withdrawal(
     return sign(Withdrawal, key, "mistaken", successor, about=about, issued=issued)
 
 
-def finding(key: PrivateKey = STRANGER) -> Signed:
-    """A finding about the label's system."""
+def finding(
+    key: PrivateKey = STRANGER, name: str = "review", until: datetime = UNTIL, about: str | None = None
+) -> Signed:
+    """A finding about the label's system, or about another."""
     assert LABEL.system is not None, "it verified"
-    until = write_time(datetime(2027, 1, 1, tzinfo=UTC))
-    return sign(Finding, key, "review", "reviewer", "It was read.", (), until, about=LABEL.system.digest)
+    said = (name, "reviewer", "It was read.", (), write_time(until))
+    return sign(Finding, key, *said, about=about or LABEL.system.digest)
+
+
+ROOT = digest(b"the data set")
+
+
+def matches(**changes: Any) -> BenchmarkMatches:
+    """That all samples of the label's one suite were looked for and none was found, but for changes."""
+    assert LABEL.plan is not None, "it verified"
+    (stream,) = LABEL.plan.streams
+    found = {"items": stream.samples, "items_matched": 0, "documents": 0}
+    return msgspec.convert(
+        {"benchmark": stream.suite, "benchmark_sha256": stream.suite_sha256, **found, **changes},
+        BenchmarkMatches,
+    )
+
+
+def audit_reference(**changes: Any) -> AuditReference:
+    """Of a small data set, of which two documents could not be read."""
+    digests = {"manifest_sha256": digest(b"the audit"), "dataset_root": ROOT}
+    counts = {
+        "shards": 3,
+        "documents": 1000,
+        "documents_read": 998,
+        "documents_unread": 2,
+        "bytes_text": 2500000,
+    }
+    when = {"confidence": "0.95", "started": "2025-12-29T12:00:00Z", "ended": "2025-12-29T13:00:00Z"}
+    return msgspec.convert({**digests, **counts, **when, **changes}, AuditReference)
+
+
+def audit(
+    key: PrivateKey = AUDITOR,
+    about: str | None = None,
+    until: datetime = UNTIL,
+    issued: datetime = SIGNED,
+    **changes: Any,
+) -> Signed:
+    """The declaration that an audited data set was training data of the label's system, but for changes."""
+    assert LABEL.system is not None, "it verified"
+    fields: dict[str, Any] = {
+        "audit": audit_reference(),
+        "checks": (AuditCheck("pii", "1", digest(b"rules")),),
+        "statements": (
+            BoundedStatement("pii.email", 7, "15234.000561", "canary recall", "census"),
+            BoundedStatement("hazard.weapons", 0, "29512.25", "Clopper-Pearson", "sampled", 100),
+        ),
+        "contamination": (matches(),),
+        "canaries": (CanaryRecall("pii.email", 300, 299),),
+        "relation": "declared-training-data",
+        "text": "The crawl of May.",
+        "valid_until": write_time(until),
+        **changes,
+        "issuer": Issuer(key.name, key.keyid),
+        "issued": write_time(issued),
+        "tool": TOOL,
+    }
+    predicate = DataAudit(**fields)
+    if predicate.is_declaration:
+        return sign_attestation(build_attestation("quiz-model", about or LABEL.system.digest, predicate), key)
+    return sign_attestation(build_attestation("dataset", about or ROOT, predicate), key)
 
 
 def logged(signed: Signed, key: PrivateKey) -> Signed:
@@ -168,6 +240,12 @@ def read_policies() -> Iterator[tuple[str, str]]:
     """Every policy under its name."""
     replicates = named(SECOND, "Second lab", "replications")
     yield "parties", policy(replicates, named(CRITIC, "Critic", "disputes"))
+    audits = (named(AUDITOR, "Auditor", "audits"), named(PERSON, "A person", "attestations"))
+    yield "auditors", policy(replicates, named(CRITIC, "Critic", "disputes"), *audits)
+    yield (
+        "the-lab-audits-itself",
+        policy(replicates, named(AUDITOR, "LAB", "audits"), named(PERSON, "A person", "attestations")),
+    )
     yield "nobody-else", policy()
     yield "any-key", policy("unsafe_accept_any_key: true")
     yield (

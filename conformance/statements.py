@@ -6,27 +6,32 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import copytree
 from typing import Any
 
 from signing import (
     ABOUT,
+    AUDITOR,
     BUNDLE,
     CRITIC,
     ISSUER,
     LABEL,
     LOG,
     OTHER_LOG,
+    PERSON,
     READ,
     SECOND,
     STRANGER,
     WITNESS,
+    audit,
+    audit_reference,
     comparison,
     dispute,
     finding,
     logged,
+    matches,
     named,
     policy,
     read_policies,
@@ -77,8 +82,17 @@ def read_statements() -> dict[str, Signed]:
         "withdrawal-of-the-replica": withdrawal(SECOND, digest(b"a replica")),
         "withdrawal-of-the-replica-by-a-stranger": withdrawal(STRANGER, digest(b"a replica")),
         "finding": finding(),
+        **_audits(),
+        **_findings(),
     }
-    for name, key in (("dispute", CRITIC), ("replication", SECOND), ("withdrawal", ISSUER)):
+    parties = {
+        "dispute": CRITIC,
+        "replication": SECOND,
+        "withdrawal": ISSUER,
+        "audit": AUDITOR,
+        "governance": PERSON,
+    }
+    for name, key in parties.items():
         about = made[name].attestation.digest
         made[f"{name}-taken-back"] = withdrawal(key, about)
         made[f"{name}-taken-back-by-a-stranger"] = withdrawal(STRANGER, about)
@@ -89,6 +103,40 @@ def read_statements() -> dict[str, Signed]:
 def _claim(statement: str) -> Signed:
     """A stranger's replication that calls another's statement his own replica."""
     return replication(STRANGER, replica=reference(STRANGER.keyid, statement_sha256=statement))
+
+
+def _audits() -> dict[str, Signed]:
+    second = audit_reference(dataset_root=digest(b"another data set"))
+    return {
+        "audit": audit(),
+        "audit-of-a-stranger": audit(STRANGER),
+        "audit-of-a-data-set": audit(relation="audited"),
+        "audit-of-fine-tuning": audit(relation="declared-fine-tuning-data"),
+        "audit-of-another-system": audit(about=digest(b"another system")),
+        "audit-in-the-future": audit(issued=LATE, until=LONG_AFTER),
+        "audit-that-has-just-ended": audit(until=READ),
+        "audit-that-is-about-to-end": audit(until=READ + timedelta(seconds=1)),
+        "audit-without-the-suite": audit(contamination=()),
+        "audit-of-another-version-of-the-suite": audit(contamination=(matches(benchmark="test/quiz@9.0.0"),)),
+        "audit-of-other-data-of-the-suite": audit(
+            contamination=(matches(benchmark_sha256=digest(b"other data")),)
+        ),
+        "audit-of-one-sample": audit(contamination=(matches(items=1),)),
+        "audit-that-found-the-suite": audit(contamination=(matches(items_matched=1, documents=2),)),
+        "audit-of-another-data-set": audit(audit=second, contamination=()),
+    }
+
+
+def _findings() -> dict[str, Signed]:
+    return {
+        "elicitation": finding(PERSON, "elicitation"),
+        "governance": finding(PERSON, "governance"),
+        "judge-calibration": finding(PERSON, "judge-calibration"),
+        "governance-of-a-stranger": finding(STRANGER, "governance"),
+        "governance-of-another-system": finding(PERSON, "governance", about=digest(b"another system")),
+        "governance-that-has-just-ended": finding(PERSON, "governance", READ),
+        "governance-that-is-about-to-end": finding(PERSON, "governance", READ + timedelta(seconds=1)),
+    }
 
 
 def _originals() -> dict[str, Any]:
@@ -152,6 +200,7 @@ def _readings(statements: Mapping[str, Signed]) -> Iterator[tuple[str, Reading]]
     yield "dispute-under-any-key", Reading(("dispute",), "any-key")
     yield "no-statements", Reading()
     yield from _combined()
+    yield from _audited(statements)
     yield from _enclosed()
 
 
@@ -195,9 +244,45 @@ def _combined() -> Iterator[tuple[str, Reading]]:
     yield "expired-and-replicated", Reading(("replication",), now=LONG_AFTER)
 
 
+def _audited(statements: Mapping[str, Signed]) -> Iterator[tuple[str, Reading]]:
+    """A replicated label with audits and findings: V4, and everything that keeps it from V4."""
+    rest = ("replication", "elicitation", "governance")
+    for name in statements:
+        if name.startswith("audit"):
+            yield f"V4-with-{name}", Reading((*rest, name), "auditors")
+        if name.startswith("governance"):
+            yield f"V4-with-{name}", Reading(("replication", "elicitation", "audit", name), "auditors")
+    whole = (*rest, "audit")
+    for name, beside in {
+        "V4-with-more-than-is-asked": (*whole, "judge-calibration", "finding", "audit-of-a-data-set"),
+        "V4-without-elicitation": ("replication", "governance", "audit"),
+        "V4-without-a-replication": ("elicitation", "governance", "audit"),
+        "V4-with-nothing-of-it": ("replication",),
+        "V4-with-a-withdrawn-audit": (*whole, "audit-taken-back"),
+        "V4-with-an-audit-that-a-stranger-withdrew": (*whole, "audit-taken-back-by-a-stranger"),
+        "V4-with-a-withdrawn-finding": (*whole, "governance-taken-back"),
+        "V4-with-a-finding-that-a-stranger-withdrew": (*whole, "governance-taken-back-by-a-stranger"),
+        "V4-disputed": (*whole, "dispute"),
+        "V4-disputed-by-a-stranger": (*whole, "dispute-of-a-stranger"),
+        "V4-dispute-withdrawn": (*whole, "dispute", "dispute-taken-back"),
+        "V4-with-two-audits-of-one-data-set": (*whole, "audit-without-the-suite"),
+        "V4-with-two-data-sets": (*whole, "audit-of-another-data-set"),
+        "V4-withdrawn": (*whole, "withdrawal"),
+    }.items():
+        yield name, Reading(beside, "auditors")
+    yield "V4-under-parties", Reading(whole)
+    yield "V4-without-a-policy", Reading(whole, None)
+    yield "V4-by-the-lab-itself", Reading(whole, "the-lab-audits-itself")
+    yield "V4-expired", Reading(whole, "auditors", LONG_AFTER)
+
+
 def _enclosed() -> Iterator[tuple[str, Reading]]:
     for name in ("replication", "dispute", "withdrawal", "dispute-of-something-else", "finding"):
         yield f"{name}-enclosed", Reading(enclosed={"*": name})
+    for name in ("audit", "audit-of-a-data-set", "audit-of-another-system"):
+        yield f"{name}-enclosed", Reading(policy="auditors", enclosed={"*": name})
+    for name in ("governance", "governance-of-another-system"):
+        yield f"{name}-enclosed", Reading(policy="auditors", enclosed={"*": name})
     yield "dispute-enclosed-under-another-name", Reading(enclosed={"dispute.json": "dispute"})
     yield "dispute-in-and-beside", Reading(("dispute-logged",), enclosed={"*": "dispute"})
 
@@ -226,6 +311,7 @@ def finding_of(found: Verification) -> dict[str, Any]:
     return {
         "level": str(found.level),
         "flags": list(found.flags),
+        "lacking_for_v4": list(found.lacking_for_v4),
         "failed_step": failed[0] if failed else None,
         "error": found.failure.code if found.failure else None,
         "statements": [
@@ -263,6 +349,58 @@ def _refused_files(statements: Mapping[str, Signed]) -> Iterator[dict[str, Any]]
     }
     for name, data in files.items():
         yield _refused("refused-statement", name, data, parse_signed)
+    for name, (path, value) in _forgeries().items():
+        yield _refused("refused-statement", f"audit-{name}", _forged_audit(path, value), parse_signed)
+
+
+def _forgeries() -> dict[str, tuple[str, Any]]:
+    """Fields of an audit that no builder would take: the sums, parts, moments and forms that a reader checks."""
+    return {
+        "of-more-documents-than-were-read": ("audit.documents", 1001),
+        "that-hides-what-was-unread": ("audit.documents_unread", 0),
+        "with-a-negative-count": ("audit.bytes_text", -1),
+        "of-no-shards": ("audit.shards", 0),
+        "with-certainty": ("audit.confidence", "1"),
+        "with-a-confidence-in-another-spelling": ("audit.confidence", "0.950"),
+        "with-a-root-that-is-none": ("audit.dataset_root", "sha256:0"),
+        "of-its-own-subject": ("audit.dataset_root", ...),
+        "that-ended-before-it-began": ("audit.ended", "2025-12-29T11:59:59Z"),
+        "that-was-signed-before-it-ended": ("audit.ended", "2026-02-01T12:00:01Z"),
+        "of-no-checks": ("checks", []),
+        "with-a-check-without-a-digest": ("checks.0.data_sha256", "rules"),
+        "with-more-found-than-read": ("statements.0.found_documents", 999),
+        "with-more-found-than-sampled": ("statements.1.found_documents", 101),
+        "with-a-sample-larger-than-all": ("statements.1.sample", 999),
+        "with-a-census-of-a-sample": ("statements.1.basis", "census"),
+        "with-a-sample-of-none": ("statements.0.basis", "sampled"),
+        "with-a-bound-of-nothing-on-something": ("statements.0.bound_per_million", "0"),
+        "with-a-bound-beyond-a-million": ("statements.0.bound_per_million", "1000000.000001"),
+        "with-a-bound-in-another-spelling": ("statements.0.bound_per_million", "1.50"),
+        "with-a-bound-that-is-a-number": ("statements.0.bound_per_million", 1),
+        "with-more-matched-than-looked-for": ("contamination.0.items_matched", 1000),
+        "with-matches-in-no-document": ("contamination.0.items_matched", 1),
+        "with-documents-that-hold-nothing": ("contamination.0.documents", 1),
+        "of-a-benchmark-without-items": ("contamination.0.items", 0),
+        "with-more-canaries-found-than-planted": ("canaries.0.found", 301),
+        "of-another-relation": ("relation", "trained-on"),
+        "of-a-data-set-about-a-system": ("relation", "audited"),
+        "without-words": ("text", " "),
+        "that-never-holds": ("valid_until", "2026-02-01T12:00:00Z"),
+        "with-another-field": ("more", 1),
+        "that-writes-a-default-out": ("statements.0.sample", 0),
+    }
+
+
+def _forged_audit(path: str, value: Any) -> bytes:
+    """A signed audit with one field that was changed before it was signed; `...` is the subject's own digest."""
+    whole = audit()
+    document = json.loads(whole.attestation.payload)
+    place: Any = document["predicate"]
+    *steps, last = path.split(".")
+    for step in steps:
+        place = place[int(step)] if step.isdigit() else place[step]
+    place[last] = whole.attestation.about if value is ... else value
+    return _changed(whole.data, envelope=json.loads(sign_envelope(jcs(document), AUDITOR)))
 
 
 def _with_text(text: str) -> bytes:

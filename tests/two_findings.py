@@ -14,6 +14,7 @@ def finding_here(found: Verification) -> dict[str, Any]:
         "level": str(found.level),
         "sentence": found.sentence,
         "flags": list(found.flags),
+        "lacking_for_v4": list(found.lacking_for_v4),
         "root": found.root,
         "leaves": found.leaves,
         "signer": found.signer,
@@ -40,6 +41,7 @@ def finding_there(answer: dict[str, Any]) -> dict[str, Any]:
     same = ("level", "sentence", "flags", "root", "leaves", "signer", "keyid")
     return {
         **{name: answer.get(name) for name in same},
+        "lacking_for_v4": answer["lackingForV4"],
         "validity": [answer.get("issued"), answer.get("validUntil")],
         "digests": [answer.get("manifestDigest"), answer.get("statementDigest")],
         "reason": None if failure else answer["reason"],

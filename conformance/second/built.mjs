@@ -383,27 +383,27 @@ var scaledLevels = (levels, factor) => ({
   met: levels.met.times(factor),
   not_met: levels.not_met.times(factor)
 });
-function referenceLower(view, alpha, isJudged) {
-  if (!isJudged) return fractionOfMicro(lowerOf(view, alpha));
+function referenceLower(view, alpha, isJudged2) {
+  if (!isJudged2) return fractionOfMicro(lowerOf(view, alpha));
   const flagged = fractionOfMicro(lowerOf(view, alpha.times(CLAIM_SHARE)));
   const cleared = rightAtLeast(view.specificity, alpha.times(JUDGE_SHARE));
   const truly = flagged.minus(ONE.minus(cleared));
   return truly.compare(ZERO) <= 0 ? ZERO : truly.over(cleared);
 }
-function referenceUpper(view, alpha, isJudged) {
-  if (!isJudged) return fractionOfMicro(upperOf(view, alpha));
+function referenceUpper(view, alpha, isJudged2) {
+  if (!isJudged2) return fractionOfMicro(upperOf(view, alpha));
   const flagged = fractionOfMicro(upperOf(view, alpha.times(CLAIM_SHARE)));
   const found = rightAtLeast(view.sensitivity, alpha.times(JUDGE_SHARE));
   return found.compare(flagged) <= 0 ? ONE : flagged.over(found);
 }
 function referenceLimits(reference, factor, levels, context, isUpward) {
   const view = viewTally(reference, context.design, false);
-  const isJudged = context.statistics.isJudgeAdjusted && !reference.exact;
+  const isJudged2 = context.statistics.isJudgeAdjusted && !reference.exact;
   const forMet = isUpward ? referenceUpper : referenceLower;
   const forNotMet = isUpward ? referenceLower : referenceUpper;
   return {
-    met: factor.times(forMet(view, levels.met, isJudged)),
-    not_met: factor.times(forNotMet(view, levels.not_met, isJudged))
+    met: factor.times(forMet(view, levels.met, isJudged2)),
+    not_met: factor.times(forNotMet(view, levels.not_met, isJudged2))
   };
 }
 function judgedLimits(limits, view, levels) {
@@ -414,17 +414,17 @@ function judgedLimits(limits, view, levels) {
     not_met: limits.not_met.times(cleared).plus(ONE.minus(cleared))
   };
 }
-function prepareComparison(node2, view, reference, alphas, context, isJudged, isUpward) {
+function prepareComparison(node2, view, reference, alphas, context, isJudged2, isUpward) {
   const { rate, factor } = node2.threshold;
   const levels = factor ? scaledLevels(alphas, HALF2) : alphas;
   const stated = factor ? referenceLimits(reference, factor, levels, context, isUpward) : { met: rate, not_met: rate };
   const met = isUpward ? ONE.minus(stated.met) : stated.met;
   const not_met = isUpward ? ONE.minus(stated.not_met) : stated.not_met;
   const plain2 = { met: met.minus(context.statistics.margin), not_met };
-  const limits = isJudged ? judgedLimits(plain2, view, levels) : plain2;
+  const limits = isJudged2 ? judgedLimits(plain2, view, levels) : plain2;
   return {
     limits: { met: microDown(limits.met), not_met: microUp(limits.not_met) },
-    levels: isJudged ? scaledLevels(levels, CLAIM_SHARE) : levels
+    levels: isJudged2 ? scaledLevels(levels, CLAIM_SHARE) : levels
   };
 }
 
@@ -495,8 +495,8 @@ function assessRow(tally, reference, node2, alphas, context) {
   const isUpward = node2.op.startsWith(">");
   const isStrict = !node2.op.endsWith("=");
   const view = viewTally(tally, design2, isUpward);
-  const isJudged = isJudgedWith(tally, statistics);
-  const { limits, levels } = prepareComparison(node2, view, reference, alphas, context, isJudged, isUpward);
+  const isJudged2 = isJudgedWith(tally, statistics);
+  const { limits, levels } = prepareComparison(node2, view, reference, alphas, context, isJudged2, isUpward);
   const bounds = { lower: lowerOf(view, levels.not_met), upper: upperOf(view, levels.met) };
   const met = decideClaim("met", view, bounds, levels, limits, isStrict);
   const notMet = decideClaim("not_met", view, bounds, levels, limits, isStrict);
@@ -3154,11 +3154,215 @@ var LABEL_FORM = struct({
   not_ruled_out: optional(orNull(HALF3), none)
 });
 
+// src/evidence/moments.ts
+var DAY_MS = 864e5;
+var FORM = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/;
+var MONTHS = [
+  "January",
+  "February",
+  "March",
+  "April",
+  "May",
+  "June",
+  "July",
+  "August",
+  "September",
+  "October",
+  "November",
+  "December"
+];
+function parseTime(text2, where) {
+  const moment = FORM.test(text2) ? Date.parse(text2) : Number.NaN;
+  const isMoment = !Number.isNaN(moment) && new Date(moment).toISOString() === text2.replace("Z", ".000Z");
+  if (!isMoment || text2.startsWith("0000")) throw malformed("not a time in UTC such as 2026-11-22T13:00:00Z", where);
+  return moment;
+}
+function writeDay(moment) {
+  const date = new Date(moment);
+  return `${String(date.getUTCDate()).padStart(2, "0")} ${MONTHS[date.getUTCMonth()]} ${date.getUTCFullYear()}`;
+}
+
 // src/records/wording.ts
 var SPACING = /[\p{White_Space}\u001c-\u001f]+/u;
 var isBlank = (text2) => text2.split(SPACING).every((word2) => word2 === "");
 var foldCharacter = (character) => character === "ı" ? character : character.toLowerCase().toUpperCase().toLowerCase();
 var foldName = (name) => [...name].map(foldCharacter).join("").split(SPACING).filter(Boolean).join(" ");
+
+// src/evidence/wordforms.ts
+var MAX_TEXT = 1e4;
+var MAX_WORD = 200;
+var MAX_LISTED = 1e3;
+var LEVEL = /^0\.[0-9]{0,5}[1-9]$/;
+var requireDigest = (value, where) => {
+  if (!isDigest(value)) throw malformed("not a SHA-256 digest", where);
+};
+function requireWords(value, where) {
+  if (isBlank(value) || [...value].length > MAX_TEXT) {
+    throw malformed(`not a text of 1 to ${MAX_TEXT} characters`, where);
+  }
+}
+function requireWordList(words, where) {
+  if (words.length > MAX_LISTED || new Set(words).size !== words.length) {
+    throw malformed(`more than ${MAX_LISTED}, or one twice`, where);
+  }
+  if (!words.every((word2) => !isBlank(word2) && [...word2].length <= MAX_WORD)) {
+    throw malformed(`not a text of 1 to ${MAX_WORD} characters`, where);
+  }
+}
+
+// src/evidence/audit.ts
+var DATASET = "dataset";
+var MILLION = 1e6;
+var PER_MILLION = /^(?:0|[1-9][0-9]{0,6})(?:\.[0-9]{0,5}[1-9])?$/;
+var AUDIT_LIMIT = "an audit's root proves what was audited, not what the model was trained on";
+var REFERENCE2 = struct({
+  manifest_sha256: required(text),
+  dataset_root: required(text),
+  shards: required(integer),
+  documents: required(integer),
+  documents_read: required(integer),
+  documents_unread: required(integer),
+  bytes_text: required(integer),
+  confidence: required(text),
+  started: required(text),
+  ended: required(text)
+});
+var CHECK = struct({ name: required(text), version: required(text), data_sha256: required(text) });
+var BOUNDED = struct({
+  kind: required(text),
+  found_documents: required(integer),
+  bound_per_million: required(text),
+  method: required(text),
+  basis: required(oneOf("census", "sampled")),
+  sample: optional(integer, () => 0)
+});
+var MATCHES = struct({
+  benchmark: required(text),
+  benchmark_sha256: required(text),
+  items: required(integer),
+  items_matched: required(integer),
+  documents: required(integer)
+});
+var CANARY = struct({ kind: required(text), planted: required(integer), found: required(integer) });
+var AUDIT = struct({
+  audit: required(REFERENCE2),
+  checks: required(list(CHECK)),
+  statements: required(list(BOUNDED)),
+  contamination: required(list(MATCHES)),
+  canaries: required(list(CANARY)),
+  relation: required(oneOf("audited", "declared-training-data", "declared-fine-tuning-data")),
+  text: required(text),
+  valid_until: required(text),
+  issuer: required(ISSUER),
+  issued: required(text),
+  tool: required(TOOL)
+});
+var isDeclaration = ({ relation }) => relation !== "audited";
+function requireCounts(form, where) {
+  for (const [name, value] of Object.entries(form)) {
+    if (typeof value === "number" && value < 0) throw malformed("a negative count", `${where}.${name}`);
+  }
+}
+function requirePart(part, whole, where) {
+  if (part > whole) throw malformed("more than what it is a part of", where);
+}
+function requireListed(keys, where) {
+  if (keys.length > MAX_LISTED || new Set(keys).size !== keys.length) {
+    throw malformed(`more than ${MAX_LISTED}, or one twice`, where);
+  }
+}
+function checkReference(audit, issued, where) {
+  requireDigest(audit.manifest_sha256, `${where}.manifest_sha256`);
+  requireDigest(audit.dataset_root, `${where}.dataset_root`);
+  requireCounts(audit, where);
+  if (audit.documents !== audit.documents_read + audit.documents_unread) {
+    throw malformed("the documents are not those that were read and those that were not", where);
+  }
+  if (audit.shards === 0 || audit.documents_read === 0) throw malformed("an audit that read nothing", where);
+  if (!LEVEL.test(audit.confidence)) {
+    throw malformed("not a decimal between 0 and 1 of at most 6 places", `${where}.confidence`);
+  }
+  const started = parseTime(audit.started, `${where}.started`);
+  const ended = parseTime(audit.ended, `${where}.ended`);
+  if (!(started <= ended && ended <= issued)) {
+    throw malformed("it did not begin, end and get signed in this order", `${where}.ended`);
+  }
+}
+function checkChecks(checks, where) {
+  if (checks.length === 0) throw malformed("an audit that looked for nothing", where);
+  requireWordList(
+    checks.map(({ name }) => name),
+    where
+  );
+  checks.forEach(({ version, data_sha256 }, i) => {
+    requireWordList([version], `${where}[${i}].version`);
+    requireDigest(data_sha256, `${where}[${i}].data_sha256`);
+  });
+}
+function checkBounded(statement, read, where) {
+  requireWordList([statement.kind], `${where}.kind`);
+  requireWordList([statement.method], `${where}.method`);
+  requireCounts(statement, where);
+  if (statement.basis === "sampled" !== statement.sample > 0) {
+    throw malformed("a sample has a size, a census has none", `${where}.sample`);
+  }
+  requirePart(statement.sample, read, `${where}.sample`);
+  requirePart(statement.found_documents, statement.sample || read, `${where}.found_documents`);
+  const bound = statement.bound_per_million;
+  if (!PER_MILLION.test(bound) || Number(bound) > MILLION) {
+    throw malformed("not a decimal from 0 to 1000000 of at most 6 places", `${where}.bound_per_million`);
+  }
+  if (statement.found_documents > 0 && bound === "0") {
+    throw malformed("some were found, and the bound says none", `${where}.bound_per_million`);
+  }
+}
+function checkMatches(matches2, read, where) {
+  requireWordList([matches2.benchmark], `${where}.benchmark`);
+  requireDigest(matches2.benchmark_sha256, `${where}.benchmark_sha256`);
+  requireCounts(matches2, where);
+  if (matches2.items === 0) throw malformed("a benchmark of which nothing was looked for", `${where}.items`);
+  requirePart(matches2.items_matched, matches2.items, `${where}.items_matched`);
+  requirePart(matches2.documents, read, `${where}.documents`);
+  if (matches2.items_matched > 0 !== matches2.documents > 0) {
+    throw malformed("items are found in documents, and documents hold items", `${where}.documents`);
+  }
+}
+function checkSubject(audit, name, about, where) {
+  const isDataset = about === audit.audit.dataset_root;
+  if (!isDeclaration(audit) && !(isDataset && name === DATASET)) {
+    throw malformed("the subject is not the data set that was audited", `${where}.audit.dataset_root`);
+  }
+  if (isDeclaration(audit) && isDataset) throw malformed("a data set is not its own training data", `${where}.relation`);
+}
+var pairOf2 = (a, b) => JSON.stringify([a, b]);
+function checkAudit(audit, name, about, issued, where) {
+  checkReference(audit.audit, issued, `${where}.audit`);
+  const read = audit.audit.documents_read;
+  checkChecks(audit.checks, `${where}.checks`);
+  requireListed(
+    audit.statements.map(({ kind, basis }) => pairOf2(kind, basis)),
+    `${where}.statements`
+  );
+  audit.statements.forEach((statement, i) => checkBounded(statement, read, `${where}.statements[${i}]`));
+  requireListed(
+    audit.contamination.map(({ benchmark, benchmark_sha256 }) => pairOf2(benchmark, benchmark_sha256)),
+    `${where}.contamination`
+  );
+  audit.contamination.forEach((matches2, i) => checkMatches(matches2, read, `${where}.contamination[${i}]`));
+  requireWordList(
+    audit.canaries.map(({ kind }) => kind),
+    `${where}.canaries`
+  );
+  audit.canaries.forEach((canary, i) => {
+    requireCounts(canary, `${where}.canaries[${i}]`);
+    requirePart(canary.found, canary.planted, `${where}.canaries[${i}].found`);
+  });
+  requireWords(audit.text, `${where}.text`);
+  if (parseTime(audit.valid_until, `${where}.valid_until`) <= issued) {
+    throw malformed("it ends before it is issued", `${where}.valid_until`);
+  }
+  checkSubject(audit, name, about, where);
+}
 
 // src/evidence/keys.ts
 var MAX_PUBLIC_LINE = 1024;
@@ -3391,34 +3595,6 @@ function rootsByConsistency(oldSize, newSize, proof, oldRoot) {
   return [old, now];
 }
 
-// src/evidence/moments.ts
-var DAY_MS = 864e5;
-var FORM = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/;
-var MONTHS = [
-  "January",
-  "February",
-  "March",
-  "April",
-  "May",
-  "June",
-  "July",
-  "August",
-  "September",
-  "October",
-  "November",
-  "December"
-];
-function parseTime(text2, where) {
-  const moment = FORM.test(text2) ? Date.parse(text2) : Number.NaN;
-  const isMoment = !Number.isNaN(moment) && new Date(moment).toISOString() === text2.replace("Z", ".000Z");
-  if (!isMoment || text2.startsWith("0000")) throw malformed("not a time in UTC such as 2026-11-22T13:00:00Z", where);
-  return moment;
-}
-function writeDay(moment) {
-  const date = new Date(moment);
-  return `${String(date.getUTCDate()).padStart(2, "0")} ${MONTHS[date.getUTCMonth()]} ${date.getUTCFullYear()}`;
-}
-
 // src/evidence/note.ts
 var MAX_NOTE_BYTES = 256 * 1024;
 var MAX_NOTE_SIGNATURES = 64;
@@ -3580,12 +3756,8 @@ function checkConsistency(data, old, now, where) {
 var BASE = "https://verilabel.example/attestation/";
 var MAX_ATTESTATION_BYTES = 2 ** 20;
 var MAX_SIGNED_BYTES = 3 * MAX_ATTESTATION_BYTES;
-var MAX_TEXT = 1e4;
-var MAX_WORD = 200;
 var MAX_NAME = 100;
-var MAX_LISTED = 1e3;
 var NAME = /^[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*$/;
-var LEVEL = /^0\.[0-9]{0,5}[1-9]$/;
 var SIX_PLACES = /^-?[01]\.[0-9]{6}$/;
 var GROUNDS = ["evidence", "scoring", "method", "scope", "conduct", "other"];
 var noText2 = () => "";
@@ -3654,16 +3826,10 @@ var FORMS = {
   replication: REPLICATION,
   dispute: DISPUTE,
   withdrawal: WITHDRAWAL,
-  finding: FINDING
+  finding: FINDING,
+  audit: AUDIT
 };
-var requireDigest = (value, where) => {
-  if (!isDigest(value)) throw malformed("not a SHA-256 digest", where);
-};
-function requireWords(value, where) {
-  if (isBlank(value) || [...value].length > MAX_TEXT) {
-    throw malformed(`not a text of 1 to ${MAX_TEXT} characters`, where);
-  }
-}
+var typeOf = (kind) => `${BASE}${kind === "audit" ? "training-data-audit" : kind}/v1`;
 function checkReplication(found, about, where) {
   requireWords(found.independence, `${where}.independence`);
   for (const name of ["original", "replica"]) {
@@ -3676,14 +3842,6 @@ function checkReplication(found, about, where) {
     throw malformed("the subject is not the original's statement", `${where}.original`);
   }
   checkComparison(found.comparison, `${where}.comparison`);
-}
-function requireWordList(words, where) {
-  if (words.length > MAX_LISTED || new Set(words).size !== words.length) {
-    throw malformed(`more than ${MAX_LISTED}, or one twice`, where);
-  }
-  if (!words.every((word2) => !isBlank(word2) && [...word2].length <= MAX_WORD)) {
-    throw malformed(`not a text of 1 to ${MAX_WORD} characters`, where);
-  }
 }
 function checkComparison(comparison, where) {
   for (const name of ["alpha", "margin"]) {
@@ -3716,11 +3874,11 @@ function checkCompared(measure, where) {
     throw malformed("more items of a kind than items", where);
   }
 }
-function checkForms({ predicate, about, issued }, where) {
+function checkForms({ predicate, name, about, issued }, where) {
   const place = `${where}.predicate`;
   const requireEvidence = (evidence) => {
     requireWordList(
-      evidence.map(({ name }) => name),
+      evidence.map(({ name: name2 }) => name2),
       `${place}.evidence`
     );
     evidence.forEach(({ sha256: sha2562 }, i) => requireDigest(sha2562, `${place}.evidence[${i}].sha256`));
@@ -3751,11 +3909,13 @@ function checkForms({ predicate, about, issued }, where) {
       if (parseTime(predicate.value.valid_until, `${place}.valid_until`) <= issued) {
         throw malformed("it ends before it is issued", `${place}.valid_until`);
       }
-      requireEvidence(predicate.value.evidence);
+      return requireEvidence(predicate.value.evidence);
+    case "audit":
+      checkAudit(predicate.value, name, about, issued, place);
   }
 }
 function kindOf2(type, where) {
-  const kind = Object.keys(FORMS).find((name) => type === `${BASE}${name}/v1`);
+  const kind = Object.keys(FORMS).find((name) => type === typeOf(name));
   if (kind !== void 0) return kind;
   const shown = quote(String(type).slice(0, 100));
   throw malformed(
@@ -3779,7 +3939,7 @@ function parseAttestation(payload, where) {
   requireDigest(about, `${where}: $.subject[0].digest`);
   requireDigest(predicate.value.issuer.keyid, `${where}: $.predicate.issuer.keyid`);
   const issued = parseTime(predicate.value.issued, `${where}: $.predicate.issued`);
-  const attestation = { predicate, about, digest: digestOfBytes(payload), issued };
+  const attestation = { predicate, name: subject.name, about, digest: digestOfBytes(payload), issued };
   checkForms(attestation, `${where}: $`);
   if (!isCanonical || !areEqual(canonicalBytes(document), payload)) throw malformed("not in canonical form", where);
   return attestation;
@@ -3892,8 +4052,8 @@ var MAX_QUORUM = 64;
 var MAX_IDENTITY = 2048;
 var ANCHORS = ["sigstore_trusted_root", "timestamp_authorities"];
 var RULES2 = "any, all, key, sigstore, within or unsafe_accept_any_key";
-var ROLES = ["labels", "log", "witness", "replications", "disputes", "attestations"];
-var SCOPED = /* @__PURE__ */ new Set(["labels", "replications", "disputes", "attestations"]);
+var ROLES = ["labels", "log", "witness", "replications", "disputes", "attestations", "audits"];
+var SCOPED = /* @__PURE__ */ new Set(["labels", "replications", "disputes", "attestations", "audits"]);
 var accepted = (name, isNamed = true, holders = [foldName(name)]) => ({
   isAccepted: true,
   name,
@@ -4592,6 +4752,16 @@ function objectionToFinding(signed, rubric, system, moment) {
   if (moment < issued) return `it is signed only on ${writeDay(issued)}`;
   let until = parseTime(finding.valid_until, signed.fileName);
   if (asked.maxAgeDays !== void 0) until = Math.min(until, issued + asked.maxAgeDays * DAY_MS);
+  return moment >= until ? `it expired on ${writeDay(until)}` : void 0;
+}
+function objectionToAudit(signed, audit, system, moment) {
+  if (!isDeclaration(audit)) return "it is about a data set, and does not say that the system was trained on it";
+  if (signed.attestation.about !== system) return "it is about another system";
+  return objectionToTerm(signed, audit.valid_until, moment);
+}
+function objectionToTerm({ attestation, fileName }, validUntil, moment) {
+  if (moment < attestation.issued) return `it is signed only on ${writeDay(attestation.issued)}`;
+  const until = parseTime(validUntil, fileName);
   return moment >= until ? `it expired on ${writeDay(until)}` : void 0;
 }
 var errorOf = (objection2) => checkFailed(`the label is not in force: ${objection2.why}`, objection2.where, objection2.hint);
@@ -5585,18 +5755,22 @@ async function readGiven(state) {
   const paths = [...state.container.sizes.keys()].filter((path) => path.startsWith(GIVEN));
   if (paths.length > MAX_GIVEN) throw limitExceeded(`more than ${MAX_GIVEN} findings`, GIVEN);
   const given = /* @__PURE__ */ new Map();
+  const audits = [];
   for (const path of paths) {
     const signed = await parseSigned(await readDocument(state.container, path), path);
     const { predicate } = signed.attestation;
-    if (predicate.kind !== "finding") throw malformed(`a ${predicate.kind} where a finding belongs`, signed.fileName);
-    const expected2 = `${GIVEN}${predicate.value.name}.json`;
-    if (path !== expected2) throw malformed("a finding lies under its own name", path, expected2);
-    given.set(predicate.value.name, signed);
+    if (predicate.kind !== "finding" && predicate.kind !== "audit") {
+      throw malformed(`a ${predicate.kind} where a finding belongs`, signed.fileName);
+    }
+    const name = predicate.kind === "audit" ? `audit-${signed.fileName}` : `${predicate.value.name}.json`;
+    if (path !== GIVEN + name) throw malformed("a finding lies under its own name", path, GIVEN + name);
+    if (predicate.kind === "audit") audits.push(signed);
+    else given.set(predicate.value.name, signed);
   }
-  return given;
+  return [given, audits];
 }
 async function countGiven(state) {
-  state.given = await readGiven(state);
+  [state.given, state.givenAudits] = await readGiven(state);
   const rubric = established(state.rubric);
   const system = established(state.system);
   const issued = state.statement?.predicate.issued;
@@ -5964,8 +6138,78 @@ async function openLogProof(state, path, leaf, key) {
   return opened;
 }
 
+// src/verifier/audited.ts
+var JUDGE_CALIBRATION = "judge-calibration";
+var FINDINGS = /* @__PURE__ */ new Map([
+  [JUDGE_CALIBRATION, "judge calibration"],
+  ["elicitation", "elicitation"],
+  ["governance", "governance"]
+]);
+var MAX_NAMED = 5;
+function countedMeasures(plan, label) {
+  const rows = label.levels.flatMap((level) => level.rows);
+  const counted = new Set(rows.flatMap(({ measure, n }) => measure !== null && n > 0 ? [measure] : []));
+  return plan.measures.filter(({ id }) => counted.has(id) || counted.has(id.split("@")[0]));
+}
+function countedSuites(plan, label) {
+  const suites = new Set(countedMeasures(plan, label).map(({ suite }) => suite));
+  return plan.streams.filter(({ suite }) => suites.has(suite));
+}
+function isJudged(plan, label, judgeRequests) {
+  if (judgeRequests > 0) return true;
+  const names = new Set(countedMeasures(plan, label).map(({ detector }) => detector));
+  return plan.detectors.filter(({ id, version, exact }) => names.has(`${id}@${version}`) && !exact).some(({ id, setting }) => plan.imported !== null || setting !== "" || id.includes(":"));
+}
+function matchesOf({ suite, suite_sha256 }, { contamination }) {
+  return contamination.find((row) => row.benchmark === suite && row.benchmark_sha256 === suite_sha256);
+}
+function* lackingAudits({ audits, refused: refused2 }) {
+  if (audits.length === 0) yield refused2.get("audit") ?? "no statement on training data";
+  else if (audits.every(({ relation }) => relation !== "declared-training-data")) {
+    yield "no statement on training data other than that of fine-tuning";
+  }
+}
+function* uncovered(suites, audits) {
+  const ofSet = /* @__PURE__ */ new Map();
+  for (const audit of audits) {
+    const root = audit.audit.dataset_root;
+    ofSet.set(root, [...ofSet.get(root) ?? [], audit]);
+  }
+  for (const [root, together] of ofSet) {
+    for (const stream of suites) {
+      const found = together.flatMap((audit) => matchesOf(stream, audit) ?? []);
+      const place = `in the data set ${root.slice(0, 19)}`;
+      if (found.length === 0) yield `no statement on ${stream.suite} ${place}`;
+      else if (found.every(({ items }) => items !== stream.samples)) {
+        yield `no statement on all ${stream.samples} samples of ${stream.suite} ${place}`;
+      }
+    }
+  }
+}
+function findLacking(plan, label, judgeRequests, standing, isDisputed) {
+  const lacking = [...lackingAudits(standing), ...uncovered(countedSuites(plan, label), standing.audits)];
+  for (const [name, topic] of FINDINGS) {
+    if (name === JUDGE_CALIBRATION && !isJudged(plan, label, judgeRequests)) continue;
+    if (!standing.findings.has(name)) lacking.push(standing.refused.get(name) ?? `no statement on ${topic}`);
+  }
+  return isDisputed ? [...lacking, "it is disputed"] : lacking;
+}
+function isContaminated(plan, label, audits) {
+  const suites = countedSuites(plan, label);
+  return audits.some((audit) => suites.some((stream) => (matchesOf(stream, audit)?.items_matched ?? 0) > 0));
+}
+function sayLacking(lacking) {
+  const more = lacking.length > MAX_NAMED ? [`and ${lacking.length - MAX_NAMED} more`] : [];
+  return `${[...lacking.slice(0, MAX_NAMED), ...more].join("; ")} (V4)`;
+}
+
 // src/verifier/statements.ts
-var ROLE_OF = { replication: "replications", dispute: "disputes" };
+var ROLE_OF = {
+  replication: "replications",
+  dispute: "disputes",
+  finding: "attestations",
+  audit: "audits"
+};
 async function checkStatements(state) {
   const enclosed = await readEnclosed(state);
   if (state.statement === void 0) {
@@ -5973,7 +6217,7 @@ async function checkStatements(state) {
     throw new Skipped("no statements");
   }
   const signed = /* @__PURE__ */ new Map();
-  for (const item of [...enclosed, ...state.beside]) {
+  for (const item of [...enclosed, ...state.givenAudits, ...state.beside]) {
     const known2 = signed.get(item.attestation.digest);
     const isBetter = known2 === void 0 || item.proof !== void 0 && !await isLogged(known2, state.trust);
     if (isBetter) signed.set(item.attestation.digest, item);
@@ -5982,19 +6226,31 @@ async function checkStatements(state) {
   const replicas = replicaLabels(signed.values()).map(([digest]) => digest);
   const known = /* @__PURE__ */ new Set([state.statement.digest, ...signed.keys(), ...leanedOn, ...replicas]);
   for (const { attestation, fileName } of enclosed) {
-    if (!known.has(attestation.about)) {
+    if (!known.has(attestation.about) && !isAboutSystem(attestation, state)) {
       throw sealError("a statement about another label", STATEMENTS + fileName);
     }
   }
   return judgeAll(state, state.statement, signed);
+}
+function isAboutSystem({ predicate, about }, state) {
+  const isOfSystems = predicate.kind === "finding" || predicate.kind === "audit";
+  return isOfSystems && about === established(state.system).digest;
+}
+function noteV4(state, standing, isDisputed) {
+  const [plan, label] = [established(state.plan).value, established(state.label).value];
+  const lacking = findLacking(plan, label, state.recounted?.judgeRequests ?? 0, standing, isDisputed);
+  state.lackingForV4 = lacking;
+  if (lacking.length > 0 && !state.shortOf.has("V4")) state.shortOf.set("V4", sayLacking(lacking));
+  if (isContaminated(plan, label, standing.audits)) state.flags.push("contaminated");
 }
 async function judgeAll(state, label, signed) {
   const judge = new Judge(state, label, signed);
   const findings = [];
   for (const digest of [...signed.keys()].sort()) findings.push(await judge.find(signed.get(digest)));
   state.statements = findings;
-  state.flags.push(...["superseded", "revoked", "disputed"].filter((flag) => judge.flags.has(flag)));
+  state.flags.push(...["superseded", "revoked", "disputed", "self_audited"].filter((flag) => judge.flags.has(flag)));
   if (!judge.isReplicated && !state.shortOf.has("V3")) state.shortOf.set("V3", judge.shortOfReplicated);
+  noteV4(state, judge.standing, judge.flags.has("disputed"));
   const why = judge.withdrawn ?? judge.findWithdrawnFinding();
   if (why !== void 0) {
     state.shortOf.set("V1", why);
@@ -6012,7 +6268,8 @@ async function readEnclosed(state) {
   const enclosed = [];
   for (const path of paths) {
     const signed = await parseSigned(await readDocument(state.container, path), path);
-    if (signed.attestation.predicate.kind === "finding") {
+    const { predicate } = signed.attestation;
+    if (predicate.kind === "finding" && !FINDINGS.has(predicate.value.name)) {
       throw malformed("a finding about a system is no statement about its label", path);
     }
     if (path !== STATEMENTS + signed.fileName) {
@@ -6059,7 +6316,11 @@ function wordsOf({ attestation: { predicate } }) {
     case "withdrawal":
       return predicate.value.superseded_by ? "superseded" : "withdrawn";
     case "finding":
-      return predicate.kind;
+      return predicate.value.name;
+    case "audit": {
+      const { documents_read: read, documents } = predicate.value.audit;
+      return `${predicate.value.relation}; ${read} of ${documents} documents read`;
+    }
   }
 }
 function objectionToComparison({ comparison }) {
@@ -6075,6 +6336,8 @@ var Judge = class {
     this.state = state;
     this.label = label;
     this.taken = takenBack(signed, state.given.values(), state.now);
+    const given = state.trust === void 0 ? [] : [...state.given.keys()].filter((name) => FINDINGS.has(name));
+    this.standing = { audits: [], findings: new Set(given), refused: /* @__PURE__ */ new Map() };
   }
   state;
   label;
@@ -6082,15 +6345,14 @@ var Judge = class {
   isReplicated = false;
   shortOfReplicated = "no independent replication is enclosed (V3)";
   withdrawn;
+  standing;
   taken;
   async find(signed) {
     const { attestation, signer } = signed;
     const { kind, value } = attestation.predicate;
-    const { name, objection: objection2 } = this.decide(signed);
-    if (objection2 === void 0) this.note(signed, name);
-    else if (kind === "replication") {
-      this.shortOfReplicated = `the replication of ${name} does not count: ${objection2}`;
-    }
+    const { name, objection: objection2, holders } = this.decide(signed);
+    if (objection2 === void 0) this.note(signed, name, holders);
+    else this.noteRefused(signed, `of ${name} does not count: ${objection2}`);
     return {
       kind,
       digest: attestation.digest,
@@ -6109,19 +6371,25 @@ var Judge = class {
     const own = `${signer.name} (${signer.keyid.slice(0, 19)})`;
     const objection2 = this.objectionTo(signed);
     const role = ROLE_OF[kind];
-    if (role === void 0 || this.state.trust === void 0) return { name: own, objection: objection2 };
+    const nobody = /* @__PURE__ */ new Set();
+    if (role === void 0 || this.state.trust === void 0) return { name: own, objection: objection2, holders: nobody };
     const asked = { rubric: this.label.predicate.rubric.id, system: this.label.subject.name };
     const decision = this.state.trust.accepts({ key: signer, role, ...asked });
-    if (!decision.isAccepted) return { name: own, objection: objection2 ?? `the trust policy: ${decision.reason}` };
+    if (!decision.isAccepted) {
+      return { name: own, objection: objection2 ?? `the trust policy: ${decision.reason}`, holders: nobody };
+    }
     const other = kind === "replication" ? this.objectionToHolder(decision) : void 0;
-    return { name: decision.name, objection: objection2 ?? other };
+    return { name: decision.name, objection: objection2 ?? other, holders: decision.holders };
   }
   // Whom the policy accepts as a replicator must be shown to be another party than the label's signer.
   objectionToHolder({ isNamed, holders }) {
     if (!isNamed) return "the trust policy takes any key and does not say whose this one is";
+    return this.isSigner(holders) ? "the trust policy calls its signer and the label's by one name" : void 0;
+  }
+  // True where the policy gives a holder a name that it also gives the label's signer.
+  isSigner(holders) {
     const own = this.state.signerHolders ?? /* @__PURE__ */ new Set();
-    const isShared = [...holders].some((holder) => own.has(holder));
-    return isShared ? "the trust policy calls its signer and the label's by one name" : void 0;
+    return [...holders].some((holder) => own.has(holder));
   }
   /** Why the label is not in force where a finding that it leans on was withdrawn. */
   findWithdrawnFinding() {
@@ -6139,7 +6407,19 @@ var Judge = class {
     if (predicate.kind === "withdrawal") return this.objectionToWithdrawal(signed);
     if (this.taken.has(pair(attestation.digest, signed.signer.keyid))) return "its signer withdrew it";
     if (predicate.kind === "replication") return this.objectionToReplication(signed, predicate.value);
+    if (predicate.kind === "finding" || predicate.kind === "audit") return this.objectionToStanding(signed, predicate);
     return attestation.about === this.label.digest ? void 0 : "it is about another label";
+  }
+  // Why a finding or an audit says nothing of the label's system now.
+  objectionToStanding(signed, predicate) {
+    const { digest } = established(this.state.system);
+    const { now, trust } = this.state;
+    let why;
+    if (predicate.kind === "audit") why = objectionToAudit(signed, predicate.value, digest, now);
+    else if (!FINDINGS.has(predicate.value.name)) return "no level asks for a finding of this name";
+    else if (signed.attestation.about !== digest) why = "it is about another system";
+    else why = objectionToTerm(signed, predicate.value.valid_until, now);
+    return why ?? (trust === void 0 ? "no trust policy says whose key that is" : void 0);
   }
   objectionToWithdrawal({ attestation, signer }) {
     if (attestation.about === this.label.digest) {
@@ -6190,8 +6470,22 @@ var Judge = class {
     }
     return void 0;
   }
-  note({ attestation }, name) {
+  noteRefused({ attestation: { predicate } }, why) {
+    if (predicate.kind === "replication") this.shortOfReplicated = `the replication ${why}`;
+    if (predicate.kind === "audit") this.standing.refused.set("audit", `the audit ${why}`);
+    if (predicate.kind === "finding") {
+      const { name } = predicate.value;
+      this.standing.refused.set(name, `the finding ${quote(name)} ${why}`);
+    }
+  }
+  note({ attestation, signer }, name, holders) {
     const { predicate } = attestation;
+    if (predicate.kind === "audit") this.standing.audits.push(predicate.value);
+    if (predicate.kind === "finding") this.standing.findings.add(predicate.value.name);
+    if (predicate.kind === "audit" || predicate.kind === "finding") {
+      const isOwn = signer.keyid === this.label.predicate.issuer.keyid || this.isSigner(holders);
+      if (isOwn) this.flags.add("self_audited");
+    }
     if (predicate.kind === "replication") this.isReplicated = true;
     if (predicate.kind === "dispute") this.flags.add("disputed");
     if (predicate.kind === "withdrawal" && attestation.about === this.label.digest) {
@@ -6207,7 +6501,8 @@ var LEVEL_NAMES = {
   V1: "signed",
   V2s: "recomputed, records sealed",
   V2: "recomputed",
-  V3: "replicated"
+  V3: "replicated",
+  V4: "audited"
 };
 function levelOf(steps, shortOf, failure) {
   const failed = steps.find((step) => step.outcome === "failed")?.number;
@@ -6218,7 +6513,8 @@ function levelOf(steps, shortOf, failure) {
   if (short("V2") !== void 0) return ["V1", short("V2")];
   if (short("V2s") !== void 0) return ["V2s", short("V2s")];
   if (short("V3") !== void 0) return ["V2", short("V3")];
-  return ["V3", "no statements on training data, judges, elicitation and governance are enclosed (V4)"];
+  if (short("V4") !== void 0) return ["V3", short("V4")];
+  return ["V4", AUDIT_LIMIT];
 }
 function writeSentence(found) {
   const parts = [found.label ? sentenceOf(found.label) : "no label", found.levelName];
@@ -6322,7 +6618,9 @@ function newState(container, options) {
     shortOf: /* @__PURE__ */ new Map(),
     leaves: 0,
     given: /* @__PURE__ */ new Map(),
-    statements: []
+    givenAudits: [],
+    statements: [],
+    lackingForV4: []
   };
 }
 function conclude(state, run) {
@@ -6349,6 +6647,7 @@ function conclude(state, run) {
     manifestDigest: state?.manifest?.digest,
     statementDigest: state?.statement?.digest,
     statements: state?.statements ?? [],
+    lackingForV4: state?.lackingForV4 ?? [],
     failure: failure && { kind: failure.kind, message: failure.message, where: failure.where, hint: failure.hint }
   };
   return { ...found, sentence: writeSentence(found) };

@@ -10,10 +10,11 @@ function entryOf([path, text]) {
 }
 
 /** A finding in the fields that the vectors have. */
-function findingOf({ level, flags, steps, failure, statements }) {
+function findingOf({ level, flags, lackingForV4, steps, failure, statements }) {
   return {
     level,
     flags,
+    lacking_for_v4: lackingForV4,
     failed_step: steps.find(({ outcome }) => outcome === "failed")?.number ?? null,
     error: failure?.kind ?? null,
     statements: statements.map(({ kind, digest, signer, counts, why, logged }) => ({

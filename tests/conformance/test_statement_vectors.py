@@ -55,7 +55,9 @@ def test_the_cases_reach_every_reason_that_the_page_on_replication_names(committ
         the trust policy: not a key of this policy|it is not signed with the key of the label
         the trust policy takes any key and does not say whose this one is
         the trust policy calls its signer and the label's by one name
-        it is about another statement, or of another signer
+        it is about another statement, or of another signer|it is about another system
+        it is about a data set, and does not say that the system was trained on it
+        it expired on 22 November 2026|no level asks for a finding of this name
     """
     expected = {reason.strip() for line in reasons.strip().splitlines() for reason in line.split("|")}
     assert set() == expected - whys
@@ -69,6 +71,11 @@ def test_the_cases_reach_every_reason_that_the_page_on_replication_names(committ
         ("withdrawal-alone", "flags", []),
         ("dispute-of-something-else-enclosed", "failed_step", None),
         ("dispute-logged-alone", "statements", []),
+        ("V4-with-audit", "level", "V3"),
+        ("V4-with-audit-that-found-the-suite", "flags", []),
+        ("V4-without-elicitation", "lacking_for_v4", []),
+        ("audit-enclosed", "statements", []),
+        ("refused-statement-audit-of-no-checks", "error", "SealError"),
         ("refused-statement-with-a-space", "error", "SealError"),
         ("refused-policy-without-rules", "error", "SealError"),
     ],

@@ -197,7 +197,7 @@ def test_other_documents_are_refused(payload: bytes, said: str) -> None:
 def test_an_unknown_kind_names_those_that_are_known() -> None:
     with pytest.raises(MalformedInput) as refused:
         parse_attestation(change(predicateType=f"{BASE}praise/v1"))
-    assert "known are replication, dispute, withdrawal, finding" == refused.value.hint
+    assert "known are replication, dispute, withdrawal, finding, audit" == refused.value.hint
 
 
 @given(st.integers(0, 10_000), st.integers(1, 255))

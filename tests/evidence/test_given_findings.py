@@ -142,7 +142,7 @@ def test_a_finding_about_another_system_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_finding_that_its_signer_withdrew_ends_the_label(leaning: Path, tmp_path: Path) -> None:
-    finding = read_given(Folder(leaning))["review"]
+    finding = read_given(Folder(leaning)).findings["review"]
     taken = withdrawal_of(finding.attestation.digest, PERSON, issued=ISSUED)
     copy = shutil.copytree(leaning, tmp_path / "copy")
     attach_statements(copy, [taken])
@@ -234,7 +234,7 @@ def test_a_changed_finding_is_seen(leaning: Path, tmp_path: Path) -> None:
 
 
 def test_findings_are_read_by_name(leaning: Path) -> None:
-    given = read_given(Folder(leaning))
+    given = read_given(Folder(leaning)).findings
     assert ["review"] == list(given)
     rubric = load_rubric(ATTESTED_RUBRIC.encode(), "r")
     assert objection_to_finding(given["review"], rubric, given["review"].attestation.about, MOMENT) is None

@@ -1,6 +1,6 @@
-// What parties sign besides labels: replications, disputes, withdrawals, and findings that a rubric asks for.
+// What parties sign besides labels: replications, disputes, withdrawals, findings about a system, and audits of data.
 import { malformed, quote, sealError } from "../errors.ts";
-import { areEqual, digestOfBytes, encodeText, isDigest } from "../records/bytes.ts";
+import { areEqual, digestOfBytes, encodeText } from "../records/bytes.ts";
 import { ISSUER, STATEMENT_TYPE, SUBJECT, TOOL } from "../records/documents.ts";
 import {
   anyObject,
@@ -18,23 +18,20 @@ import {
   text,
 } from "../records/forms.ts";
 import { canonicalBytes, canonicalText, isObject, type Json, parseJson } from "../records/json.ts";
-import { isBlank } from "../records/wording.ts";
+import { AUDIT, type Audit, checkAudit } from "./audit.ts";
 import { openEnvelope } from "./envelope.ts";
 import { ED25519, parsePublic, parsePublicFile, type PublicKey } from "./keys.ts";
 import { leafHash } from "./merkle.ts";
 import { parseTime } from "./moments.ts";
 import { openProof, parseProof, type OpenedProof } from "./note.ts";
 import type { TrustPolicy } from "./trust.ts";
+import { LEVEL, requireDigest, requireWordList, requireWords } from "./wordforms.ts";
 
 const BASE = "https://verilabel.example/attestation/";
 const MAX_ATTESTATION_BYTES = 2 ** 20;
 const MAX_SIGNED_BYTES = 3 * MAX_ATTESTATION_BYTES;
-const MAX_TEXT = 10_000;
-const MAX_WORD = 200;
 const MAX_NAME = 100;
-const MAX_LISTED = 1_000;
 const NAME = /^[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*$/;
-const LEVEL = /^0\.[0-9]{0,5}[1-9]$/;
 const SIX_PLACES = /^-?[01]\.[0-9]{6}$/;
 const GROUNDS = ["evidence", "scoring", "method", "scope", "conduct", "other"] as const;
 const noText = (): string => "";
@@ -112,18 +109,23 @@ export type Predicate =
   | { kind: "replication"; value: Replication }
   | { kind: "dispute"; value: Read<typeof DISPUTE> }
   | { kind: "withdrawal"; value: Read<typeof WITHDRAWAL> }
-  | { kind: "finding"; value: Finding };
+  | { kind: "finding"; value: Finding }
+  | { kind: "audit"; value: Audit };
 
 const FORMS: Record<Predicate["kind"], Form<unknown>> = {
   replication: REPLICATION,
   dispute: DISPUTE,
   withdrawal: WITHDRAWAL,
   finding: FINDING,
+  audit: AUDIT,
 };
+const typeOf = (kind: string): string => `${BASE}${kind === "audit" ? "training-data-audit" : kind}/v1`;
 
-/** A parsed attestation. `about` is the digest of the statement, or for a finding of the system, that it is about. */
+/** A parsed attestation. `about` is the digest of the statement, the system or the data set that it is about. */
 export interface Attestation {
   predicate: Predicate;
+  /** What the subject is called. */
+  name: string;
   about: string;
   digest: string;
   issued: number;
@@ -139,16 +141,6 @@ export interface Signed {
   fileName: string;
 }
 
-const requireDigest = (value: string, where: string): void => {
-  if (!isDigest(value)) throw malformed("not a SHA-256 digest", where);
-};
-
-function requireWords(value: string, where: string): void {
-  if (isBlank(value) || [...value].length > MAX_TEXT) {
-    throw malformed(`not a text of 1 to ${MAX_TEXT} characters`, where);
-  }
-}
-
 function checkReplication(found: Replication, about: string, where: string): void {
   requireWords(found.independence, `${where}.independence`);
   for (const name of ["original", "replica"] as const) {
@@ -161,16 +153,6 @@ function checkReplication(found: Replication, about: string, where: string): voi
     throw malformed("the subject is not the original's statement", `${where}.original`);
   }
   checkComparison(found.comparison, `${where}.comparison`);
-}
-
-/** Short texts, none empty, none twice in one list, and not too many of them. */
-function requireWordList(words: readonly string[], where: string): void {
-  if (words.length > MAX_LISTED || new Set(words).size !== words.length) {
-    throw malformed(`more than ${MAX_LISTED}, or one twice`, where);
-  }
-  if (!words.every((word) => !isBlank(word) && [...word].length <= MAX_WORD)) {
-    throw malformed(`not a text of 1 to ${MAX_WORD} characters`, where);
-  }
 }
 
 function checkComparison(comparison: Replication["comparison"], where: string): void {
@@ -206,7 +188,7 @@ function checkCompared(measure: Read<typeof COMPARED>, where: string): void {
   }
 }
 
-function checkForms({ predicate, about, issued }: Attestation, where: string): void {
+function checkForms({ predicate, name, about, issued }: Attestation, where: string): void {
   const place = `${where}.predicate`;
   const requireEvidence = (evidence: readonly { name: string; sha256: string }[]): void => {
     requireWordList(
@@ -241,12 +223,14 @@ function checkForms({ predicate, about, issued }: Attestation, where: string): v
       if (parseTime(predicate.value.valid_until, `${place}.valid_until`) <= issued) {
         throw malformed("it ends before it is issued", `${place}.valid_until`);
       }
-      requireEvidence(predicate.value.evidence);
+      return requireEvidence(predicate.value.evidence);
+    case "audit":
+      checkAudit(predicate.value, name, about, issued, place);
   }
 }
 
 function kindOf(type: Json | undefined, where: string): Predicate["kind"] {
-  const kind = (Object.keys(FORMS) as Predicate["kind"][]).find((name) => type === `${BASE}${name}/v1`);
+  const kind = (Object.keys(FORMS) as Predicate["kind"][]).find((name) => type === typeOf(name));
   if (kind !== undefined) return kind;
   const shown = quote(String(type).slice(0, 100));
   throw malformed(
@@ -272,7 +256,7 @@ function parseAttestation(payload: Uint8Array, where: string): Attestation {
   requireDigest(about, `${where}: $.subject[0].digest`);
   requireDigest(predicate.value.issuer.keyid, `${where}: $.predicate.issuer.keyid`);
   const issued = parseTime(predicate.value.issued, `${where}: $.predicate.issued`);
-  const attestation = { predicate, about, digest: digestOfBytes(payload), issued };
+  const attestation = { predicate, name: subject.name, about, digest: digestOfBytes(payload), issued };
   checkForms(attestation, `${where}: $`);
   if (!isCanonical || !areEqual(canonicalBytes(document), payload)) throw malformed("not in canonical form", where);
   return attestation;

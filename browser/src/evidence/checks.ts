@@ -6,6 +6,7 @@ import { compareByCodePoints } from "../records/bytes.ts";
 import type { Card, MeasurePlan, Plan, SampleEntry, StatementDocument, Stream, System } from "../records/documents.ts";
 import { isMap, Numeral, parseYaml, type Yaml, type YamlMap } from "../records/yaml.ts";
 import type { Signed } from "./attestation.ts";
+import { type Audit, isDeclaration } from "./audit.ts";
 import { type Container, readDocument } from "./container.ts";
 import { ATTESTATION, MAX_SUITE_FILE_BYTES, MAX_SUITE_FILES_BYTES, PLAN, SUITES, suiteFiles } from "./layout.ts";
 import { DAY_MS, parseTime, writeDay } from "./moments.ts";
@@ -286,6 +287,20 @@ export function objectionToFinding(signed: Signed, rubric: Rubric, system: strin
   if (moment < issued) return `it is signed only on ${writeDay(issued)}`;
   let until = parseTime(finding.valid_until, signed.fileName);
   if (asked.maxAgeDays !== undefined) until = Math.min(until, issued + asked.maxAgeDays * DAY_MS);
+  return moment >= until ? `it expired on ${writeDay(until)}` : undefined;
+}
+
+/** Why an audit says nothing of a system at a moment, or undefined where it does. */
+export function objectionToAudit(signed: Signed, audit: Audit, system: string, moment: number): string | undefined {
+  if (!isDeclaration(audit)) return "it is about a data set, and does not say that the system was trained on it";
+  if (signed.attestation.about !== system) return "it is about another system";
+  return objectionToTerm(signed, audit.valid_until, moment);
+}
+
+/** Why a statement that ends is not in force at a moment, or undefined where it is. */
+export function objectionToTerm({ attestation, fileName }: Signed, validUntil: string, moment: number): string | undefined {
+  if (moment < attestation.issued) return `it is signed only on ${writeDay(attestation.issued)}`;
+  const until = parseTime(validUntil, fileName);
   return moment >= until ? `it expired on ${writeDay(until)}` : undefined;
 }
 

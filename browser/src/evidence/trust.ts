@@ -17,9 +17,9 @@ const MAX_IDENTITY = 2048;
 const ANCHORS = ["sigstore_trusted_root", "timestamp_authorities"];
 const RULES = "any, all, key, sigstore, within or unsafe_accept_any_key";
 
-export type Role = "labels" | "log" | "witness" | "replications" | "disputes" | "attestations";
-const ROLES: readonly Role[] = ["labels", "log", "witness", "replications", "disputes", "attestations"];
-const SCOPED: ReadonlySet<Role> = new Set(["labels", "replications", "disputes", "attestations"]);
+export type Role = "labels" | "log" | "witness" | "replications" | "disputes" | "attestations" | "audits";
+const ROLES: readonly Role[] = ["labels", "log", "witness", "replications", "disputes", "attestations", "audits"];
+const SCOPED: ReadonlySet<Role> = new Set(["labels", "replications", "disputes", "attestations", "audits"]);
 
 /** A key that counts: what the policy calls its holder, and every name that it gives them. */
 export interface Accepted {

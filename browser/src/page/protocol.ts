@@ -1,4 +1,5 @@
 // What the page and its worker say to each other. Everything here is copied between them, never shared.
+import type { Audit } from "../evidence/audit.ts";
 import type { FolderEntry } from "../evidence/container.ts";
 import type { Test } from "../decision/claims.ts";
 import type { FoundFailure, StatementFinding, Step } from "../verifier/verification.ts";
@@ -107,6 +108,25 @@ export interface StatementView extends StatementFinding {
   measuresLeftOut: number;
 }
 
+/** What was found of one benchmark in the data; `samples` is set for a suite that the label counts. */
+export interface BenchmarkView {
+  benchmark: string;
+  /** 0 where it was not looked for. */
+  items: number;
+  matched: number;
+  documents: number;
+  samples: number | undefined;
+}
+
+/** One audit of a data set that the system was trained on, as its signer declares. */
+export interface AuditView {
+  audit: Audit;
+  signer: string;
+  counts: boolean;
+  why: string;
+  benchmarks: BenchmarkView[];
+}
+
 /** Counted answers of a suite that the bundle only commits to. */
 export interface Withheld {
   suite: string;
@@ -128,6 +148,7 @@ export interface Report {
   flags: string[];
   badges: Badge[];
   statements: StatementView[];
+  audits: AuditView[];
   /** Enclosed statements of others that the verifier did not come to. */
   statementsNotJudged: number;
   withheld: Withheld[];

@@ -3,6 +3,7 @@ import { type Child, type Column, make, makeSection, makeTable } from "./drawing
 import { drawInterval } from "./plot.ts";
 import type { Report, ReportLevel, ReportRow } from "./protocol.ts";
 import { drawStatements } from "./others.ts";
+import { drawTraining } from "./training.ts";
 import { offerRecords, type RecordSource } from "./records.ts";
 import { judgeFailure, sayValidity } from "./standing.ts";
 import {
@@ -75,7 +76,7 @@ function fact(term: string, value: string, more?: string): HTMLElement {
 function facts(report: Report): HTMLElement[] {
   return [
     fact("Verification", report.levelName, levelWords(report.level)),
-    ...(report.failure === undefined ? [fact("Why not higher", report.reason)] : []),
+    ...(report.failure === undefined ? [fact(report.level === "V4" ? "What it leaves open" : "Why not higher", report.reason)] : []),
     fact("Validity", sayValidity(report), `read at ${new Date(report.readAt).toISOString().slice(0, 19)}Z`),
     fact("Records", sayNumber(report.records), `checked in ${report.seconds.toFixed(1)} s`),
     fact("Rubric", report.rubric?.name ?? "–", report.rubric?.title),
@@ -256,6 +257,7 @@ export function drawResult(report: Report, source: RecordSource): HTMLElement {
     { class: isGenuine ? "holds" : "claimed", "data-level": report.level },
     drawCard(report),
     drawStatements(report),
+    drawTraining(report),
     drawSteps(report),
     drawRows(report, source),
     drawWithheld(report),

@@ -1,12 +1,27 @@
 // What others signed about a label, for people: the verifier's findings with the statements' own words.
 import type { Attestation, Signed } from "../evidence/attestation.ts";
+import type { Audit } from "../evidence/audit.ts";
+import type { Stream } from "../records/documents.ts";
+import { matchesOf } from "../verifier/audited.ts";
 import type { StatementFinding, Verification } from "../verifier/verification.ts";
-import type { StatementView } from "./protocol.ts";
-import { confirmationWord, factWord, groundWord, sayFinding, sayList, sayMargin, signerWords, verdictWord, withdrawalWord } from "./words.ts";
+import type { AuditView, BenchmarkView, StatementView } from "./protocol.ts";
+import {
+  auditFact,
+  confirmationWord,
+  factWord,
+  groundWord,
+  relationWord,
+  sayFinding,
+  sayList,
+  sayMargin,
+  signerWords,
+  verdictWord,
+  withdrawalWord,
+} from "./words.ts";
 
 const MOST_MEASURES = 50;
 const MOST_LISTED = 20;
-const ORDER = ["withdrawal", "dispute", "replication", "finding"];
+const ORDER = ["withdrawal", "dispute", "replication", "audit", "finding"];
 
 type Judged = Pick<Verification, "statements" | "signer" | "keyid" | "statementDigest">;
 type Words = Pick<StatementView, "verdict" | "text" | "facts">;
@@ -69,6 +84,14 @@ function readWords({ predicate, about }: Attestation, isOfLabel: boolean): Words
       const { name, role, text, valid_until: until } = predicate.value;
       return { verdict: sayFinding(name, role), text, facts: [[factWord("valid_until"), until]] };
     }
+    case "audit": {
+      const { relation, text, valid_until: until, audit } = predicate.value;
+      const facts: [string, string][] = [
+        [factWord("valid_until"), until],
+        [auditFact("dataset_root"), audit.dataset_root],
+      ];
+      return { verdict: relationWord(relation), text, facts };
+    }
   }
 }
 
@@ -97,4 +120,37 @@ export function viewStatements(judged: Judged, given: Iterable<Signed>): Stateme
   });
   const place = ({ counts, kind }: StatementView): number => (counts ? 0 : ORDER.length) + ORDER.indexOf(kind);
   return views.sort((a, b) => place(a) - place(b) || (a.issued < b.issued ? -1 : a.issued > b.issued ? 1 : 0));
+}
+
+// The suites that the label counts stand first, also those that nobody looked for.
+function viewBenchmarks(audit: Audit, suites: readonly Stream[]): BenchmarkView[] {
+  const own = suites.map((stream) => ({ stream, found: matchesOf(stream, audit) }));
+  const taken = new Set(own.map(({ found }) => found));
+  const ofSuites = own.map(({ stream, found }) => ({
+    benchmark: stream.suite,
+    items: found?.items ?? 0,
+    matched: found?.items_matched ?? 0,
+    documents: found?.documents ?? 0,
+    samples: stream.samples,
+  }));
+  const others = audit.contamination.filter((row) => !taken.has(row));
+  return [
+    ...ofSuites,
+    ...others.map(({ benchmark, items, items_matched: matched, documents }) => {
+      return { benchmark, items, matched, documents, samples: undefined };
+    }),
+  ];
+}
+
+/** The audits among a verifier's findings, those that count first. */
+export function viewAudits(judged: Judged, given: Iterable<Signed>, suites: readonly Stream[]): AuditView[] {
+  const signed = new Map([...given].map((item) => [item.attestation.digest, item]));
+  const names = namesOf(judged);
+  const views = judged.statements.flatMap(({ digest, keyid, signer, counts, why }): AuditView[] => {
+    const predicate = signed.get(digest)?.attestation.predicate;
+    if (predicate?.kind !== "audit") return [];
+    const benchmarks = viewBenchmarks(predicate.value, suites);
+    return [{ audit: predicate.value, signer: names.get(keyid) ?? signer, counts, why, benchmarks }];
+  });
+  return views.sort((a, b) => Number(b.counts) - Number(a.counts));
 }

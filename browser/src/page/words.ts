@@ -55,6 +55,19 @@ export const countsWord = (counts: boolean): string => WORDS.counts[counts ? "ye
 export const loggedWord = (isLogged: boolean): string => WORDS.logged[isLogged ? "yes" : "no"];
 export const sayMargin = (margin: string, alpha: string): string => fillIn(WORDS.margin, { margin, alpha });
 export const sayFinding = (name: string, role: string): string => fillIn(WORDS.finding, { name, role });
+
+// What a system was trained on.
+export const trainingSay: string = WORDS.training;
+export const trainingLimits: readonly string[] = WORDS.trainingLimits;
+export const relationWord = (relation: keyof typeof WORDS.relations): string => WORDS.relations[relation];
+export const auditFact = (name: keyof typeof WORDS.auditFacts): string => WORDS.auditFacts[name];
+export const auditColumns = (table: keyof typeof WORDS.auditColumns): readonly string[] => WORDS.auditColumns[table];
+export const benchmarkWord = (kind: keyof typeof WORDS.benchmarks, samples: string): string =>
+  fillIn(WORDS.benchmarks[kind], { samples });
+export const sayReadFigures = (values: Table): string => fillIn(WORDS.read, values);
+export const sayLookedAt = (basis: keyof typeof WORDS.lookedAt, count: string): string =>
+  fillIn(WORDS.lookedAt[basis], { count });
+
 export const sayNotJudged = (count: number): string => fillIn(WORDS.notJudged, { count: String(count) });
 
 /** What is counted, in words. */

@@ -10,6 +10,7 @@ import { readRecord } from "../evidence/lines.ts";
 import { parseTrust } from "../evidence/trust.ts";
 import { requireText } from "../records/bytes.ts";
 import type { Label, LabelRow } from "../records/documents.ts";
+import { countedSuites } from "../verifier/audited.ts";
 import type { State } from "../verifier/state.ts";
 import { established } from "../verifier/state.ts";
 import { verifyBundle, type Verified } from "../verifier/verifier.ts";
@@ -22,12 +23,11 @@ import type {
   Report,
   ReportLevel,
   ReportRow,
-  StatementView,
   ToWorker,
   Withheld,
 } from "./protocol.ts";
 import { listBadges } from "./standing.ts";
-import { viewStatements } from "./statements.ts";
+import { viewAudits, viewStatements } from "./statements.ts";
 
 const MAX_POLICY_BYTES = 2 ** 20;
 const MAX_STATEMENT_BYTES = 4 * 2 ** 20;
@@ -120,11 +120,15 @@ function describeLabel(state: State, label: Label): Pick<Report, "kind" | "desig
 const enclosedIn = (state: State | undefined): string[] =>
   [...(state?.container.sizes.keys() ?? [])].filter((path) => path.startsWith(STATEMENTS));
 
-async function describeStatements({ verification: found, state }: Verified): Promise<StatementView[]> {
-  if (found.statements.length === 0 || state === undefined) return [];
+async function describeStatements(verified: Verified): Promise<Pick<Report, "statements" | "audits">> {
+  const { verification: found, state } = verified;
+  if (found.statements.length === 0 || state === undefined) return { statements: [], audits: [] };
   const signed: Signed[] = [];
   for (const path of enclosedIn(state)) signed.push(await parseSigned(await readDocument(state.container, path), path));
-  return viewStatements(found, [...signed, ...state.beside]);
+  const all = [...signed, ...state.givenAudits, ...state.beside];
+  const { plan, label } = found;
+  const audits = plan && label ? viewAudits(found, all, countedSuites(plan, label)) : [];
+  return { statements: viewStatements(found, all), audits };
 }
 
 function countWithheld(recounted: Recount | undefined): Withheld[] {
@@ -139,7 +143,7 @@ function countWithheld(recounted: Recount | undefined): Withheld[] {
 async function describe(verified: Verified, bundle: string, now: number, seconds: number): Promise<Report> {
   const { verification: found, state } = verified;
   const { rubric, system } = state ?? {};
-  const statements = await describeStatements(verified);
+  const { statements, audits } = await describeStatements(verified);
   const empty = { kind: undefined, design: undefined, scale: [], low: undefined, high: undefined, levels: [] };
   return {
     bundle,
@@ -154,6 +158,7 @@ async function describe(verified: Verified, bundle: string, now: number, seconds
     flags: found.flags,
     badges: listBadges(found, statements),
     statements,
+    audits,
     statementsNotJudged: found.statements.length > 0 ? 0 : enclosedIn(state).length,
     withheld: countWithheld(state?.recounted),
     signer: found.signer,

@@ -213,24 +213,28 @@ export async function checkLabel(state: State): Promise<string> {
   return sentence;
 }
 
-async function readGiven(state: State): Promise<Map<string, Signed>> {
+async function readGiven(state: State): Promise<[Map<string, Signed>, Signed[]]> {
   const paths = [...state.container.sizes.keys()].filter((path) => path.startsWith(layout.GIVEN));
   if (paths.length > layout.MAX_GIVEN) throw limitExceeded(`more than ${layout.MAX_GIVEN} findings`, layout.GIVEN);
   const given = new Map<string, Signed>();
+  const audits: Signed[] = [];
   for (const path of paths) {
     const signed = await parseSigned(await readDocument(state.container, path), path);
     const { predicate } = signed.attestation;
-    if (predicate.kind !== "finding") throw malformed(`a ${predicate.kind} where a finding belongs`, signed.fileName);
-    const expected = `${layout.GIVEN}${predicate.value.name}.json`;
-    if (path !== expected) throw malformed("a finding lies under its own name", path, expected);
-    given.set(predicate.value.name, signed);
+    if (predicate.kind !== "finding" && predicate.kind !== "audit") {
+      throw malformed(`a ${predicate.kind} where a finding belongs`, signed.fileName);
+    }
+    const name = predicate.kind === "audit" ? `audit-${signed.fileName}` : `${predicate.value.name}.json`;
+    if (path !== layout.GIVEN + name) throw malformed("a finding lies under its own name", path, layout.GIVEN + name);
+    if (predicate.kind === "audit") audits.push(signed);
+    else given.set(predicate.value.name, signed);
   }
-  return given;
+  return [given, audits];
 }
 
 /** Names of the findings that the label may lean on: about this system, as the rubric asks, by keys that count. */
 async function countGiven(state: State): Promise<string[]> {
-  state.given = await readGiven(state);
+  [state.given, state.givenAudits] = await readGiven(state);
   const rubric = established(state.rubric);
   const system = established(state.system);
   const issued = state.statement?.predicate.issued;

@@ -59,7 +59,10 @@ export interface State {
   /** Where the surplus holds an attempt at a counted answer. */
   hidden?: string;
   given: ReadonlyMap<string, Signed>;
+  /** Audits of training data that were enclosed when the label was made. */
+  givenAudits: readonly Signed[];
   statements: readonly StatementFinding[];
+  lackingForV4: readonly string[];
 }
 
 /** What an earlier step has established. */

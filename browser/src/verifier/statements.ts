@@ -1,16 +1,32 @@
 // Step 11: what others signed about a label is genuine; which of it counts, and what it changes.
 import { checkFailed, Failure, limitExceeded, malformed, quote, sealError, Skipped } from "../errors.ts";
-import { openStatementProof, parseSigned, type Replication, type Signed } from "../evidence/attestation.ts";
+import {
+  type Attestation,
+  openStatementProof,
+  parseSigned,
+  type Predicate,
+  type Replication,
+  type Signed,
+} from "../evidence/attestation.ts";
+import { objectionToAudit, objectionToTerm } from "../evidence/checks.ts";
 import { readDocument } from "../evidence/container.ts";
 import * as layout from "../evidence/layout.ts";
 import { parseTime } from "../evidence/moments.ts";
 import type { Statement } from "../evidence/statement.ts";
 import type { Accepted, Role, TrustPolicy } from "../evidence/trust.ts";
 import type { Tally } from "../records/documents.ts";
+import { FINDINGS, findLacking, isContaminated, sayLacking, type Standing } from "./audited.ts";
 import { established, type State } from "./state.ts";
 import type { StatementFinding } from "./verification.ts";
 
-const ROLE_OF: Record<string, Role> = { replication: "replications", dispute: "disputes" };
+const ROLE_OF: Record<string, Role> = {
+  replication: "replications",
+  dispute: "disputes",
+  finding: "attestations",
+  audit: "audits",
+};
+
+type StandingPredicate = Extract<Predicate, { kind: "finding" | "audit" }>;
 
 export async function checkStatements(state: State): Promise<string> {
   const enclosed = await readEnclosed(state);
@@ -19,7 +35,7 @@ export async function checkStatements(state: State): Promise<string> {
     throw new Skipped("no statements");
   }
   const signed = new Map<string, Signed>();
-  for (const item of [...enclosed, ...state.beside]) {
+  for (const item of [...enclosed, ...state.givenAudits, ...state.beside]) {
     const known = signed.get(item.attestation.digest);
     const isBetter = known === undefined || (item.proof !== undefined && !(await isLogged(known, state.trust)));
     if (isBetter) signed.set(item.attestation.digest, item);
@@ -28,11 +44,26 @@ export async function checkStatements(state: State): Promise<string> {
   const replicas = replicaLabels(signed.values()).map(([digest]) => digest);
   const known = new Set([state.statement.digest, ...signed.keys(), ...leanedOn, ...replicas]);
   for (const { attestation, fileName } of enclosed) {
-    if (!known.has(attestation.about)) {
+    if (!known.has(attestation.about) && !isAboutSystem(attestation, state)) {
       throw sealError("a statement about another label", layout.STATEMENTS + fileName);
     }
   }
   return judgeAll(state, state.statement, signed);
+}
+
+// True for a finding or an audit of the label's own system: the only statements that are not about statements.
+function isAboutSystem({ predicate, about }: Attestation, state: State): boolean {
+  const isOfSystems = predicate.kind === "finding" || predicate.kind === "audit";
+  return isOfSystems && about === established(state.system).digest;
+}
+
+// What V4 lacks, and whether an audit found the label's own suites in the training data.
+function noteV4(state: State, standing: Standing, isDisputed: boolean): void {
+  const [plan, label] = [established(state.plan).value, established(state.label).value];
+  const lacking = findLacking(plan, label, state.recounted?.judgeRequests ?? 0, standing, isDisputed);
+  state.lackingForV4 = lacking;
+  if (lacking.length > 0 && !state.shortOf.has("V4")) state.shortOf.set("V4", sayLacking(lacking));
+  if (isContaminated(plan, label, standing.audits)) state.flags.push("contaminated");
 }
 
 async function judgeAll(state: State, label: Statement, signed: ReadonlyMap<string, Signed>): Promise<string> {
@@ -40,8 +71,9 @@ async function judgeAll(state: State, label: Statement, signed: ReadonlyMap<stri
   const findings: StatementFinding[] = [];
   for (const digest of [...signed.keys()].sort()) findings.push(await judge.find(signed.get(digest) as Signed));
   state.statements = findings;
-  state.flags.push(...["superseded", "revoked", "disputed"].filter((flag) => judge.flags.has(flag)));
+  state.flags.push(...["superseded", "revoked", "disputed", "self_audited"].filter((flag) => judge.flags.has(flag)));
   if (!judge.isReplicated && !state.shortOf.has("V3")) state.shortOf.set("V3", judge.shortOfReplicated);
+  noteV4(state, judge.standing, judge.flags.has("disputed"));
   const why = judge.withdrawn ?? judge.findWithdrawnFinding();
   if (why !== undefined) {
     state.shortOf.set("V1", why);
@@ -60,7 +92,8 @@ async function readEnclosed(state: State): Promise<Signed[]> {
   const enclosed: Signed[] = [];
   for (const path of paths) {
     const signed = await parseSigned(await readDocument(state.container, path), path);
-    if (signed.attestation.predicate.kind === "finding") {
+    const { predicate } = signed.attestation;
+    if (predicate.kind === "finding" && !FINDINGS.has(predicate.value.name)) {
       throw malformed("a finding about a system is no statement about its label", path);
     }
     if (path !== layout.STATEMENTS + signed.fileName) {
@@ -123,7 +156,11 @@ function wordsOf({ attestation: { predicate } }: Signed): string {
     case "withdrawal":
       return predicate.value.superseded_by ? "superseded" : "withdrawn";
     case "finding":
-      return predicate.kind;
+      return predicate.value.name;
+    case "audit": {
+      const { documents_read: read, documents } = predicate.value.audit;
+      return `${predicate.value.relation}; ${read} of ${documents} documents read`;
+    }
   }
 }
 
@@ -144,6 +181,7 @@ class Judge {
   isReplicated = false;
   shortOfReplicated = "no independent replication is enclosed (V3)";
   withdrawn: string | undefined;
+  readonly standing: Standing;
   private readonly taken: ReadonlySet<string>;
 
   constructor(
@@ -152,16 +190,17 @@ class Judge {
     signed: ReadonlyMap<string, Signed>,
   ) {
     this.taken = takenBack(signed, state.given.values(), state.now);
+    // findings that the label leans on: the steps before this one found that they count
+    const given = state.trust === undefined ? [] : [...state.given.keys()].filter((name) => FINDINGS.has(name));
+    this.standing = { audits: [], findings: new Set(given), refused: new Map() };
   }
 
   async find(signed: Signed): Promise<StatementFinding> {
     const { attestation, signer } = signed;
     const { kind, value } = attestation.predicate;
-    const { name, objection } = this.decide(signed);
-    if (objection === undefined) this.note(signed, name);
-    else if (kind === "replication") {
-      this.shortOfReplicated = `the replication of ${name} does not count: ${objection}`;
-    }
+    const { name, objection, holders } = this.decide(signed);
+    if (objection === undefined) this.note(signed, name, holders);
+    else this.noteRefused(signed, `of ${name} does not count: ${objection}`);
     return {
       kind,
       digest: attestation.digest,
@@ -175,26 +214,33 @@ class Judge {
     };
   }
 
-  private decide(signed: Signed): { name: string; objection: string | undefined } {
+  private decide(signed: Signed): { name: string; objection: string | undefined; holders: ReadonlySet<string> } {
     const { signer } = signed;
     const { kind } = signed.attestation.predicate;
     const own = `${signer.name} (${signer.keyid.slice(0, 19)})`;
     const objection = this.objectionTo(signed);
     const role = ROLE_OF[kind];
-    if (role === undefined || this.state.trust === undefined) return { name: own, objection };
+    const nobody = new Set<string>();
+    if (role === undefined || this.state.trust === undefined) return { name: own, objection, holders: nobody };
     const asked = { rubric: this.label.predicate.rubric.id, system: this.label.subject.name };
     const decision = this.state.trust.accepts({ key: signer, role, ...asked });
-    if (!decision.isAccepted) return { name: own, objection: objection ?? `the trust policy: ${decision.reason}` };
+    if (!decision.isAccepted) {
+      return { name: own, objection: objection ?? `the trust policy: ${decision.reason}`, holders: nobody };
+    }
     const other = kind === "replication" ? this.objectionToHolder(decision) : undefined;
-    return { name: decision.name, objection: objection ?? other };
+    return { name: decision.name, objection: objection ?? other, holders: decision.holders };
   }
 
   // Whom the policy accepts as a replicator must be shown to be another party than the label's signer.
   private objectionToHolder({ isNamed, holders }: Accepted): string | undefined {
     if (!isNamed) return "the trust policy takes any key and does not say whose this one is";
+    return this.isSigner(holders) ? "the trust policy calls its signer and the label's by one name" : undefined;
+  }
+
+  // True where the policy gives a holder a name that it also gives the label's signer.
+  private isSigner(holders: ReadonlySet<string>): boolean {
     const own = this.state.signerHolders ?? new Set<string>();
-    const isShared = [...holders].some((holder) => own.has(holder));
-    return isShared ? "the trust policy calls its signer and the label's by one name" : undefined;
+    return [...holders].some((holder) => own.has(holder));
   }
 
   /** Why the label is not in force where a finding that it leans on was withdrawn. */
@@ -214,7 +260,20 @@ class Judge {
     if (predicate.kind === "withdrawal") return this.objectionToWithdrawal(signed); // it is final
     if (this.taken.has(pair(attestation.digest, signed.signer.keyid))) return "its signer withdrew it";
     if (predicate.kind === "replication") return this.objectionToReplication(signed, predicate.value);
+    if (predicate.kind === "finding" || predicate.kind === "audit") return this.objectionToStanding(signed, predicate);
     return attestation.about === this.label.digest ? undefined : "it is about another label";
+  }
+
+  // Why a finding or an audit says nothing of the label's system now.
+  private objectionToStanding(signed: Signed, predicate: StandingPredicate): string | undefined {
+    const { digest } = established(this.state.system);
+    const { now, trust } = this.state;
+    let why: string | undefined;
+    if (predicate.kind === "audit") why = objectionToAudit(signed, predicate.value, digest, now);
+    else if (!FINDINGS.has(predicate.value.name)) return "no level asks for a finding of this name";
+    else if (signed.attestation.about !== digest) why = "it is about another system";
+    else why = objectionToTerm(signed, predicate.value.valid_until, now);
+    return why ?? (trust === undefined ? "no trust policy says whose key that is" : undefined);
   }
 
   private objectionToWithdrawal({ attestation, signer }: Signed): string | undefined {
@@ -275,8 +334,23 @@ class Judge {
     return undefined;
   }
 
-  private note({ attestation }: Signed, name: string): void {
+  private noteRefused({ attestation: { predicate } }: Signed, why: string): void {
+    if (predicate.kind === "replication") this.shortOfReplicated = `the replication ${why}`;
+    if (predicate.kind === "audit") this.standing.refused.set("audit", `the audit ${why}`);
+    if (predicate.kind === "finding") {
+      const { name } = predicate.value;
+      this.standing.refused.set(name, `the finding ${quote(name)} ${why}`);
+    }
+  }
+
+  private note({ attestation, signer }: Signed, name: string, holders: ReadonlySet<string>): void {
     const { predicate } = attestation;
+    if (predicate.kind === "audit") this.standing.audits.push(predicate.value);
+    if (predicate.kind === "finding") this.standing.findings.add(predicate.value.name);
+    if (predicate.kind === "audit" || predicate.kind === "finding") {
+      const isOwn = signer.keyid === this.label.predicate.issuer.keyid || this.isSigner(holders);
+      if (isOwn) this.flags.add("self_audited");
+    }
     if (predicate.kind === "replication") this.isReplicated = true;
     if (predicate.kind === "dispute") this.flags.add("disputed");
     if (predicate.kind === "withdrawal" && attestation.about === this.label.digest) {

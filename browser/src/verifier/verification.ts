@@ -1,15 +1,17 @@
 // What a verifier found: every step with its outcome, and the level that follows from them.
 import type { Kind } from "../errors.ts";
 import { sentenceOf, type LabelDocument } from "../decision/decide.ts";
+import { AUDIT_LIMIT } from "../evidence/audit.ts";
 import type { Label, Plan, System, Tally } from "../records/documents.ts";
 
-export type LevelName = "V0" | "V1" | "V2s" | "V2" | "V3";
+export type LevelName = "V0" | "V1" | "V2s" | "V2" | "V3" | "V4";
 export const LEVEL_NAMES: Record<LevelName, string> = {
   V0: "claimed",
   V1: "signed",
   V2s: "recomputed, records sealed",
   V2: "recomputed",
   V3: "replicated",
+  V4: "audited",
 };
 
 export interface Step {
@@ -43,7 +45,7 @@ export interface FoundFailure {
 export interface Verification {
   level: LevelName;
   levelName: string;
-  /** Why the level is not higher. */
+  /** Why the level is not higher; of V4, what it leaves open. */
   reason: string;
   sentence: string;
   steps: Step[];
@@ -62,10 +64,12 @@ export interface Verification {
   manifestDigest: string | undefined;
   statementDigest: string | undefined;
   statements: readonly StatementFinding[];
+  /** What keeps the label from V4 beside what keeps it from V3. */
+  lackingForV4: readonly string[];
   failure: FoundFailure | undefined;
 }
 
-/** The level that the steps allow, and why it is not higher. */
+/** The level that the steps allow, and why it is not higher; of V4, which is the highest, what it leaves open. */
 export function levelOf(
   steps: readonly Step[],
   shortOf: ReadonlyMap<string, string>,
@@ -79,7 +83,8 @@ export function levelOf(
   if (short("V2") !== undefined) return ["V1", short("V2") as string];
   if (short("V2s") !== undefined) return ["V2s", short("V2s") as string];
   if (short("V3") !== undefined) return ["V2", short("V3") as string];
-  return ["V3", "no statements on training data, judges, elicitation and governance are enclosed (V4)"];
+  if (short("V4") !== undefined) return ["V3", short("V4") as string];
+  return ["V4", AUDIT_LIMIT];
 }
 
 /** The sentence that every page prints: the pair, the level, the validity and the system. */

@@ -138,7 +138,9 @@ function newState(container: Container, options: Options): State {
     shortOf: new Map(),
     leaves: 0,
     given: new Map(),
+    givenAudits: [],
     statements: [],
+    lackingForV4: [],
   };
 }
 
@@ -166,6 +168,7 @@ function conclude(state: State | undefined, run: Run): Verification {
     manifestDigest: state?.manifest?.digest,
     statementDigest: state?.statement?.digest,
     statements: state?.statements ?? [],
+    lackingForV4: state?.lackingForV4 ?? [],
     failure: failure && { kind: failure.kind, message: failure.message, where: failure.where, hint: failure.hint },
   };
   return { ...found, sentence: writeSentence(found) };

@@ -70,6 +70,8 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     type: ColumnType
     words: str
     """What it says, in a few words."""
+    values: tuple[str, ...] = ()
+    """Names of the values 0, 1, 2, ... where the column is a choice; the audit counts documents by them."""
 
 
 class Error(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

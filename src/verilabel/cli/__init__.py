@@ -52,6 +52,7 @@ NOUNS: dict[str, str] = {
     "policy": "lint, test, compare, sign and pull policies of guards and of tools",
     "approvals": "list and decide what a gateway holds for people",
     "mcp": "an MCP gateway: tool policies, pins, approvals; scan, explain, bench; our own MCP server",
+    "data": "audit training data: PII, licences, contamination, duplicates, harm; proofs, bounds, exports",
     "sandbox": "containment for agents and their tools: what works here, proven by probes",
     "witness": "cosign the checkpoints of logs that only ever grow",
 }

@@ -38,7 +38,7 @@ def configure(parser: ArgumentParser) -> None:
     wanted.add_argument("--ruled-out", metavar="LEVEL", help="the level that must be ruled out")
     parser.add_argument(
         "--verification",
-        choices=("V1", "V2s", "V2", "V3"),
+        choices=("V1", "V2s", "V2", "V3", "V4"),
         default="V2",
         help="verification level at least (default V2)",
     )

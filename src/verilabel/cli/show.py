@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from verilabel.cli import seal_options
 from verilabel.cli.console import add_json_flag, plain_error, print_json, print_table
 from verilabel.cli.statements import add_statements_option, load_statements, print_statements
+from verilabel.cli.training_text import print_training
 from verilabel.errors import ExitStatus
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def run(args: Namespace) -> ExitStatus:
     else:
         print_view(view)
         print_beside(view.baselines)
+        print_training(view.audits)
         _print_what_others_signed(view, found)
         if args.html is not None:
             print(f"\nreport: {args.html}")

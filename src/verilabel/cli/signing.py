@@ -52,21 +52,23 @@ def add_attestation_option(parser: ArgumentParser) -> None:
         type=Path,
         default=[],
         metavar="FILE",
-        help="a signed finding that the rubric asks for, from `verilabel attest` (repeatable)",
+        help="a signed finding that the rubric asks for, from `verilabel attest`, or the signed audit of its training "
+        "data (repeatable)",
     )
 
 
 def load_findings(args: Namespace) -> list[Signed]:
-    """The signed findings that --attestation names, where a command has it.
+    """The signed findings and audits that --attestation names, where a command has it.
 
-    Raises MalformedInput for a file that is none.
+    Raises MalformedInput for a file that is neither.
     """
-    from verilabel.evidence.others.given import finding_of
+    from verilabel.evidence.others.given import finding_of, is_audit
     from verilabel.evidence.others.signed import load_signed
 
     found = [load_signed(path) for path in getattr(args, "attestation", [])]
     for path, signed in zip(getattr(args, "attestation", []), found, strict=True):
-        finding_of(signed, str(path))
+        if not is_audit(signed):
+            finding_of(signed, str(path))
     return found
 
 

@@ -1,4 +1,4 @@
-"""What others signed about a label: replications, disputes, withdrawals.
+"""What others signed about a label: replications, disputes, withdrawals, findings, audits of training data.
 
 `statements show` verifies a bundle and says of each statement in it, and of those given with --statements, whether it
 counts and why not. `attach` puts statements into a bundle; nothing that was signed changes by that. `check` looks at
@@ -22,6 +22,7 @@ from verilabel.cli.console import add_json_flag, plain, print_json
 from verilabel.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
+    from verilabel.evidence.others.audit import DataAudit
     from verilabel.evidence.others.signed import Signed
     from verilabel.evidence.verification import StatementFinding
 
@@ -193,13 +194,14 @@ def _check(args: Namespace) -> ExitStatus:
     ]
     print(f"genuine: {attestation.digest}")
     for name, text in facts:
-        print(f"  {name:<13} {plain(text)}")
+        print(f"  {plain(name):<13} {plain(text)}")
     print("whose key that is, and whether it counts, is for a trust policy: `verilabel verify --trust`")
     return ExitStatus.OK
 
 
 def _facts_of(signed: Signed) -> list[tuple[str, str]]:
     from verilabel.evidence.others.attestation import Dispute, Finding, Replication, Withdrawal
+    from verilabel.evidence.others.audit import DataAudit
 
     match signed.attestation.predicate:
         case Replication() as found:
@@ -228,4 +230,40 @@ def _facts_of(signed: Signed) -> list[tuple[str, str]]:
                 ("valid until", finding.valid_until),
                 ("text", finding.text),
             ]
+        case DataAudit() as audit:
+            return _facts_of_audit(audit)
     return []
+
+
+def _facts_of_audit(audit: DataAudit) -> list[tuple[str, str]]:
+    from verilabel.evidence.others.audit import AUDIT_LIMIT
+
+    read = audit.audit
+    found = [
+        (
+            m.benchmark[:40],
+            f"{m.items_matched} of {m.items} items, in {m.documents} documents ({m.benchmark_sha256})",
+        )
+        for m in audit.contamination
+    ]
+    bounds = [
+        (
+            s.kind,
+            f"{s.found_documents} documents; at most {s.bound_per_million} in a million ({s.basis}, {s.method})",
+        )
+        for s in audit.statements
+    ]
+    return [
+        ("relation", audit.relation),
+        ("data set", read.dataset_root),
+        ("manifest", read.manifest_sha256),
+        ("documents", f"{read.documents_read} of {read.documents} read, {read.bytes_text} bytes of text"),
+        ("checks", ", ".join(f"{check.name} {check.version}" for check in audit.checks)),
+        ("confidence", read.confidence),
+        ("valid until", audit.valid_until),
+        *found,
+        *bounds,
+        *((f"planted {c.kind}", f"{c.found} of {c.planted} found") for c in audit.canaries),
+        ("text", audit.text),
+        ("limit", AUDIT_LIMIT),
+    ]

@@ -272,6 +272,7 @@ def document_of(found: Verification) -> dict[str, object]:
         "level_name": found.level_name,
         "sentence": found.sentence,
         "reason": found.reason,
+        "lacking_for_v4": list(found.lacking_for_v4),
         "flags": list(found.flags),
         "steps": [
             {"number": s.number, "name": s.name, "outcome": s.outcome, "detail": s.detail}

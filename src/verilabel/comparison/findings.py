@@ -348,7 +348,7 @@ def read_evidence(path: Path, found: Verification) -> BundleEvidence:
         if _read_lines(container, streams) != listed:
             raise SealError("the evidence was changed while it was read", where=EVIDENCE)
         # the verifier's step 9 looks at whose keys signed them, so they count from V2 on
-        given = read_given(container) if found.level >= "V2" else {}
+        given = read_given(container).findings if found.level >= "V2" else {}
     return BundleEvidence(path.name, found.plan, found.system, streams, given)
 
 

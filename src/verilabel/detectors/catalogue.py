@@ -19,6 +19,7 @@ from verilabel.detectors.measured_card import attach_errors, read_card
 from verilabel.detectors.number import NumberDetector
 from verilabel.detectors.pattern import PatternDetector
 from verilabel.detectors.refusal import RefusalDetector
+from verilabel.detectors.toxicity import ToxicityDetector
 from verilabel.errors import UsageError, VerilabelError
 from verilabel.records.score import DetectorCard
 
@@ -26,6 +27,7 @@ BUNDLED: dict[str, Callable[[], Detector]] = {
     "refusal": RefusalDetector,
     "harmful": HarmfulDetector,
     "jailbreak": JailbreakDetector,
+    "toxicity/linear": ToxicityDetector,
     "choice": ChoiceDetector,
     "exact": ExactDetector,
     "number": NumberDetector,
@@ -46,10 +48,11 @@ _OF_THIS_MACHINE = ("command:", "replay:", "hf/")
 def open_detector(reference: str, *, card: str | PathLike[str] | None = None) -> Detector | AskingDetector:
     """Open the detector that a reference names.
 
-    `refusal`, `harmful`, `jailbreak`, `choice`, `exact`, `number`, `number:TOLERANCE`, `regex:PATTERN`,
-    `episode:EVENT`, `inspect:SCORER`, `judge:MODEL`, or a guard model such as `llama-guard:NAME@BASE_URL`. `card` is
-    a file that `detectors measure --out` wrote: its counts become the detector's measured errors. Raises UsageError
-    for an unknown name, MalformedInput for a pattern or card that is not one, and UsageError for another's card.
+    `refusal`, `harmful`, `jailbreak`, `toxicity/linear`, `choice`, `exact`, `number`, `number:TOLERANCE`,
+    `regex:PATTERN`, `episode:EVENT`, `inspect:SCORER`, `judge:MODEL`, `document-judge:MODEL`, or a guard model such as
+    `llama-guard:NAME@BASE_URL`. `card` is a file that `detectors measure --out` wrote: its counts become the
+    detector's measured errors. Raises UsageError for an unknown name, MalformedInput for a pattern or card that is not
+    one, and UsageError for another's card.
     """
     detector = _open(reference)
     if card is not None:

@@ -39,7 +39,15 @@ from verilabel.evidence.layout import (
     suite_files,
 )
 from verilabel.evidence.log import Log
-from verilabel.evidence.others.given import finding_of, objection_to_finding, parse_given, path_of
+from verilabel.evidence.others.given import (
+    finding_of,
+    is_audit,
+    objection_to_audit,
+    objection_to_finding,
+    parse_given,
+    path_of,
+    sort_given,
+)
 from verilabel.evidence.others.signed import Signed
 from verilabel.evidence.sealing import log_plan
 from verilabel.models.address import open_model
@@ -118,10 +126,15 @@ def require_counting(
 ) -> tuple[str, ...]:
     """The names of findings that a label may lean on.
 
-    Raises UsageError for one that does not count at `moment`, and for two of one name.
+    Raises UsageError for one that does not count at `moment`, for two of one name, and for an audit that says nothing
+    of the system.
     """
-    names = [finding_of(signed, signed.file_name).name for signed in given]
-    for name, signed in zip(names, given, strict=True):
+    for audit in filter(is_audit, given):
+        if (why := objection_to_audit(audit, system_sha256, moment)) is not None:
+            raise UsageError(f"the audit does not count: {why}", where="--attestation")
+    findings = [signed for signed in given if not is_audit(signed)]
+    names = [finding_of(signed, signed.file_name).name for signed in findings]
+    for name, signed in zip(names, findings, strict=True):
         if (why := objection_to_finding(signed, rubric, system_sha256, moment)) is not None:
             raise UsageError(f"the finding {name!r} does not count: {why}", where="--attestation")
         if names.count(name) > 1:
@@ -130,7 +143,10 @@ def require_counting(
 
 
 def keep_given(store: Store, given: Sequence[Signed]) -> None:
-    """Keep signed findings among a run's inputs, which the bundle encloses. Raises UsageError where another is kept."""
+    """Keep signed findings and audits among a run's inputs, which the bundle encloses.
+
+    Raises UsageError where another is kept.
+    """
     for signed in given:
         store.put_document(path_of(signed), signed.data)
 
@@ -138,8 +154,8 @@ def keep_given(store: Store, given: Sequence[Signed]) -> None:
 def read_given_names(store: Store) -> tuple[str, ...]:
     """The names of the findings that a run's label leans on; whether each still counts is checked when it is sealed."""
     paths = [path for path in store.document_paths() if path.startswith(GIVEN)]
-    found = (parse_given(path, store.document(path)) for path in paths)
-    return tuple(sorted(finding_of(signed, signed.file_name).name for signed in found))
+    given = sort_given([parse_given(path, store.document(path)) for path in paths])
+    return tuple(sorted(given.findings))
 
 
 def check_log(store: Store, log: Log | None) -> None:

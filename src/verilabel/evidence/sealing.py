@@ -45,7 +45,7 @@ from verilabel.evidence.log import Entry, Log
 from verilabel.evidence.manifest import Manifest, make_manifest
 from verilabel.evidence.note import parse_checkpoint_text, parse_note, parse_proof
 from verilabel.evidence.ordering import Root, write_ordered
-from verilabel.evidence.others.given import objection_to_finding, path_of, read_given
+from verilabel.evidence.others.given import objection_to_audit, objection_to_finding, path_of, read_given
 from verilabel.evidence.reading import (
     evidence_lines,
     read_document,
@@ -176,8 +176,14 @@ def _build(store: Store, counted: Recount, work: Path, sealing: Sealing) -> Seal
 
 
 def names_given(container: Folder, rubric: Rubric, plan: Plan, now: datetime) -> list[str]:
-    """Names of the findings that the label may lean on. Raises UsageError for one that does not count."""
-    given = read_given(container)
+    """Names of the findings that the label may lean on.
+
+    Raises UsageError for one that does not count, and for an audit that says nothing of the label's system.
+    """
+    given, audits = read_given(container)
+    for audit in audits:
+        if (why := objection_to_audit(audit, plan.system_sha256, now)) is not None:
+            raise UsageError(f"the audit does not count: {why}", where=path_of(audit))
     for name, signed in given.items():
         if (why := objection_to_finding(signed, rubric, plan.system_sha256, now)) is not None:
             raise UsageError(f"the finding {name!r} does not count: {why}", where=path_of(signed))

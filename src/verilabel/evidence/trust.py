@@ -44,9 +44,9 @@ MAX_TRUST_BYTES = 2**20
 MAX_RULES = 10_000
 MAX_QUORUM = 64
 
-Role = Literal["labels", "log", "witness", "replications", "disputes", "attestations"]
+Role = Literal["labels", "log", "witness", "replications", "disputes", "attestations", "audits"]
 ROLES: tuple[Role, ...] = get_args(Role)
-SCOPED_ROLES: frozenset[Role] = frozenset({"labels", "replications", "disputes", "attestations"})
+SCOPED_ROLES: frozenset[Role] = frozenset({"labels", "replications", "disputes", "attestations", "audits"})
 """Roles that rubrics and systems limit: what is signed in them is about a label, or about a system."""
 MAX_IDENTITY = 2048
 _RULES = "any, all, key, sigstore, within or unsafe_accept_any_key"

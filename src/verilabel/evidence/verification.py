@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from verilabel.errors import VerilabelError
+from verilabel.evidence.others.audit import AUDIT_LIMIT
 from verilabel.records.label import Label
 from verilabel.records.plan import Plan
 from verilabel.records.system import SystemDescriptor
@@ -68,7 +69,7 @@ class StatementFinding(msgspec.Struct, frozen=True, kw_only=True):
     """One statement that somebody signed about the label, and what it counts for."""
 
     kind: str
-    """replication, dispute, withdrawal."""
+    """replication, dispute, withdrawal, finding, audit."""
     digest: str
     signer: str
     """The name the trust policy gives its signer, else the key's own name and id."""
@@ -88,7 +89,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
     level: Level
     reason: str
-    """Why the level is not higher."""
+    """Why the level is not higher; of V4, what it leaves open."""
     steps: tuple[Step, ...]
     flags: tuple[str, ...] = ()
     """current, expired, not_yet_valid; identity:...; unwitnessed; signer_unpinned; judge_uncertified; ..."""
@@ -108,6 +109,8 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     statement_sha256: str | None = None
     """Digest of the label's statement: what statements of others are about."""
     statements: tuple[StatementFinding, ...] = ()
+    lacking_for_v4: tuple[str, ...] = ()
+    """What keeps the label from V4 beside what keeps it from V3; empty too where the check ended before step 11."""
     failure: VerilabelError | None = None
 
     @property
@@ -134,7 +137,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 def level_of(
     steps: Sequence[Step], short_of: Mapping[str, str], failure: VerilabelError | None
 ) -> tuple[Level, str]:
-    """The level that the steps allow, and why it is not higher.
+    """The level that the steps allow, and why it is not higher; of V4, which is the highest, what it leaves open.
 
     `short_of` says of a level why it is not reached, and of V2s why the label goes no further than that.
     """
@@ -151,4 +154,6 @@ def level_of(
         return Level.V2S, short_of["V2s"]
     if "V3" in short_of:
         return Level.V2, short_of["V3"]
-    return Level.V3, "no statements on training data, judges, elicitation and governance are enclosed (V4)"
+    if "V4" in short_of:
+        return Level.V3, short_of["V4"]
+    return Level.V4, AUDIT_LIMIT

@@ -10,13 +10,14 @@
  8. recount     the lines are the plan's committed prefix, and counting them gives the bundle's counts
  9. label       the rubric applied to those counts gives the bundle's label, byte for byte
 10. validity    the label is in force at the time of reading
-11. statements  what others signed about it is genuine; replications, disputes and withdrawals that count are named
+11. statements  what others signed about it is genuine; what of it counts is named, and what V4 still lacks
 
 Steps 1 to 7 failing means that something was changed (SealError or MalformedInput); 8 and 9 that the label does
 not follow from the evidence (CheckFailed); 10 that it is not in force; 11 that a
 statement is not genuine, or that the issuer withdrew the label. A bundle without a signature or a log entry
 is V0; one whose steps 1 to 7 and 10 hold is V1; one that also passes 8 and 9 is V2,
-and with a replication that counts V3 (label-semantics section 12). With withheld records it is V2s instead of both.
+with a replication that counts V3, and with audits and findings that count as well V4 (label-semantics section 12). With
+withheld records it is V2s instead of all three.
 
 The caller still owes: whether the signer is one to believe (a trust policy), whether the system is the one in use
 (`records.system.scope_difference`), and whether the rubric asks the right questions.
@@ -162,5 +163,6 @@ def _conclude(state: State | None, steps: list[Step], failure: VerilabelError | 
         manifest_sha256=state.manifest.digest if state.manifest else None,
         statement_sha256=state.statement.digest if state.statement else None,
         statements=state.statements,
+        lacking_for_v4=state.lacking_for_v4,
         failure=failure,
     )

@@ -50,7 +50,7 @@ from verilabel.report.describing import (
 from verilabel.report.grouping import count_groups, list_samples
 from verilabel.report.rows import view_levels
 from verilabel.report.standing import judge_failure, list_badges, say_validity
-from verilabel.report.statements import count_enclosed, view_statements
+from verilabel.report.statements import count_enclosed, list_audits, view_statements
 from verilabel.report.view import (
     Count,
     FlagView,
@@ -143,6 +143,8 @@ def build_view(
         validity=say_validity(verification),
         badges=list_badges(verification, statements),
         statements=statements,
+        audits=list_audits(container, verification, beside),
+        lacking_for_v4=verification.lacking_for_v4,
         statements_not_judged=0 if statements else count_enclosed(container),
         design=label.design,
         system=describe_system(source.system),

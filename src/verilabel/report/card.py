@@ -99,7 +99,7 @@ def _facts(view: ReportView) -> list[Markup]:
     }[view.design]
     facts = (
         ("Verification", view.level, f"{view.level_says} {view.level_limit}"),
-        ("Why not higher", view.reason, None) if view.failure is None else None,
+        (_say_heading(view), view.reason, None) if view.failure is None else None,
         ("Validity", view.validity, f"read at {view.read_at}"),
         ("Answers counted", say_number(totals.answers), _spent(view)) if totals.answers else None,
         ("Design", view.design, design),
@@ -107,6 +107,10 @@ def _facts(view: ReportView) -> list[Markup]:
         ("Signed by", view.seal.signer or "nobody", None),
     )
     return [_fact(*fact) for fact in facts if fact is not None]
+
+
+def _say_heading(view: ReportView) -> str:
+    return "What it leaves open" if view.level.startswith("V4") else "Why not higher"
 
 
 def _spent(view: ReportView) -> str:

@@ -20,10 +20,12 @@ from verilabel.report.sections import (
     show_rows,
     show_samples,
 )
+from verilabel.report.training_data import show_training_data
 from verilabel.report.view import ReportView
 
 SECTIONS = (
     ("statements", "What others signed", show_statements),
+    ("training-data", "Training data", show_training_data),
     ("rows", "What was decided", show_rows),
     ("baselines", "Beside scripted agents", show_baselines),
     ("gaps", "What this label does not say", show_gaps),

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import msgspec
+
 from verilabel.evidence.container import Container
 from verilabel.evidence.layout import STATEMENTS
 from verilabel.evidence.others.attestation import (
@@ -17,15 +19,20 @@ from verilabel.evidence.others.attestation import (
     Replication,
     Withdrawal,
 )
+from verilabel.evidence.others.audit import DataAudit
+from verilabel.evidence.others.given import read_given
 from verilabel.evidence.others.signed import Signed, parse_signed
 from verilabel.evidence.reading import read_document
 from verilabel.evidence.verification import StatementFinding, Verification
+from verilabel.report.training import AuditView, view_audits
 from verilabel.report.view import ComparedMeasure, StatementView
 from verilabel.report.wording import (
+    AUDIT_FACT_SAYS,
     CONFIRMATION_SAYS,
     FINDING_SAYS,
     GROUND_SAYS,
     MARGIN_SAYS,
+    RELATION_SAYS,
     SIGNER_SAYS,
     STATEMENT_FACT_SAYS,
     VERDICT_SAYS,
@@ -39,7 +46,7 @@ MAX_LISTED = 20
 """Rows or pieces of evidence of one statement that are listed by name."""
 _ANYONE = "anyone (unsafe): "
 """How a trust policy that takes any key calls a holder."""
-_ORDER = ("withdrawal", "dispute", "replication", "finding")
+_ORDER = ("withdrawal", "dispute", "replication", "audit", "finding")
 Facts = Iterator[tuple[str, str]]
 
 
@@ -59,12 +66,36 @@ def view_statements(
     findings = verification.statements
     if not findings:
         return ()
-    paths = (path for path in container.sizes if path.startswith(STATEMENTS))
-    enclosed = (parse_signed(read_document(container, path), where=path) for path in paths)
-    signed = {item.attestation.digest: item for item in (*enclosed, *beside)}
+    signed = _read_signed(container, findings, beside)
     names = _names_of(findings, verification)
     views = [_view(finding, signed[finding.digest], names, verification) for finding in findings]
     return tuple(sorted(views, key=lambda view: (not view.counts, _ORDER.index(view.kind), view.issued)))
+
+
+def list_audits(
+    container: Container, verification: Verification, beside: Sequence[Signed] = ()
+) -> tuple[AuditView, ...]:
+    """The audits of training data among the statements; as `view_statements`."""
+    plan, label = verification.plan, verification.label
+    if plan is None or label is None or not any(found.kind == "audit" for found in verification.statements):
+        return ()
+    signed = _read_signed(container, verification.statements, beside)
+    audits = view_audits(verification.statements, signed, plan, label)
+    names = _names_of(verification.statements, verification)
+    keys = {found.digest: found.keyid for found in verification.statements}
+    return tuple(msgspec.structs.replace(a, signer=names.get(keys[a.digest], a.signer)) for a in audits)
+
+
+def _read_signed(
+    container: Container, findings: Iterable[StatementFinding], beside: Sequence[Signed]
+) -> dict[str, Signed]:
+    """Statements in the bundle and beside it, by digest; audits given to the label where the verifier judged them."""
+    paths = (path for path in container.sizes if path.startswith(STATEMENTS))
+    enclosed = (parse_signed(read_document(container, path), where=path) for path in paths)
+    signed = {item.attestation.digest: item for item in (*enclosed, *beside)}
+    if all(found.digest in signed for found in findings):
+        return signed
+    return signed | {item.attestation.digest: item for item in read_given(container).audits}
 
 
 def _names_of(findings: Iterable[StatementFinding], verification: Verification) -> dict[str, str]:
@@ -132,6 +163,8 @@ def _read_words(predicate: Predicate, about: str, *, of_label: bool) -> tuple[st
             facts = iter(((STATEMENT_FACT_SAYS["valid_until"], predicate.valid_until),))
             says = FINDING_SAYS.format(name=predicate.name, role=predicate.role)
             return says, predicate.text, facts
+        case DataAudit():
+            return RELATION_SAYS[predicate.relation], predicate.text, _facts_of_audit(predicate)
 
 
 def _facts_of_replication(found: Replication) -> Facts:
@@ -157,6 +190,11 @@ def _facts_of_withdrawal(withdrawal: Withdrawal, about: str | None) -> Facts:
         yield STATEMENT_FACT_SAYS["about"], about
     if withdrawal.superseded_by is not None:
         yield STATEMENT_FACT_SAYS["superseded_by"], withdrawal.superseded_by
+
+
+def _facts_of_audit(audit: DataAudit) -> Facts:
+    yield STATEMENT_FACT_SAYS["valid_until"], audit.valid_until
+    yield AUDIT_FACT_SAYS["dataset_root"], audit.audit.dataset_root
 
 
 def _some(items: Sequence[str]) -> str:

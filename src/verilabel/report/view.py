@@ -13,6 +13,7 @@ import msgspec
 from verilabel.evidence.verification import Step
 from verilabel.records.label import Status
 from verilabel.report.baselines import Beside
+from verilabel.report.training import AuditView
 
 Place = Literal["held", "open", "beyond"]
 """Of a level on the scale: at or below the pair's lower half, above it and up to the upper half, above both."""
@@ -401,6 +402,10 @@ class ReportView(msgspec.Struct, frozen=True, kw_only=True):
     validity: str
     badges: tuple[BadgeView, ...] = ()
     statements: tuple[StatementView, ...] = ()
+    audits: tuple[AuditView, ...] = ()
+    """Audits of the system's training data, whether they count or not."""
+    lacking_for_v4: tuple[str, ...] = ()
+    """What keeps the label from V4, beside what keeps it from V3."""
     statements_not_judged: int = 0
     """Enclosed statements of others that the verifier did not come to."""
     design: str

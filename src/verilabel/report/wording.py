@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from math import isinf
 
 from verilabel.records.label import Status
+from verilabel.report.training import AuditView, BenchmarkView, BoundView
 from verilabel.report.view import Outlook, Place, RowView
 
 STATUS_WORDS: dict[Status, str] = {
@@ -39,7 +40,8 @@ LEVEL_SAYS = {
     "V2s": "The reader's own machine derived counts, bounds and label again from the signed records, of which some are "
     "withheld.",
     "V3": "An independent party asked the same questions again and came to a label that contains this one.",
-    "V4": "Replicated, with signed statements on training data, judge calibration, elicitation and governance.",
+    "V4": "Replicated, with signed statements on training data and on the suites in it, on judges where they score, on "
+    "elicitation and governance; and nobody whose word counts disputes it.",
 }
 LEVEL_LIMITS = {
     "V0": "It does not say that the label is wrong; it says that nothing here shows it to be right.",
@@ -47,7 +49,8 @@ LEVEL_LIMITS = {
     "V2": "It does not say that the records are honest.",
     "V2s": "It does not say that the records are honest, nor that what is withheld is what its scores say.",
     "V3": "It does not say that the suite measures the risk.",
-    "V4": "It does not say that the system does no harm.",
+    "V4": "It does not say that the system does no harm. An audit's root proves what was audited, not what the model "
+    "was trained on.",
 }
 FLAG_SAYS = {
     "current": "The label is within the time for which it was signed.",
@@ -87,6 +90,8 @@ FLAG_SAYS = {
     "superseded": "Whoever signed the label withdrew it for another that takes its place.",
     "imported": "Another tool asked the questions; its answers were imported, not observed.",
     "self_attested": "A finding that the label leans on was signed with the key of the label itself.",
+    "self_audited": "An audit or a finding that counts was signed by whoever signed the label itself.",
+    "contaminated": "An audit that counts found items of the label's own suites in the training data.",
     "attestor_unpinned": "No trust policy says whose key signed a finding that the label leans on.",
     "replication_recomputed": "The comparison with the replica was derived again from both bundles.",
     "identity:weights": "The model is identified by the digest of its weights.",
@@ -107,6 +112,12 @@ BADGE_SAYS = {
         "tone": "against",
         "word": "Superseded",
         "says": "withdrawn by its issuer on {dates} for another label",
+    },
+    "contaminated": {
+        "sign": "!",
+        "tone": "open",
+        "word": "Suites in the training data",
+        "says": "an audit found items of the label's own suites",
     },
     "disputed": {"sign": "!", "tone": "open", "word": "Disputed", "says": "by {signers}"},
     "imported": {
@@ -129,6 +140,7 @@ STATEMENT_SAYS = {
     "dispute": "Dispute",
     "withdrawal": "Withdrawal",
     "finding": "Finding",
+    "audit": "Training-data audit",
 }
 VERDICT_SAYS = {
     "replicated": "replicated",
@@ -158,6 +170,7 @@ STATEMENT_TEXT_SAYS = {
     "dispute": "The objection, in its signer's words",
     "withdrawal": "The reason, in its signer's words",
     "finding": "The finding, in its signer's words",
+    "audit": "What the data are, in the signer's words",
 }
 STATEMENT_FACT_SAYS = {
     "replica_label": "Its own label",
@@ -172,9 +185,54 @@ STATEMENT_FACT_SAYS = {
 }
 MARGIN_SAYS = "{margin}, at an error level of {alpha}"
 FINDING_SAYS = "{name}, as {role}"
+RELATION_SAYS = {
+    "audited": "a data set was audited",
+    "declared-training-data": "training data of this system, as the signer declares",
+    "declared-fine-tuning-data": "fine-tuning data of this system, as the signer declares",
+}
+TRAINING_SAYS = (
+    "What audits read of the data that the system was trained on. An audit's root proves what was audited, not what "
+    "the model was trained on: that stands on its signer's word, and so do the figures."
+)
+TRAINING_LIMITS = (
+    "That the model was trained on these data, and on no others, is declared and not shown.",
+    "A suite that was not found can still be there in other words: an audit finds what its checks look for.",
+    "Bounds hold at the audit's confidence, for the documents that were read.",
+)
+AUDIT_FACT_SAYS = {
+    "read": "Read",
+    "audited": "Audited",
+    "signer": "Signed by",
+    "valid_until": "Valid until",
+    "checks": "Checks",
+    "confidence": "Confidence",
+    "dataset_root": "Root of the data set",
+    "manifest": "Manifest of the audit",
+    "benchmarks": "Benchmarks in the data",
+    "bounds": "How often, at most",
+    "canaries": "Planted values that were found",
+    "figures": "Its figures",
+}
+AUDIT_COLUMNS = {
+    "benchmarks": ("Benchmark", "Found", "Looked for", "Items found", "In documents"),
+    "bounds": ("Kind", "Documents found", "At most, in a million", "Looked at", "By"),
+    "canaries": ("Kind", "Found", "Planted"),
+}
+READ_SAYS = (
+    "{read} of {documents} documents, {bytes} bytes of text, in {shards} shards; {unread} could not be read"
+)
+LOOKED_AT_SAYS = {"census": "every one that was read: {count}", "sampled": "a sample of {count}"}
+BENCHMARK_SAYS = {
+    "own_missing": "a suite of this label: not looked for",
+    "own_part": "a suite of this label of {samples} samples: not all were looked for",
+    "own_found": "a suite of this label: found",
+    "own_none": "a suite of this label: not found",
+    "found": "found",
+    "none": "not found",
+}
 STATEMENTS_SAY = (
-    "Replications, disputes and withdrawals are files of their own, each signed by whoever makes it. All of these are "
-    "genuine. Whether one counts follows from the trust policy and from the statement itself."
+    "Replications, disputes, withdrawals, findings and audits are files of their own, each signed by whoever makes it. "
+    "All of these are genuine. Whether one counts follows from the trust policy and from the statement itself."
 )
 COMPARED_HEADINGS = ("Measure", "Found", "Items", "In the label", "In the replica", "Difference, bounds")
 LOGGED_SAYS = {"yes": "logged", "no": "not in a log that counts"}
@@ -286,6 +344,41 @@ def say_threshold(op: str | None, threshold: str | None) -> str:
 def say_number(value: int) -> str:
     """A whole number with thin spaces between thousands."""
     return f"{value:,}".replace(",", "\u202f")
+
+
+def say_read(audit: AuditView) -> str:
+    """How much of a data set was read."""
+    return READ_SAYS.format(
+        read=say_number(audit.documents_read),
+        documents=say_number(audit.documents),
+        bytes=say_number(audit.bytes_text),
+        shards=say_number(audit.shards),
+        unread=say_number(audit.documents_unread),
+    )
+
+
+def say_looked_at(bound: BoundView) -> str:
+    """At how many documents a bound looked."""
+    return LOOKED_AT_SAYS[bound.basis].format(count=say_number(bound.looked_at))
+
+
+def say_bound(per_million: str) -> str:
+    """A bound with as many places as tell something; rounded up."""
+    whole, _, places = per_million.partition(".")
+    if len(whole) > 1 and places:
+        return say_number(int(whole) + 1)
+    return say_number(int(whole)) if not places else per_million
+
+
+def say_benchmark(benchmark: BenchmarkView) -> str:
+    """Whether a benchmark was found in the data."""
+    found = "found" if benchmark.items_matched else "none"
+    if benchmark.samples is None:
+        return BENCHMARK_SAYS[found]
+    if not benchmark.items:
+        return BENCHMARK_SAYS["own_missing"]
+    kind = f"own_{found}" if benchmark.items == benchmark.samples else "own_part"
+    return BENCHMARK_SAYS[kind].format(samples=say_number(benchmark.samples))
 
 
 def say_log(text: str | None) -> str:

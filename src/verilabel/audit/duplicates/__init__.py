@@ -1,1 +1,1 @@
-"""Exact and near duplicates."""
+"""Exact and near duplicates over a whole corpus: named in clusters, never removed."""

@@ -4,9 +4,10 @@
 2. map: every shard is read once (`mapping`)
 3. reduce and join: duplicates over all shards
 4. finish: records, leaves and roots a shard (`finishing`)
-5. sample: costly detectors and judges on documents chosen by content
-6. sum: totals, statements with bounds, manifest
-7. sign, and move the result to its place
+5. plant: canaries in copies of the corpus' own documents (`canary`)
+6. sample: costly detectors and judges on documents chosen by content
+
+What follows is `assembling` (sums, statements, manifest) and `auditing` (signature, and the result in its place).
 """
 
 from __future__ import annotations
@@ -19,16 +20,21 @@ from pathlib import Path
 
 import msgspec
 
+from verilabel.audit.canaries.plan import plan_canaries
+from verilabel.audit.canaries.recall import Recall, add_recalls
 from verilabel.audit.duplicates.joining import join_edges
 from verilabel.audit.duplicates.reducing import partitions_for
-from verilabel.audit.engine.checks import cards_of, open_checks, prepare_checks
+from verilabel.audit.engine.canary import keep_items
+from verilabel.audit.engine.checks import cards_of, open_checks, prepare_checks, warm_up
 from verilabel.audit.engine.finishing import JOINED, OUT
 from verilabel.audit.engine.interface import (
+    CanaryTask,
     Executor,
     Finished,
     FinishTask,
     Mapped,
     MapTask,
+    Planted,
     ReduceTask,
     Task,
 )
@@ -37,7 +43,7 @@ from verilabel.audit.engine.mapping import DUPLICATES, MAP
 from verilabel.audit.engine.tasks import EDGES, PARTS, Parts
 from verilabel.audit.engine.watching import Watch
 from verilabel.audit.engine.work import place_secret
-from verilabel.audit.reading.files import Files
+from verilabel.audit.reading.files import FileReader
 from verilabel.audit.reading.interface import Shard
 from verilabel.audit.settings import AuditSettings
 from verilabel.errors import MalformedInput, UsageError
@@ -63,6 +69,7 @@ class Surveyed:
     shards: Sequence[Shard]
     mapped: Sequence[Mapped]
     finished: Sequence[Finished]
+    canaries: tuple[Recall, ...]
     started: datetime
     engine: str
 
@@ -71,9 +78,10 @@ async def survey(ordered: Ordered, executor: Executor, watch: Watch, work: Path)
     """Stages 1 to 4: what is done for every document. Raises errors of the tree; done again, it continues."""
     started = datetime.now(UTC).replace(microsecond=0)
     watch.enter("planning")
-    shards = Files().plan(ordered.inputs, ordered.settings.selection)
+    shards = FileReader().plan(ordered.inputs, ordered.settings.selection)
     if not shards:
         raise UsageError("there is nothing to audit", where=", ".join(ordered.inputs))
+    watch.enter("preparing", "indexes; compiling what this machine has not compiled yet")
     job = _make_job(ordered, shards, work)
     mapped = await _map(shards, executor, watch, work)
     if not sum(done.read for done in mapped):
@@ -85,15 +93,18 @@ async def survey(ordered: Ordered, executor: Executor, watch: Watch, work: Path)
     if "duplicates" in ordered.settings.checks:
         await _reduce(mapped, executor, watch, work)
     finished = await _finish(mapped, executor, watch, work)
-    return Surveyed(ordered, job, shards, mapped, finished, started, executor.name)
+    canaries = await _plant(ordered.settings, mapped, executor, watch, work)
+    return Surveyed(ordered, job, shards, mapped, finished, canaries, started, executor.name)
 
 
 def _make_job(ordered: Ordered, shards: Sequence[Shard], work: Path) -> Job:
     secret = place_secret(work, ordered.out, ordered.secret)
     indexes = work / INDEXES
     prepare_checks(ordered.settings, indexes)
-    cards = cards_of(open_checks(ordered.settings, indexes))
-    job = Job(ordered.settings, cards, secret.id, sum(shard.bytes for shard in shards))
+    checks = open_checks(ordered.settings, indexes)
+    warm_up(checks)
+    cards = cards_of(checks)
+    job = Job(ordered.settings, cards, secret.id, sum(shard.bytes for shard in shards), len(shards))
     write_job(work, job)
     return job
 
@@ -151,3 +162,23 @@ async def _finish(mapped: Sequence[Mapped], executor: Executor, watch: Watch, wo
         found[place] = msgspec.json.decode(result, type=Finished)
         watch.shards_done += 1
     return [found[index] for index in range(len(mapped))]
+
+
+async def _plant(
+    settings: AuditSettings, mapped: Sequence[Mapped], executor: Executor, watch: Watch, work: Path
+) -> tuple[Recall, ...]:
+    quotas = plan_canaries(settings, [done.sha256 for done in mapped])
+    tasks = [
+        CanaryTask(done.key, done.sha256, quota)
+        for done, quota in zip(mapped, quotas, strict=True)
+        if quota and done.read
+    ]
+    if not tasks:
+        return ()
+    watch.enter("planting", "canaries", len(tasks))
+    keep_items(settings, work)
+    counts: list[tuple[Recall, ...]] = []
+    async for _, result in executor.run(str(work), tasks, watch.advance):
+        counts.append(msgspec.json.decode(result, type=Planted).counts)
+        watch.shards_done += 1
+    return tuple(add_recalls(counts))

@@ -22,6 +22,8 @@ class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     length: int
     mark: str
     masked: str
+    shard: int = 0
+    """Number of its shard."""
 
 
 class ExampleKeeper:

@@ -10,7 +10,7 @@ import msgspec
 
 from verilabel.audit.engine.interface import FetchTask, Nothing
 from verilabel.audit.engine.job import Opened
-from verilabel.audit.reading.files import Files
+from verilabel.audit.reading.files import FileReader
 from verilabel.audit.reading.interface import Shard, ShardChanged
 from verilabel.audit.settings import Selection
 
@@ -26,7 +26,7 @@ def read_rows(
     """
     wanted = sorted(rows)
     at = 0
-    with Files().open(shard, selection) as reading:
+    with FileReader().open(shard, selection) as reading:
         if sha256 is not None and reading.sha256 != sha256:
             raise ShardChanged("the bytes of this shard are not those that were audited", where=shard.name)
         for batch in reading.batches():

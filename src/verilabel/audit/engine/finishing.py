@@ -10,9 +10,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from verilabel.audit.contamination.check import SKETCH_TABLE
 from verilabel.audit.duplicates.joining import Joined
 from verilabel.audit.duplicates.joining import columns_of as columns_of_duplicates
-from verilabel.audit.engine.interface import FileDigest, Finished, FinishTask
+from verilabel.audit.engine.interface import Finished, FinishTask
 from verilabel.audit.engine.job import Opened
 from verilabel.audit.engine.keeping import FINDINGS, RECORDS, TABLES
 from verilabel.audit.engine.mapping import MAP, UNREAD
@@ -22,6 +23,7 @@ from verilabel.audit.proof.layout import RECORDS as RECORDS_NAME
 from verilabel.audit.proof.layout import TABLE, shard_file
 from verilabel.audit.proof.layout import UNREAD as UNREAD_NAME
 from verilabel.audit.proof.records import CHUNK, Records, column_of_kind, write_records
+from verilabel.audit.proof.shards import ListedFile
 from verilabel.audit.reading.interface import Unread
 
 OUT = "out"
@@ -47,10 +49,12 @@ def finish_shard(opened: Opened, task: FinishTask) -> Finished:
     _write_unread(source / UNREAD, target / names[UNREAD_NAME])
     paths = list(names.values())
     for table in sorted((source / TABLES).iterdir()):
+        if table.stem == SKETCH_TABLE:
+            continue  # it becomes the sketch, where one is wanted
         paths.append(shard_file(task.index, TABLE + table.stem))
         shutil.copyfile(table, target / paths[-1])
     files = tuple(describe_file(target, path) for path in sorted(paths))
-    return Finished(task.index, root.hex(), files, totals.kinds(), totals.choices)
+    return Finished(task.index, root.hex(), totals.words, files, totals.kinds(), totals.choices)
 
 
 def _joined(opened: Opened, records: Records, task: FinishTask, totals: _Totals) -> Iterator[Records]:
@@ -75,12 +79,14 @@ class _Totals:
         self._findings = np.zeros(len(self._kinds), np.int64)
         self._documents = np.zeros(len(self._kinds), np.int64)
         self._choices = [column.name for column in opened.columns if column.values]
+        self.words = 0
         self.choices: dict[str, dict[int, int]] = {name: {} for name in self._choices}
 
     def add_findings(self, found: Found) -> None:
         self._findings += np.bincount(found["kind"], minlength=len(self._kinds))
 
     def add_records(self, records: Records) -> None:
+        self.words += int(records["words"].sum(dtype=np.int64))
         for place, kind in enumerate(self._kinds):
             self._documents[place] += np.count_nonzero(records[column_of_kind(kind)])
         for name in self._choices:
@@ -107,8 +113,8 @@ def _write_unread(source: Path, target: Path) -> None:
     pq.write_table(pa.table(table), target, compression="zstd")
 
 
-def describe_file(folder: Path, path: str) -> FileDigest:
+def describe_file(folder: Path, path: str) -> ListedFile:
     """Size and digest of a file of the audit's folder."""
     with (folder / path).open("rb") as file:
         sha = hashlib.file_digest(file, "sha256").hexdigest()
-    return FileDigest(path, (folder / path).stat().st_size, f"sha256:{sha}")
+    return ListedFile(path, (folder / path).stat().st_size, f"sha256:{sha}")

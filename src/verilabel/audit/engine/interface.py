@@ -12,6 +12,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from verilabel.audit.canaries.recall import Recall
+from verilabel.audit.proof.shards import ListedFile
 from verilabel.audit.reading.interface import Shard
 
 
@@ -40,6 +42,14 @@ class FinishTask(msgspec.Struct, frozen=True, tag="finish"):
     """How many were read in all."""
 
 
+class CanaryTask(msgspec.Struct, frozen=True, tag="canary"):
+    """Plant so many values of each format in copies of a shard's documents, and look for them."""
+
+    key: str
+    sha256: str
+    per_format: int
+
+
 class FetchTask(msgspec.Struct, frozen=True, tag="fetch"):
     """Read some documents of a shard again."""
 
@@ -49,7 +59,7 @@ class FetchTask(msgspec.Struct, frozen=True, tag="fetch"):
     rows: tuple[int, ...]
 
 
-Task = MapTask | ReduceTask | FinishTask | FetchTask
+Task = MapTask | ReduceTask | FinishTask | CanaryTask | FetchTask
 
 
 class Advance(msgspec.Struct, frozen=True):
@@ -76,7 +86,7 @@ class Advance(msgspec.Struct, frozen=True):
         )
 
 
-class Mapped(msgspec.Struct, frozen=True):
+class Mapped(msgspec.Struct, frozen=True, tag="mapped"):
     """What a shard held. Everything but `index` follows from the shard's bytes and the settings."""
 
     index: int
@@ -95,31 +105,30 @@ class Mapped(msgspec.Struct, frozen=True):
     findings: int
 
 
-class FileDigest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file of the audit's folder."""
-
-    path: str
-    bytes: int
-    sha256: str
-
-
-class Finished(msgspec.Struct, frozen=True):
+class Finished(msgspec.Struct, frozen=True, tag="finished"):
     """A shard's root and files."""
 
     index: int
     root: str
-    files: tuple[FileDigest, ...]
+    words: int
+    files: tuple[ListedFile, ...]
     kinds: tuple[tuple[int, int], ...]
     """Of each kind: findings, documents with any."""
     choices: dict[str, dict[int, int]]
     """Column to value to documents, for columns that are choices."""
 
 
-class Nothing(msgspec.Struct, frozen=True):
+class Planted(msgspec.Struct, frozen=True, tag="planted"):
+    """What was planted in a shard's copies, and found."""
+
+    counts: tuple[Recall, ...]
+
+
+class Nothing(msgspec.Struct, frozen=True, tag="nothing"):
     """The result is in the work folder."""
 
 
-Outcome = Mapped | Finished | Nothing
+Outcome = Mapped | Finished | Planted | Nothing
 Report = Callable[[Advance], None]
 
 

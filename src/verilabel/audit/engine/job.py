@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -21,6 +21,7 @@ from verilabel.evidence.atomic import write_file
 JOB = "job.json"
 KEY_FILE = "secret"
 INDEXES = "indexes"
+CANARY_ITEMS = "canary-items.json"
 
 
 class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,9 +32,11 @@ class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of the checks as the driver opened them; a worker that opens others refuses."""
     secret_id: str
     stored_bytes: int
-    """Of the whole corpus, by the plan: shares of samples and canaries follow from it."""
+    """Of the whole corpus, by the plan; shares of samples follow from it."""
+    shards: int
+    """In the plan; shares of canaries follow from it."""
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """Names this job: equal for equal settings, checks, secret and size of the corpus."""
         return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()

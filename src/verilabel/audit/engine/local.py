@@ -138,6 +138,8 @@ async def _ask(process: Process, order: Order, report: Report) -> bytes | None:
     while (line := await process.read_line()) is not None:
         try:
             answer = msgspec.json.decode(line, type=Answer)
+        except msgspec.ValidationError:
+            raise
         except msgspec.DecodeError:
             return None  # cut in its midst
         if answer.advance is not None:
@@ -146,8 +148,7 @@ async def _ask(process: Process, order: Order, report: Report) -> bytes | None:
         elif answer.error is not None:
             raise error_of(answer.error)
         else:
-            assert answer.result is not None
-            return bytes(answer.result)
+            return answer.result.encode()
     report(Advance(0, 0, 0) - counted)  # it will be counted again
     return None
 

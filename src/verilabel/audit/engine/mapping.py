@@ -15,31 +15,40 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from verilabel.audit.canaries.plan import Hosts, shard_seed
+from verilabel.audit.canaries.planting import hosts_needed, list_formats
 from verilabel.audit.duplicates.parts import write_map_part
+from verilabel.audit.engine.examples import Chooser, ExampleKeeper
 from verilabel.audit.engine.interface import Advance, Mapped, MapTask, Report
 from verilabel.audit.engine.job import Opened
 from verilabel.audit.engine.keeping import FINDINGS, RECORDS, SPILL, Keeping
 from verilabel.audit.interface import Batch, CheckCard, Examined, Findings
 from verilabel.audit.kernels.digests import text_digests
 from verilabel.audit.kernels.tokens import cut_words
-from verilabel.audit.proof.commitments import Marker, Salter
+from verilabel.audit.pii.masking import mask
+from verilabel.audit.proof.commitments import MARK_BYTES, Marker, Salter
 from verilabel.audit.proof.findings import FOUND, Found
+from verilabel.audit.proof.layout import EXAMPLES_A_KIND
 from verilabel.audit.proof.records import COMMITMENT, Records, column_of_kind
-from verilabel.audit.reading.files import Files
+from verilabel.audit.reading.files import FileReader
 from verilabel.audit.reading.interface import Reading
 
 MAP = "map"
 DONE = "done.json"
 UNREAD = "unread.json"
 DIGESTS = "digests"
-SAMPLE = "sample"
+HOSTS = "hosts"
+EXAMPLES = "examples.json"
 DUPLICATES = "duplicates"
+SHOWN = ("pii",)
+"""Checks whose findings are shown masked."""
+FORMATS_OF_ITEMS = 6
 
 
 def map_shard(opened: Opened, task: MapTask, report: Report) -> Mapped:
     """Read a shard and keep what is found. Raises ShardChanged where its bytes change meanwhile."""
     settings = opened.job.settings
-    with Files().open(task.shard, settings.selection) as reading:
+    with FileReader().open(task.shard, settings.selection) as reading:
         key = key_of(opened, task, reading.sha256)
         folder = opened.work / MAP / key
         done = find_done(folder)
@@ -85,10 +94,12 @@ def _make(opened: Opened, reading: Reading, folder: Path, empty: Mapped, report:
 
 def _fill(opened: Opened, reading: Reading, folder: Path, empty: Mapped, report: Report) -> Mapped:
     pass_ = ShardPass(opened, reading.sha256)
+    hosts = Hosts(shard_seed(reading.sha256), _hosts_wanted(opened))
     documents = text_bytes = findings = 0
     with Keeping(folder) as keeping:
         for batch in reading.batches():
             found = pass_.examine(batch, keeping)
+            hosts.offer(batch)
             documents, text_bytes, findings = (
                 documents + len(batch),
                 text_bytes + len(batch.data),
@@ -99,6 +110,8 @@ def _fill(opened: Opened, reading: Reading, folder: Path, empty: Mapped, report:
             spilled = keeping.spilled()
             write_map_part(spilled, spilled.pop(DIGESTS), folder / DUPLICATES)
     shutil.rmtree(folder / SPILL)
+    (folder / HOSTS).write_bytes(msgspec.msgpack.encode(hosts.texts()))
+    (folder / EXAMPLES).write_bytes(msgspec.json.encode(pass_.examples.examples()))
     (folder / UNREAD).write_bytes(msgspec.json.encode(list(reading.unread)))
     return msgspec.structs.replace(
         empty,
@@ -113,6 +126,14 @@ def _fill(opened: Opened, reading: Reading, folder: Path, empty: Mapped, report:
     )
 
 
+def _hosts_wanted(opened: Opened) -> int:
+    """How many documents the shard's canaries are planted in copies of; one share more than the least."""
+    job = opened.job
+    kinds = {kind.id for card in job.cards for kind in card.kinds}
+    share = -(-job.settings.canaries.per_format // job.shards)
+    return hosts_needed(len(list_formats(kinds)) + FORMATS_OF_ITEMS, share) if share else 0
+
+
 class ShardPass:
     """The one pass over the batches of a shard."""
 
@@ -120,6 +141,8 @@ class ShardPass:
         self._opened = opened
         self._salter: Salter = opened.secret.salter(shard_sha256)
         self._marker: Marker = opened.secret.marker()
+        self.examples = ExampleKeeper(EXAMPLES_A_KIND)
+        self._chooser = Chooser(shard_sha256, self.examples, mask)
 
     def examine(self, batch: Batch, keeping: Keeping) -> int:
         """Have every check look at a batch, and keep what they find; the number of findings."""
@@ -151,14 +174,15 @@ class ShardPass:
         found["kind"] = findings.kind + np.uint16(first_kind)
         found["start"] = findings.start - batch.offsets[findings.document]
         found["length"] = findings.end - findings.start
-        data, mark, kinds = batch.data.tobytes(), self._marker.mark, [kind.id for kind in card.kinds]
-        marks = b"".join(
-            mark(kinds[kind], data[start:end])
-            for kind, start, end in zip(
-                findings.kind.tolist(), findings.start.tolist(), findings.end.tolist(), strict=True
-            )
-        )
-        found["mark"] = np.frombuffer(marks, np.uint8).reshape(-1, FOUND["mark"].shape[0])
+        data, kinds, is_shown = batch.data, [kind.id for kind in card.kinds], card.name in SHOWN
+        places = (found["row"], findings.kind, found["start"], findings.start, findings.end)
+        marks: list[bytes] = []
+        for row, kind, start, first, last in zip(*(place.tolist() for place in places), strict=True):
+            value = data[first:last].tobytes()
+            marks.append(self._marker.mark(kinds[kind], value))
+            if is_shown:
+                self._chooser.offer(kinds[kind], row, start, value, marks[-1])
+        found["mark"] = np.frombuffer(b"".join(marks), np.uint8).reshape(-1, MARK_BYTES)
         return found
 
 

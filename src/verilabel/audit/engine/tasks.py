@@ -7,9 +7,11 @@ from pathlib import Path
 import msgspec
 
 from verilabel.audit.duplicates.reducing import reduce_partition
+from verilabel.audit.engine.canary import find_canaries
 from verilabel.audit.engine.fetching import fetch_documents
 from verilabel.audit.engine.finishing import finish_shard
 from verilabel.audit.engine.interface import (
+    CanaryTask,
     FetchTask,
     FinishTask,
     MapTask,
@@ -42,6 +44,8 @@ def carry_out(work: str, task: Task, report: Report) -> Outcome:
             return _reduce(Path(work), task)
         case FinishTask():
             return finish_shard(open_job(work), task)
+        case CanaryTask():
+            return find_canaries(open_job(work), task)
         case FetchTask():
             return fetch_documents(open_job(work), task)
 

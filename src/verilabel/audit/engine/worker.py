@@ -32,7 +32,8 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
 
     place: int
     advance: Advance | None = None
-    result: msgspec.Raw | None = None
+    result: str = ""
+    """JSON of the outcome."""
     error: Trouble | None = None
 
 
@@ -76,7 +77,7 @@ def serve(orders: BinaryIO, answers: BinaryIO) -> None:
         order = waiting.get()
         try:
             outcome = carry_out(order.work, order.task, partial(_say_advance, say, order.place))
-            say(Answer(order.place, result=msgspec.Raw(msgspec.json.encode(outcome))))
+            say(Answer(order.place, result=msgspec.json.encode(outcome).decode()))
         except Exception as error:  # every error is told to the driver, which decides
             say(Answer(order.place, error=trouble_of(error)))
 

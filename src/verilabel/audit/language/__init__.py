@@ -1,1 +1,1 @@
-"""Languages, and the basics of quality."""
+"""In which language a document is written, plain facts of its quality, and what hints at texts that are memorised."""

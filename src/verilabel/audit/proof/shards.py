@@ -1,9 +1,9 @@
 """A line of `shards.jsonl` for every shard, and the root of the data set over them.
 
 The leaf of a shard is SHA-256(0x00 || JCS bytes of its line); the root of the data set is that of RFC 6962 over the
-leaves in the order of the shards. A line holds the shard's name and digest, what could not be read, and the root over its
-records, so that the root of the data set vouches for the coverage too. Files are listed beside it, outside the leaf:
-how Parquet packs them is no property of the data.
+leaves in the order of the shards. A line holds the shard's name and digest, what could not be read, and the root over
+its records, so that the root of the data set vouches for the coverage too. Files stand beside it, outside the leaf: how
+Parquet packs them is no property of the data.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ _IBAN = (
     "LB28 LC32 LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 "
     "PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30"
 )
-_IBAN_LENGTHS = {entry[:2]: int(entry[2:]) for entry in _IBAN.split()}
+IBAN_LENGTHS = {entry[:2]: int(entry[2:]) for entry in _IBAN.split()}
 """Countries and the length of their IBANs (SWIFT IBAN registry)."""
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
@@ -64,7 +64,7 @@ def holds_luhn(text: str) -> bool:
 def holds_iban(text: str) -> bool:
     """The country's length and ISO 7064 MOD 97-10 (ISO 13616)."""
     code = "".join(char for char in text if char.isalnum()).upper()
-    if _IBAN_LENGTHS.get(code[:2]) != len(code):
+    if IBAN_LENGTHS.get(code[:2]) != len(code):
         return False
     return int("".join(str(int(char, 36)) for char in code[4:] + code[:4])) % 97 == 1
 

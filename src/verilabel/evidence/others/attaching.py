@@ -14,10 +14,13 @@ from typing import NamedTuple
 
 from verilabel.errors import CheckFailed, LimitExceeded, SealError, UsageError
 from verilabel.evidence.atomic import flush_folder, write_file
+from verilabel.evidence.audited import FINDINGS
 from verilabel.evidence.container import Container, open_container, write_zip
 from verilabel.evidence.envelope import open_envelope
 from verilabel.evidence.keys import PublicKey, parse_public_file
 from verilabel.evidence.layout import ATTESTATION, MAX_STATEMENTS, SIGNER_KEY, STATEMENTS
+from verilabel.evidence.others.attestation import Finding
+from verilabel.evidence.others.audit import DataAudit
 from verilabel.evidence.others.given import read_given
 from verilabel.evidence.others.signed import Signed, parse_signed, replica_labels
 from verilabel.evidence.reading import read_document
@@ -67,14 +70,17 @@ def attach_statements(path: Path, statements: Sequence[Signed]) -> Attached:
     """Put statements into a bundle, folder or zip.
 
     A statement that is there already stays as it is, unless the new file has a log's proof and the old one has not.
-    Raises CheckFailed for a statement that is not about this label or a statement of it, UsageError for a finding
-    (which belongs into a label when it is made), LimitExceeded beyond 64; nothing is changed then.
+    Raises CheckFailed for a statement that is not about this label, a statement of it or its system, UsageError for a
+    finding that no level asks for (it belongs into a label when it is made), LimitExceeded beyond 64; nothing is
+    changed then.
     """
     label = read_signed_label(path)
     with open_container(path) as container:
         enclosed = _read_statements(container)
-        findings = [signed.attestation.digest for signed in read_given(container).values()]
-    _check_subjects([label.statement.digest, *findings], [*enclosed.values()], statements)
+        given = read_given(container)
+    leaned_on = [signed.attestation.digest for signed in (*given.findings.values(), *given.audits)]
+    system = label.statement.system_digest
+    _check_subjects([label.statement.digest, *leaned_on], system, [*enclosed.values()], statements)
     added, already_there = [], []
     for signed in statements:
         there = enclosed.get(STATEMENTS + signed.file_name)
@@ -90,19 +96,24 @@ def attach_statements(path: Path, statements: Sequence[Signed]) -> Attached:
     return Attached(tuple(added), tuple(already_there))
 
 
-def _check_subjects(own: Sequence[str], enclosed: Sequence[Signed], statements: Sequence[Signed]) -> None:
-    """Check that each statement is about the label, what it leans on, or a statement that is here."""
+def _check_subjects(
+    own: Sequence[str], system: str, enclosed: Sequence[Signed], statements: Sequence[Signed]
+) -> None:
+    """Check that each statement is about the label, its system, what it leans on, or a statement that is here."""
     together = (*enclosed, *statements)
     replicas = (label for label, _ in replica_labels(together))
     known = {*own, *(signed.attestation.digest for signed in together), *replicas}
     for signed in statements:
-        kind = signed.attestation.kind
-        if kind == "finding":
+        kind, predicate = signed.attestation.kind, signed.attestation.predicate
+        if isinstance(predicate, Finding) and predicate.name not in FINDINGS:
             raise UsageError(
                 f"a finding about a system is no statement about its label: {signed.file_name}",
                 hint="`verilabel label --attestation FILE` makes a label that leans on it",
             )
-        if signed.attestation.about not in known:
+        if isinstance(predicate, Finding | DataAudit):
+            if signed.attestation.about != system:
+                raise CheckFailed(f"this {kind} is about another system", where=signed.file_name)
+        elif signed.attestation.about not in known:
             raise CheckFailed(f"this {kind} is about another label", where=signed.file_name)
 
 

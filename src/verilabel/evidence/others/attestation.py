@@ -1,13 +1,13 @@
-"""What parties sign besides labels: replications, disputes, withdrawals, and findings that a rubric asks for.
+"""What parties sign besides labels: replications, disputes, withdrawals, findings about a system, and audits of data.
 
-Each is an in-toto Statement v1 as JCS bytes, with a predicate of this module. Replications, disputes and withdrawals
-are about another statement, by the digest of its bytes; a finding is about a system, by the digest of its descriptor.
+Each is an in-toto Statement v1 as JCS bytes, with a predicate of this module or of `audit`. Replications, disputes and
+withdrawals are about another statement, by the digest of its bytes; a finding is about a system, by the digest of its
+descriptor; an audit is about a data set, by its root, or about a system that was trained on it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, TypeVar
@@ -17,6 +17,8 @@ import msgspec
 from verilabel import __version__
 from verilabel.errors import MalformedInput, UsageError
 from verilabel.evidence.keys import PublicKey
+from verilabel.evidence.others.audit import DATASET, DataAudit, check_audit
+from verilabel.evidence.others.forms import LEVEL, check_digest, check_text, check_words
 from verilabel.evidence.statement import (
     STATEMENT_TYPE,
     Issuer,
@@ -26,19 +28,15 @@ from verilabel.evidence.statement import (
     write_time,
 )
 from verilabel.records.canonical import DIGEST_PREFIX, digest, is_digest, jcs, parse_json
+from verilabel.records.system import SystemDescriptor
 
 BASE = "https://verilabel.example/attestation/"
 MAX_ATTESTATION_BYTES = 2**20
-MAX_TEXT = 10_000
-MAX_WORD = 200
 MAX_NAME = 100
 MAX_ALPHA = Decimal("0.1")
-MAX_LISTED = 1_000
-"""Measures, rows or pieces of evidence in one statement."""
 _NAME = re.compile(r"[A-Za-z0-9]+([._+-][A-Za-z0-9]+)*", re.ASCII)
-_LEVEL = re.compile(r"0\.[0-9]{0,5}[1-9]", re.ASCII)
 _SIX_PLACES = re.compile(r"-?[01]\.[0-9]{6}", re.ASCII)
-Kind = Literal["replication", "dispute", "withdrawal", "finding"]
+Kind = Literal["replication", "dispute", "withdrawal", "finding", "audit"]
 Verdict = Literal["replicated", "not_replicated", "underpowered"]
 GROUNDS = ("evidence", "scoring", "method", "scope", "conduct", "other")
 
@@ -144,7 +142,7 @@ class Withdrawal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A role's finding about a system that a rubric's `attested` rows ask for by name."""
+    """A role's finding about a system, under the name by which a rubric's `attested` row or V4 asks for it."""
 
     name: str
     role: str
@@ -156,12 +154,16 @@ class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tool: Tool
 
 
-Predicate = Replication | Dispute | Withdrawal | Finding
+Predicate = Replication | Dispute | Withdrawal | Finding | DataAudit
 _KINDS: dict[Kind, type[Predicate]] = {
     "replication": Replication,
     "dispute": Dispute,
     "withdrawal": Withdrawal,
     "finding": Finding,
+    "audit": DataAudit,
+}
+_TYPES: dict[Kind, str] = {kind: f"{BASE}{kind}/v1" for kind in _KINDS} | {
+    "audit": f"{BASE}training-data-audit/v1"
 }
 
 
@@ -175,7 +177,7 @@ class Attestation(msgspec.Struct, frozen=True):
 
     @property
     def about(self) -> str:
-        """Digest of the statement, or for a finding of the system, that it is about."""
+        """Digest of the statement, the system (a finding, a declaration) or the data set that it is about."""
         return DIGEST_PREFIX + self.subject.digest.sha256
 
     @property
@@ -197,10 +199,31 @@ def build_attestation(name: str, about: str, predicate: Predicate) -> Attestatio
     document = {
         "_type": STATEMENT_TYPE,
         "subject": [{"name": name, "digest": {"sha256": about.removeprefix(DIGEST_PREFIX)}}],
-        "predicateType": f"{BASE}{kind}/v1",
+        "predicateType": _TYPES[kind],
         "predicate": msgspec.to_builtins(predicate),
     }
     return parse_attestation(jcs(document), where=kind)
+
+
+def build_audit_attestation(audit: DataAudit, system: SystemDescriptor | None = None) -> Attestation:
+    """The attestation of an audit, about its data set or, for a declaration, about a system.
+
+    Raises UsageError where a declaration has no system or an audit has one, MalformedInput where it does not add up.
+    """
+    return build_attestation(*subject_of_audit(audit, system), audit)
+
+
+def subject_of_audit(audit: DataAudit, system: SystemDescriptor | None = None) -> tuple[str, str]:
+    """Name and digest of what an audit is about. Raises UsageError as `build_audit_attestation`."""
+    if system is not None and audit.is_declaration:
+        return system.name, system.digest
+    if system is None and not audit.is_declaration:
+        return DATASET, audit.audit.dataset_root
+    if system is None:
+        raise UsageError("of which system was this the training data?", hint="a declaration needs a system")
+    raise UsageError(
+        "an audit of a data set names no system", hint="declare it as training data of the system"
+    )
 
 
 def parse_attestation(payload: bytes, *, where: str = "attestation") -> Attestation:
@@ -229,8 +252,8 @@ def parse_attestation(payload: bytes, *, where: str = "attestation") -> Attestat
 
 
 def _kind_of(predicate_type: object, where: str) -> Kind:
-    for kind in _KINDS:
-        if predicate_type == f"{BASE}{kind}/v1":
+    for kind, name in _TYPES.items():
+        if predicate_type == name:
             return kind
     raise MalformedInput(
         f"a statement of a kind that is not known here: {str(predicate_type)[:100]!r}",
@@ -251,8 +274,8 @@ def _convert(value: object, form: type[T], where: str) -> T:
 
 def _check_forms(attestation: Attestation, where: str) -> None:
     predicate, place = attestation.predicate, f"{where}.predicate"
-    _check_digest(attestation.about, f"{where}.subject[0].digest")
-    _check_digest(predicate.issuer.keyid, f"{place}.issuer.keyid")
+    check_digest(attestation.about, f"{where}.subject[0].digest")
+    check_digest(predicate.issuer.keyid, f"{place}.issuer.keyid")
     parse_time(predicate.issued, where=f"{place}.issued")
     match predicate:
         case Replication():
@@ -260,20 +283,22 @@ def _check_forms(attestation: Attestation, where: str) -> None:
         case Dispute():
             _check_dispute(predicate, place)
         case Withdrawal():
-            _check_text(predicate.reason, f"{place}.reason")
+            check_text(predicate.reason, f"{place}.reason")
             if predicate.superseded_by is not None:
-                _check_digest(predicate.superseded_by, f"{place}.superseded_by")
+                check_digest(predicate.superseded_by, f"{place}.superseded_by")
         case Finding():
             _check_finding(predicate, attestation.issued, place)
+        case DataAudit():
+            check_audit(predicate, attestation.subject.name, attestation.about, attestation.issued, place)
 
 
 def _check_replication(predicate: Replication, about: str, where: str) -> None:
-    _check_text(predicate.independence, f"{where}.independence")
+    check_text(predicate.independence, f"{where}.independence")
     for name in ("original", "replica"):
         reference = getattr(predicate, name)
         for part in ("statement_sha256", "manifest_sha256", "evidence_root", "system_sha256", "keyid"):
-            _check_digest(getattr(reference, part), f"{where}.{name}.{part}")
-        _check_text(getattr(predicate, name).label, f"{where}.{name}.label")
+            check_digest(getattr(reference, part), f"{where}.{name}.{part}")
+        check_text(getattr(predicate, name).label, f"{where}.{name}.label")
     if about != predicate.original.statement_sha256:
         raise MalformedInput("the subject is not the original's statement", where=f"{where}.original")
     _check_comparison(predicate.comparison, f"{where}.comparison")
@@ -281,15 +306,15 @@ def _check_replication(predicate: Replication, about: str, where: str) -> None:
 
 def _check_comparison(comparison: Comparison, where: str) -> None:
     for name in ("alpha", "margin"):
-        if not _LEVEL.fullmatch(getattr(comparison, name)):
+        if not LEVEL.fullmatch(getattr(comparison, name)):
             raise MalformedInput("not a decimal between 0 and 1 of at most 6 places", where=f"{where}.{name}")
     if Decimal(comparison.alpha) > MAX_ALPHA:
         raise MalformedInput(f"an error level above {MAX_ALPHA}", where=f"{where}.alpha")
-    _check_words(comparison.scope, f"{where}.scope")
-    _check_words(comparison.differing, f"{where}.differing")
+    check_words(comparison.scope, f"{where}.scope")
+    check_words(comparison.differing, f"{where}.differing")
     if not set(comparison.differing) <= set(comparison.scope):
         raise MalformedInput("a key that is not of the scope", where=f"{where}.differing")
-    _check_words([measure.measure for measure in comparison.measures], f"{where}.measures")
+    check_words([measure.measure for measure in comparison.measures], f"{where}.measures")
     for index, measure in enumerate(comparison.measures):
         _check_measure(measure, f"{where}.measures[{index}]")
 
@@ -306,51 +331,32 @@ def _check_measure(measure: MeasureComparison, where: str) -> None:
 
 
 def _check_dispute(predicate: Dispute, where: str) -> None:
-    _check_text(predicate.text, f"{where}.text")
+    check_text(predicate.text, f"{where}.text")
     if not predicate.grounds or len(set(predicate.grounds)) != len(predicate.grounds):
         raise MalformedInput(
             "no grounds, or one of them twice", where=f"{where}.grounds", hint=", ".join(GROUNDS)
         )
-    _check_words(predicate.rows, f"{where}.rows")
+    check_words(predicate.rows, f"{where}.rows")
     _check_evidence(predicate.evidence, where)
 
 
 def _check_finding(predicate: Finding, issued: datetime, where: str) -> None:
-    _check_text(predicate.text, f"{where}.text")
+    check_text(predicate.text, f"{where}.text")
     if len(predicate.name) > MAX_NAME or not _NAME.fullmatch(predicate.name):  # it becomes part of a path
         raise MalformedInput(
             "not a name: letters and digits, joined by single dots, dashes, underscores or plus signs",
             where=f"{where}.name",
         )
-    _check_words([predicate.role], f"{where}.role")
+    check_words([predicate.role], f"{where}.role")
     if parse_time(predicate.valid_until, where=f"{where}.valid_until") <= issued:
         raise MalformedInput("it ends before it is issued", where=f"{where}.valid_until")
     _check_evidence(predicate.evidence, where)
 
 
 def _check_evidence(evidence: tuple[EvidenceReference, ...], where: str) -> None:
-    _check_words([reference.name for reference in evidence], f"{where}.evidence")
+    check_words([reference.name for reference in evidence], f"{where}.evidence")
     for index, reference in enumerate(evidence):
-        _check_digest(reference.sha256, f"{where}.evidence[{index}].sha256")
-
-
-def _check_words(words: Iterable[str], where: str) -> None:
-    """Short texts, none empty, none twice in one list, and not too many of them."""
-    listed = list(words)
-    if len(listed) > MAX_LISTED or len(set(listed)) != len(listed):
-        raise MalformedInput(f"more than {MAX_LISTED}, or one twice", where=where)
-    if not all(word.strip() and len(word) <= MAX_WORD for word in listed):
-        raise MalformedInput(f"not a text of 1 to {MAX_WORD} characters", where=where)
-
-
-def _check_digest(text: str, where: str) -> None:
-    if not is_digest(text):
-        raise MalformedInput("not a SHA-256 digest", where=where)
-
-
-def _check_text(text: str, where: str) -> None:
-    if not text.strip() or len(text) > MAX_TEXT:
-        raise MalformedInput(f"not a text of 1 to {MAX_TEXT} characters", where=where)
+        check_digest(reference.sha256, f"{where}.evidence[{index}].sha256")
 
 
 def signed_by(key: PublicKey, now: datetime) -> tuple[Issuer, str, Tool]:

@@ -180,7 +180,7 @@ def check_label(state: State) -> str:
 def _count_given(state: State, rubric: Rubric) -> list[str]:
     """Names of the findings that the label may lean on: about this system, as the rubric asks, by keys that count."""
     assert state.system is not None, "step 4 passed"
-    state.given = read_given(state.container)
+    state.given, state.given_audits = read_given(state.container)
     moment = state.now
     if state.statement is not None:
         moment = parse_time(state.statement.predicate.issued, where=layout.ATTESTATION)

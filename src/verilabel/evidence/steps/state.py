@@ -59,7 +59,10 @@ class State:
     """Where the surplus holds an attempt at a counted answer."""
     given: Mapping[str, Signed] = field(default_factory=dict)
     """Name to the finding that the label leans on."""
+    given_audits: tuple[Signed, ...] = ()
+    """Audits of training data that were enclosed when the label was made."""
     statements: tuple[StatementFinding, ...] = ()
+    lacking_for_v4: tuple[str, ...] = ()
     flags: list[str] = field(default_factory=list)
     short_of: dict[str, str] = field(default_factory=dict)
     """Level to why it is not reached."""

@@ -23,7 +23,7 @@ from verilabel.gateway.policy.document import (
 from verilabel.gateway.verdicts import FIELDS, PASSAGE_FIELDS, Action
 
 Kind = Literal["loosened", "tightened", "unclear", "changed"]
-_VERIFICATION = ("V1", "V2s", "V2", "V3")
+_VERIFICATION = ("V1", "V2s", "V2", "V3", "V4")
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "day": 86_400, "month": 30 * 86_400}
 _AMOUNTS = ("requests", "tokens", "cost_usd", "budget_tokens")
 _Row = TypeVar("_Row")

@@ -106,7 +106,7 @@ class AdmissionRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     rubric: str | None = None
     granted: str | None = None
     ruled_out: str | None = None
-    verification: Literal["V1", "V2s", "V2", "V3"] = "V2"
+    verification: Literal["V1", "V2s", "V2", "V3", "V4"] = "V2"
     max_age_days: int | None = None
     scope: tuple[str, ...] = ()
     flags_forbidden: tuple[str, ...] = ("disputed",)

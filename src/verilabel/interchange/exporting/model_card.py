@@ -18,7 +18,7 @@ LEVEL_LIMITS = {
     "V2s": "it does not say that the records are honest, nor that what is withheld is what its scores say",
     "V2": "it does not say that the records are honest",
     "V3": "it does not say that the suites measure the risk",
-    "V4": "it does not say that the system does no harm",
+    "V4": "it does not say that the system does no harm, nor that it was trained on what was audited",
 }
 
 

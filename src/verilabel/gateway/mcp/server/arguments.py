@@ -72,7 +72,7 @@ class CheckAdmission(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         Level | None, Meta(description="hazard scales: the level that must be ruled out")
     ] = None
     verification: Annotated[
-        Literal["V1", "V2s", "V2", "V3"], Meta(description="verification level at least")
+        Literal["V1", "V2s", "V2", "V3", "V4"], Meta(description="verification level at least")
     ] = "V2"
     max_age_days: Annotated[
         Annotated[int, Meta(ge=0, le=36500)] | None, Meta(description="age of the label's plan at most")

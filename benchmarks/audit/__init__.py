@@ -1,0 +1,1 @@
+"""The audit of training data, measured: a corpus with known truth, other tools beside ours, and tables."""

@@ -1,0 +1,49 @@
+"""A whole audit: survey, manifest, signature, and the result in its place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from verilabel.audit.engine.assembling import assemble, move_into_place
+from verilabel.audit.engine.driving import Ordered, survey
+from verilabel.audit.engine.finishing import OUT
+from verilabel.audit.engine.interface import Executor
+from verilabel.audit.engine.watching import Watch
+from verilabel.audit.engine.work import locked_work, remove_work
+from verilabel.audit.proof.layout import ATTESTATION, MANIFEST
+from verilabel.audit.proof.manifest import AuditManifest
+from verilabel.errors import UsageError
+from verilabel.evidence.atomic import flush_folder, write_file
+from verilabel.evidence.keys import PrivateKey
+
+__all__ = ["Ordered", "audit"]
+
+
+async def audit(ordered: Ordered, executor: Executor, watch: Watch, key: PrivateKey | None) -> AuditManifest:
+    """Audit what was ordered, and leave the result at `ordered.out`. Done again after a break, it continues.
+
+    Raises UsageError where there is something already, MalformedInput where nothing could be read, ShardChanged where a
+    file changes meanwhile, SandboxError where workers die again and again, OSError where the disk refuses.
+    """
+    ordered = replace(ordered, out=ordered.out.absolute())
+    if ordered.out.exists() and not ordered.force:
+        raise UsageError(
+            "there is something here already", where=str(ordered.out), hint="--force replaces it"
+        )
+    with locked_work(ordered.out) as work:
+        surveyed = await survey(ordered, executor, watch, work)
+        watch.enter("sealing")
+        manifest = assemble(surveyed, work)
+        write_file(work / OUT / MANIFEST, manifest.bytes())
+        if key is not None:
+            _sign(manifest, work / OUT / ATTESTATION, key)
+        move_into_place(work, ordered.out, force=ordered.force)
+        flush_folder(ordered.out.parent)
+        remove_work(work)
+    watch.enter("done")
+    return manifest
+
+
+def _sign(manifest: AuditManifest, path: Path, key: PrivateKey) -> None:
+    raise NotImplementedError

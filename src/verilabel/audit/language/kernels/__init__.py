@@ -1,0 +1,1 @@
+"""Compiled loops that tell languages and count facts of quality."""

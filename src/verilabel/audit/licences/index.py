@@ -1,0 +1,225 @@
+"""The index of licence texts: which runs of six words belong to which texts. Built once, read by every worker."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from verilabel.audit.interface import Bytes, Hashes, Offsets
+from verilabel.audit.kernels.ngrams import NgramSet, hash_ngrams, make_ngram_set
+from verilabel.audit.kernels.tokens import FOLD
+from verilabel.audit.licences.kernel import HEAD_BITS
+from verilabel.audit.licences.texts import Licence, digest_data, load_licences, number_ids
+from verilabel.audit.licences.wording import N, blank_typography, find_appendix, fold_words, mark_own_ngrams
+from verilabel.errors import MalformedInput
+
+VERSION = "4"
+MIN_NGRAMS = 20
+"""Texts with fewer own n-grams are not looked for: a sentence of theirs is no evidence. Nor are those of ids that SPDX
+has given up: the same texts have other ids now."""
+SAMPLE_MASK = 3
+"""n-grams whose hash has these bits clear are the ones looked up in every document: one in four."""
+
+
+COMMON = frozenset(
+    {
+        *(
+            "Apache-2.0",
+            "Artistic-1.0-Perl",
+            "BSD-2-Clause",
+            "BSD-3-Clause",
+            "BSL-1.0",
+            "CC-BY-4.0",
+            "CC-BY-SA-3.0",
+        ),
+        *(
+            "CC-BY-SA-4.0",
+            "CC0-1.0",
+            "EPL-2.0",
+            "GFDL-1.3-only",
+            "GPL-2.0-only",
+            "GPL-3.0-only",
+            "ISC",
+            "LGPL-2.1-only",
+        ),
+        *("MIT", "MPL-1.1", "MPL-2.0", "OFL-1.1", "PSF-2.0", "Unlicense", "Zlib"),
+    }
+)
+"""Licences in wide use: a torn piece of a text that others share in part is taken for one of theirs."""
+
+
+class Index(NamedTuple):
+    """Runs of N words of the texts. Texts with equal runs are one; `ids` names the one id they are reported as."""
+
+    ngrams: NgramSet
+    """All of them."""
+    sampled: NgramSet
+    """Those with the bits of SAMPLE_MASK clear."""
+    heads: Offsets
+    """For each value of a key's first HEAD_BITS bits, the first key with it or more; one more at the end."""
+    places: Offsets
+    """Per key, where its words begin in `reference`."""
+    sets: Offsets
+    """Per key, the number of the set of texts that have it."""
+    set_starts: Offsets
+    members: Offsets
+    """The texts of set s are `members[set_starts[s]:set_starts[s + 1]]`. Text t is written -t - 1 where its copies may
+    leave the n-gram out: then it is no evidence, and belongs to the text where it stands."""
+    totals: Offsets
+    """Per text, how many different keys it has that copies do not leave out."""
+    common: Bytes
+    """Per text, 1 for those in wide use."""
+    ids: Offsets
+    """Per text, its number in `texts.list_ids`."""
+    reference: Bytes
+    """The words of the texts in lower case, a space behind each."""
+
+
+def _rank(licence: Licence) -> tuple[bool, int, str]:
+    """Of licences with one text, the narrowest grant before wider ones."""
+    return licence.id.endswith("-or-later"), len(licence.id), licence.id
+
+
+def build_index() -> Index:
+    """The index of the shipped texts."""
+    by_keys: dict[bytes, list[Licence]] = {}
+    keys_of: dict[bytes, tuple[Hashes, Hashes]] = {}
+    place_of: dict[int, int] = {}
+    reference: list[bytes] = []
+    length = 0
+    for licence in load_licences().licences:
+        text = blank_typography(licence.text.encode())
+        words, own = mark_own_ngrams(text, licence.name)
+        hashes = hash_ngrams(words.hashes, N)[own] if len(own) else np.zeros(0, np.uint64)
+        needed = words.starts[: len(own)][own] < find_appendix(text)
+        keys = np.unique(hashes[needed])
+        if len(keys) < MIN_NGRAMS or licence.superseded:
+            continue
+        token = keys.tobytes()
+        by_keys.setdefault(token, []).append(licence)
+        if token in keys_of:
+            continue
+        keys_of[token] = keys, np.setdiff1d(hashes, keys)
+        folded, places = fold_words(np.frombuffer(text, np.uint8), words, FOLD)
+        for key, place in zip(hashes.tolist(), places[: len(own)][own].tolist(), strict=True):
+            place_of.setdefault(key, length + place)
+        reference.append(folded)
+        length += len(folded)
+    return _arrange(by_keys, keys_of, place_of, b"".join(reference))
+
+
+def _arrange(
+    by_keys: dict[bytes, list[Licence]],
+    keys_of: dict[bytes, tuple[Hashes, Hashes]],
+    place_of: dict[int, int],
+    reference: bytes,
+) -> Index:
+    texts = sorted(
+        ((min(group, key=_rank), keys_of[token]) for token, group in by_keys.items()),
+        key=lambda pair: pair[0].id,
+    )
+    holders: dict[int, list[int]] = {}
+    for number, (_, (needed, spare)) in enumerate(texts):
+        for key in needed.tolist():
+            holders.setdefault(key, []).append(number)
+        for key in spare.tolist():
+            holders.setdefault(key, []).append(-number - 1)
+    ordered = sorted(holders)
+    numbers: dict[tuple[int, ...], int] = {}
+    for key in ordered:
+        numbers.setdefault(tuple(holders[key]), len(numbers))
+    starts = np.concatenate((np.zeros(1, np.int64), np.cumsum([len(members) for members in numbers])))
+    ids = number_ids()
+    every = np.array(ordered, np.uint64)
+    return Index(
+        make_ngram_set(N, every),
+        make_ngram_set(N, every[(every & np.uint64(SAMPLE_MASK)) == 0]),
+        np.searchsorted(every >> np.uint64(64 - HEAD_BITS), np.arange(2**HEAD_BITS + 1)).astype(np.int32),
+        np.array([place_of[key] for key in ordered], np.int32),
+        np.array([numbers[tuple(holders[key])] for key in ordered], np.int32),
+        starts.astype(np.int32),
+        np.array([member for members in numbers for member in members], np.int32),
+        np.array([len(needed) for _, (needed, _) in texts], np.int32),
+        np.array([licence.id in COMMON for licence, _ in texts], np.uint8),
+        np.array([ids[licence.id.lower()] for licence, _ in texts], np.int32),
+        np.frombuffer(reference, np.uint8).copy(),
+    )
+
+
+def _name() -> str:
+    return f"licences-{VERSION}-{digest_data().removeprefix('sha256:')[:24]}"
+
+
+def save_index(folder: Path) -> None:
+    """Write the index into a folder, whole or not at all; does nothing where it is there."""
+    target = folder / _name()
+    if target.is_dir():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".licences-", dir=folder))
+    try:
+        for name, array in _flatten(build_index()).items():
+            with (temporary / f"{name}.npy").open("wb") as out:
+                np.save(out, array, allow_pickle=False)
+                out.flush()
+                os.fsync(out.fileno())
+        if not target.is_dir():  # else another driver was faster, with the same content
+            temporary.replace(target)
+    except OSError:
+        if not target.is_dir():
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _flatten(index: Index) -> dict[str, npt.NDArray[np.generic]]:
+    return {
+        "keys": index.ngrams.keys,
+        "bits": index.ngrams.bits,
+        "sampled_keys": index.sampled.keys,
+        "sampled_bits": index.sampled.bits,
+        "shifts": np.array([index.ngrams.shift, index.sampled.shift], np.int64),
+        **{
+            name: getattr(index, name)
+            for name in ("heads", "places", "sets", "set_starts", "members", "totals", "common", "ids")
+        },
+        "reference": index.reference,
+    }
+
+
+def load_index(folder: Path) -> Index:
+    """Read what `save_index` wrote. Raises MalformedInput where it is not there or not whole."""
+    source = folder / _name()
+    try:
+        arrays = {path.stem: np.load(path, allow_pickle=False) for path in sorted(source.glob("*.npy"))}
+        shifts = arrays["shifts"].tolist()
+        return Index(
+            NgramSet(N, arrays["keys"], arrays["bits"], shifts[0]),
+            NgramSet(N, arrays["sampled_keys"], arrays["sampled_bits"], shifts[1]),
+            *(
+                arrays[name]
+                for name in (
+                    "heads",
+                    "places",
+                    "sets",
+                    "set_starts",
+                    "members",
+                    "totals",
+                    "common",
+                    "ids",
+                    "reference",
+                )
+            ),
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise MalformedInput(
+            "the index of licence texts cannot be read",
+            where=str(source),
+            hint="delete it and begin the audit anew",
+        ) from error

@@ -1,0 +1,162 @@
+"""The one pass over a batch's bytes that finds the places where something may be, and the passes over those places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from verilabel.audit.interface import Bytes, Positions, Words
+from verilabel.audit.kernels.compiling import compiled
+from verilabel.audit.pii.kernels.context import keep_announced
+from verilabel.audit.pii.kernels.numbers import look_at_numbers
+from verilabel.audit.pii.kernels.reading import hash_three
+from verilabel.audit.pii.kernels.signs import look_at_assignments, look_at_emails, look_at_machines
+from verilabel.audit.pii.kernels.tables import ALNUM, DIGIT, HEX, LOWER, SIGN, UPPER, VALUE, Rows, Tables
+from verilabel.audit.pii.kernels.tokens import look_at_tokens
+
+AT_NUMBER, AT_TOKEN, AT_EMAIL, AT_MACHINE, AT_ASSIGNMENT = range(5)
+_KINDS = 5
+
+
+@compiled
+def _find_anchors(
+    data: Bytes,
+    offsets: Positions,
+    flags: Bytes,
+    prefix_bits: Bytes,
+    anchors: Positions,
+    documents: Positions,
+    room: int,
+    counts: Positions,
+) -> None:
+    """Places by kind, kind k in `anchors[k * room:]`; `counts` counts also those for which there was no room."""
+    for document in range(len(offsets) - 1):
+        low = offsets[document]
+        high = offsets[document + 1]
+        at = low
+        while at < high:
+            byte = data[at]
+            flag = flags[byte]
+            kind = -1
+            place = at
+            if flag & ALNUM:
+                at += 1
+                while at < high and flags[data[at]] & ALNUM:
+                    at += 1
+                size = at - place
+                if size == 4 and place + 14 <= high and data[at] == 46 and data[place + 9] == 46:
+                    counts[AT_MACHINE] += 1
+                    if counts[AT_MACHINE] <= room:
+                        anchors[AT_MACHINE * room + counts[AT_MACHINE] - 1] = place
+                        documents[AT_MACHINE * room + counts[AT_MACHINE] - 1] = document
+                if flag & DIGIT:
+                    run = place + 1
+                    while run < at and flags[data[run]] & DIGIT:
+                        run += 1
+                    if (6 <= size <= 9 or 26 <= size <= 35) and place + 4 < high:
+                        counts[AT_TOKEN] += 1
+                        if counts[AT_TOKEN] <= room:
+                            anchors[AT_TOKEN * room + counts[AT_TOKEN] - 1] = place
+                            documents[AT_TOKEN * room + counts[AT_TOKEN] - 1] = document
+                    if run - place >= 7:
+                        if run - place <= 24 and at - run <= 5:
+                            kind = AT_NUMBER
+                    elif run == at and at + 2 < high:
+                        # what a short run may begin goes on behind a separator
+                        after = data[at]
+                        second = data[at + 1]
+                        if after == 32 or after == 45 or after == 46 or after == 47:
+                            if flags[second] & DIGIT or second == 40 or second == 32 or second >= 0x80:
+                                kind = AT_NUMBER
+                        elif after == 41 or after == 0xC2 or after == 0xE2:
+                            kind = AT_NUMBER
+                elif size >= 2 and place + 4 < high:
+                    two = data[place + 1]
+                    three = data[place + 2]
+                    if prefix_bits[hash_three(int(byte), int(two), int(three))]:
+                        kind = AT_TOKEN
+                    elif flags[three] & DIGIT or flags[two] & DIGIT:
+                        kind = AT_TOKEN
+                    elif flag & UPPER and flags[two] & UPPER:
+                        if size == 16 or (size == 2 and three == 32 and flags[data[place + 3]] & DIGIT):
+                            kind = AT_TOKEN
+            elif not flag & SIGN:
+                at += 1
+                continue
+            else:
+                at += 1
+                if at + 3 >= high or place == low:
+                    continue
+                before = flags[data[place - 1]]
+                after = data[at]
+                if byte == 64:
+                    if flags[after] & ALNUM and before:
+                        kind = AT_EMAIL
+                elif byte == 45:
+                    if before & HEX and flags[after] & HEX and at + 14 <= high and data[place + 3] == 45:
+                        kind = AT_MACHINE
+                elif at + 10 < high:
+                    if byte == 58 and before & HEX and (flags[after] & HEX or after == 58):
+                        counts[AT_MACHINE] += 1
+                        if counts[AT_MACHINE] <= room:
+                            anchors[AT_MACHINE * room + counts[AT_MACHINE] - 1] = place
+                            documents[AT_MACHINE * room + counts[AT_MACHINE] - 1] = document
+                    if after == 47 and byte == 58:
+                        if data[at + 1] == 47:
+                            kind = AT_ASSIGNMENT
+                    elif after != 61 and (before & (ALNUM | VALUE) or data[place - 1] == 32 or data[place - 1] == 34 or data[place - 1] == 39 or data[place - 1] == 93 or data[place - 1] == 58):
+                        # a value has ten bytes of its own, and they do not begin with a bracket
+                        first = data[at]
+                        if first == 32 or first == 62:
+                            first = data[at + 1]
+                        if first == 32 or first == 34 or first == 39 or first == 96 or flags[first] & VALUE:
+                            kind = AT_ASSIGNMENT
+            if kind >= 0:
+                counts[kind] += 1
+                if counts[kind] <= room:
+                    anchors[kind * room + counts[kind] - 1] = place
+                    documents[kind * room + counts[kind] - 1] = document
+
+
+def find_candidates(data: Bytes, offsets: Positions, words: Words, tables: Tables) -> Rows:
+    """All candidates of a batch that words beside them do not forbid."""
+    room = 4_096 + len(data) // 16
+    while True:
+        anchors = np.empty(_KINDS * room, np.int64)
+        documents = np.empty(_KINDS * room, np.int64)
+        counts = np.zeros(_KINDS, np.int64)
+        _find_anchors(data, offsets, tables.flags, tables.prefix_bits, anchors, documents, room, counts)
+        if counts.max() <= room:
+            break
+        room = int(counts.max())
+
+    def look(kind: int, function: Callable[..., int], *tables_: np.ndarray) -> Rows:  # type: ignore[type-arg]
+        part = slice(kind * room, kind * room + int(counts[kind]))
+        return _collect(function, data, offsets, anchors[part], documents[part], *tables_)
+
+    flags = tables.flags
+    token_tables = (tables.prefix_bits, tables.prefixes, tables.prefix_offsets, tables.iban_lengths)
+    rows = np.concatenate(
+        [
+            look(AT_NUMBER, look_at_numbers, flags, tables.examples),
+            look(AT_TOKEN, look_at_tokens, flags, *token_tables),
+            look(AT_EMAIL, look_at_emails, flags, tables.tlds),
+            look(AT_MACHINE, look_at_machines, flags),
+            look(AT_ASSIGNMENT, look_at_assignments, flags),
+        ]
+    )
+    count = keep_announced(
+        rows, words.hashes, words.starts, words.ends, words.documents, tables.context, tables.says
+    )
+    return rows[:count]
+
+
+def _collect(function: Callable[..., int], data: Bytes, offsets: Positions, anchors: Positions, *rest: object) -> Rows:
+    room = 64 + len(anchors) // 4
+    while True:
+        out = np.empty((room, 5), np.int64)
+        count = function(data, offsets, anchors, *rest, out)
+        if count <= room:
+            return out[:count]
+        room = count
