@@ -48,11 +48,10 @@ def values_per_format(documents: int) -> int:
     return max(MIN_PER_FORMAT, min(300, documents // 800))
 
 
-def plant_corpus(texts: Sequence[bytes], items: Sequence[Item]) -> Iterator[Document]:
+def plant_corpus(texts: Sequence[bytes], items: Sequence[Item], per_format: int) -> Iterator[Document]:
     """The texts with values, look-alikes, licences and copies in them; what is true stands beside each."""
     draws = Draws(SEED, "corpus")
     order = draws.shuffle(range(len(texts)))
-    per_format = values_per_format(len(texts))
     formats = list_formats(plantable_kinds(), items) + NEGATIVES.formats
     hosts = order[: -(-len(formats) * per_format // VALUES_A_HOST)]
     if len(hosts) > len(texts) // 2:
@@ -199,7 +198,11 @@ def make_corpus(
         )
         repeat_with_edits(gathered, megabytes)
     if arguments.plant:
-        documents = list(plant_corpus(gathered.texts, items))
+        documents = list(
+            plant_corpus(
+                gathered.texts, items, arguments.per_format or values_per_format(len(gathered.texts))
+            )
+        )
     else:
         documents = [Document(f"d{i:08d}", text) for i, text in enumerate(gathered.texts)]
     shards = write_shards(documents, out, arguments.forms)
@@ -266,6 +269,9 @@ def main(arguments: Sequence[str]) -> int:
         "--items", type=Path, metavar="FILE", help="benchmark items, JSON lines with question and answer"
     )
     parser.add_argument("--forms", nargs="+", choices=FORMS, default=list(FORMS))
+    parser.add_argument(
+        "--per-format", type=int, metavar="N", help="values of each format (default: by the size)"
+    )
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args(arguments)
     roots = usual_roots() + (environment_roots() if given.environments else []) + given.more

@@ -108,7 +108,7 @@ def measure(base: Path, most: int, folder: Path) -> list[Error]:
     )
     OPENING.prepare(settings, folder / "index")
     check = OPENING.open(settings, folder / "index")
-    errors = [_search_plain(check, base, most)]
+    errors = [_search_plain(check, base, most, read_rows(items[0]))]
     texts = [text for text in read_texts(base, most) if 400 < len(text) < 20_000]
     for plan in plans({path.stem: read_rows(path) for path in items}):
         error, planted = _search_planted(check, plan, texts)
@@ -189,9 +189,10 @@ def plans(items: dict[str, list[Item]]) -> list[Plan]:
     ]  # fmt: skip
 
 
-def _search_plain(check: Check, base: Path, most: int) -> Error:
+def _search_plain(check: Check, base: Path, most: int, warming: Sequence[Item]) -> Error:
     """The texts as they are, and the processor's time."""
-    check.examine(*_cut([b"to warm up"]))
+    warm = [item.question.encode() for item in warming]
+    check.examine(*_cut(warm))
     documents, flagged, spent, size = 0, 0, 0.0, 0
     for texts in _batches(read_texts(base, most)):
         batch, words = _cut(texts)

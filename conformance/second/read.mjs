@@ -25,7 +25,7 @@ function plain(value) {
 }
 
 const bytes = (text) => new TextEncoder().encode(text);
-const ROLES = ["labels", "log", "witness", "replications", "disputes", "attestations"];
+const ROLES = ["labels", "log", "witness", "replications", "disputes", "attestations", "audits"];
 
 /** What a policy decides on questions, and the keys that it names in each role. */
 function trustOf(text, questions) {

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from audit_statements import AUDITOR, PERSON, declaration_of, finding_of
 from bundle_factory import READ, Recipe, make_bundle
 from party_factory import (
     CRITIC,
@@ -47,6 +48,8 @@ ODD: list[Any] = [
     "0",
     "x",
     "0.500000",
+    "0.5",
+    1,
     "\x85\x1f",
     [],
     {},
@@ -123,7 +126,7 @@ def test_a_bundle_with_a_spoilt_document_is_judged_alike(
 
 @pytest.fixture(scope="module")
 def signed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Signed, PrivateKey]]:
-    """A statement of each kind that is about a label, and the key that signed it."""
+    """A statement of each kind, and the key that signed it."""
     folder = tmp_path_factory.mktemp("parties")
     original = make_party(folder / "original")
     replica = make_party(folder / "replica", replica_recipe(), model_that(11))
@@ -133,10 +136,12 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Signed, 
         "replication": (replication_of(original, replica, comparison=comparison), REPLICATOR),
         "dispute": (dispute_of(about), CRITIC),
         "withdrawal": (successor, CRITIC),
+        "finding": (finding_of(original, "governance"), PERSON),
+        "audit": (declaration_of(original), AUDITOR),
     }
 
 
-@pytest.mark.parametrize("kind", ["replication", "dispute", "withdrawal"])
+@pytest.mark.parametrize("kind", ["replication", "dispute", "withdrawal", "finding", "audit"])
 @pytest.mark.parametrize("part", ["payload", "file"])
 def test_a_spoilt_statement_is_refused_alike(
     run_node: RunNode, signed: dict[str, tuple[Signed, PrivateKey]], kind: str, part: str

@@ -46,10 +46,10 @@ from party_factory import (
 from verilabel.errors import CheckFailed, MalformedInput, SealError, UsageError
 from verilabel.evaluation.labelling import count_answers, keep_given, require_counting
 from verilabel.evidence import layout
-from verilabel.evidence.audited import counted_suites, is_judged
 from verilabel.evidence.container import Folder
 from verilabel.evidence.others.attaching import attach_statements
 from verilabel.evidence.others.audit import AUDIT_LIMIT
+from verilabel.evidence.others.audited import counted_suites, is_judged
 from verilabel.evidence.others.given import path_of, read_given
 from verilabel.evidence.others.signed import Signed
 from verilabel.evidence.requirements import Requirements, find_shortfalls

@@ -1,4 +1,4 @@
-"""Runs datatrove on a corpus: `with_datatrove.py run|tell pii|minhash|contamination CORPUS OUT ITEMS`, in its environment.
+"""Runs datatrove: `with_datatrove.py run|tell pii|minhash|contamination CORPUS OUT ITEMS`, in its own Python.
 
 `run` is what is measured; `tell` afterwards writes what was found to OUT/found.jsonl, one line a document.
 """
@@ -27,7 +27,7 @@ def reader(corpus: Path) -> JsonlReader:
     return JsonlReader(str(corpus / "jsonl"), glob_pattern="*.jsonl", default_metadata={})
 
 
-def run_pii(corpus: Path, out: Path, items: Path) -> None:
+def run_pii(corpus: Path, out: Path, _: Path) -> None:
     """Replace e-mail addresses and public IP addresses."""
     from datatrove.pipeline.formatters import PIIFormatter
 
@@ -52,7 +52,7 @@ def tell_pii(corpus: Path, out: Path) -> None:
                         file.write(json.dumps(found) + "\n")
 
 
-def run_minhash(corpus: Path, out: Path, items: Path) -> None:
+def run_minhash(corpus: Path, out: Path, _: Path) -> None:
     """Near duplicates with the usual 14 x 8 hashes over word 5-grams, in four stages."""
     from datatrove.pipeline.dedup import MinhashDedupCluster, MinhashDedupFilter, MinhashDedupSignature
     from datatrove.pipeline.dedup.minhash import MinhashConfig, MinhashDedupBuckets
@@ -61,14 +61,16 @@ def run_minhash(corpus: Path, out: Path, items: Path) -> None:
     signatures, pairs, clusters = (str(out / name) for name in ("signatures", "pairs", "clusters"))
     execute([reader(corpus), MinhashDedupSignature(signatures, config=config)], out, "one")
     execute([MinhashDedupBuckets(signatures, pairs, config=config)], out, "two", tasks=config.num_buckets)
-    execute([MinhashDedupCluster(pairs, clusters, config=config, save_cluster_id=True)], out, "three", tasks=1)
+    execute(
+        [MinhashDedupCluster(pairs, clusters, config=config, save_cluster_id=True)], out, "three", tasks=1
+    )
     kept = JsonlWriter(str(out / "kept"), compression=None)
     removed = JsonlWriter(str(out / "removed"), compression=None)
     last = MinhashDedupFilter(clusters, exclusion_writer=removed, load_cluster_ids=True)
     execute([reader(corpus), last, kept], out, "four")
 
 
-def tell_minhash(corpus: Path, out: Path) -> None:
+def tell_minhash(_: Path, out: Path) -> None:
     """The cluster of each document that is in one."""
     with (out / "found.jsonl").open("w") as file:
         for folder in ("kept", "removed"):
@@ -99,10 +101,14 @@ def run_contamination(corpus: Path, out: Path, items: Path) -> None:
     np.array(sorted(hashes), dtype=config.hash_config.np_descr).tofile(index / "items.index.hashes")
     removed = JsonlWriter(str(out / "removed"), compression=None)
     kept = JsonlWriter(str(out / "kept"), compression=None)
-    execute([reader(corpus), NGramsDecontFilter(str(index), config=config, exclusion_writer=removed), kept], out, "filter")
+    execute(
+        [reader(corpus), NGramsDecontFilter(str(index), config=config, exclusion_writer=removed), kept],
+        out,
+        "filter",
+    )
 
 
-def tell_contamination(corpus: Path, out: Path) -> None:
+def tell_contamination(_: Path, out: Path) -> None:
     """The documents that were dropped."""
     with (out / "found.jsonl").open("w") as file:
         for path in sorted((out / "removed").glob("*.jsonl")):
@@ -119,4 +125,6 @@ if __name__ == "__main__":
             given_corpus, given_out, given_items
         )
     else:
-        {"pii": tell_pii, "minhash": tell_minhash, "contamination": tell_contamination}[task](given_corpus, given_out)
+        {"pii": tell_pii, "minhash": tell_minhash, "contamination": tell_contamination}[task](
+            given_corpus, given_out
+        )

@@ -1,4 +1,4 @@
-"""Runs dolma on a corpus: `with_dolma.py prepare|run|tell pii|exact|contamination CORPUS OUT ITEMS`, in its environment.
+"""Runs dolma on a corpus: `with_dolma.py prepare|run|tell pii|exact|contamination CORPUS OUT ITEMS`, in its Python.
 
 `prepare` lays the files out as dolma wants them, `run` is what is measured; `tell` afterwards writes what was found to
 OUT/found.jsonl, one line a finding.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -22,7 +21,7 @@ def prepare(corpus: Path, out: Path, items: Path) -> None:
     for folder in ("corpus/documents", "items/documents"):
         (out / folder).mkdir(parents=True)
     for path in sorted((corpus / "gz").glob("*.json.gz")):
-        os.symlink(path.resolve(), out / "corpus/documents" / path.name)
+        (out / "corpus/documents" / path.name).symlink_to(path.resolve())
     with gzip.open(out / "items/documents/items.json.gz", "wt", encoding="utf-8") as file:
         for at, line in enumerate(items.read_text("utf-8").splitlines()):
             item = json.loads(line)
@@ -40,7 +39,12 @@ def dolma(*arguments: str) -> None:
 
 def dedupe(out: Path, what: str, name: str, *more: str, read_only: bool) -> None:
     """Its Bloom filter over a folder of documents."""
-    bloom = ["--bloom_filter.file", str(out / f"{name}.bloom"), "--bloom_filter.estimated_doc_count", "10_000_000"]
+    bloom = [
+        "--bloom_filter.file",
+        str(out / f"{name}.bloom"),
+        "--bloom_filter.estimated_doc_count",
+        "10_000_000",
+    ]
     bloom += ["--bloom_filter.desired_false_positive_rate", "0.0001"]
     mode = "--bloom_filter.read_only" if read_only else "--no-bloom_filter.read_only"
     work = ["--work_dir.input", str(out / "work/in"), "--work_dir.output", str(out / "work/out")]
@@ -57,7 +61,12 @@ def run(task: str, out: Path) -> None:
         keyed = ("--dedupe.documents.key", "$.text", "--dedupe.documents.attribute_name", "copies")
         dedupe(out, "corpus", "exact", *keyed, read_only=False)
     else:
-        length = ("--dedupe.paragraphs.by_ngram.ngram_length", str(NGRAM), "--dedupe.paragraphs.by_ngram.stride", "1")
+        length = (
+            "--dedupe.paragraphs.by_ngram.ngram_length",
+            str(NGRAM),
+            "--dedupe.paragraphs.by_ngram.stride",
+            "1",
+        )
         share = ("--dedupe.paragraphs.by_ngram.overlap_threshold", "0.1")
         keyed = ("--dedupe.paragraphs.attribute_name", "shared", *length, *share)
         dedupe(out, "items", "contamination", *keyed, read_only=False)

@@ -20,12 +20,13 @@ exit statuses: 0 audited, 2 usage, 3 nothing could be read, or a file changed wh
 from __future__ import annotations
 
 import asyncio
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verilabel.cli import seal_options
-from verilabel.cli.console import add_json_flag
+from verilabel.cli.console import add_json_flag, plain
 from verilabel.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
@@ -186,13 +187,17 @@ def run(args: Namespace) -> ExitStatus:
         executor = open_executor(args.engine, args.workers)
         try:
             async with show_audit(watch, quiet=args.quiet):
-                await audit(ordered, executor, watch, key)
+                await audit(ordered, executor, watch, key, _say)
         finally:
             await executor.close()
 
     asyncio.run(go())
     print_audit(args.out, as_json=args.json)
     return ExitStatus.OK
+
+
+def _say(words: str) -> None:
+    print(plain(words), file=sys.stderr)
 
 
 def open_executor(engine: str, workers: int | None) -> Executor:

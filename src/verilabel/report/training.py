@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from verilabel.evidence.audited import counted_suites, matches_of
 from verilabel.evidence.others.audit import BenchmarkMatches, DataAudit
+from verilabel.evidence.others.audited import counted_suites, matches_of
 from verilabel.evidence.others.signed import Signed
 from verilabel.evidence.verification import StatementFinding
 from verilabel.records.label import Label

@@ -71,6 +71,16 @@ def test_values_of_kinds_that_a_check_does_not_look_for_are_not_counted_against_
     assert [Recall("pii.email", "plain", 1, 1)] == count([other, EMAIL], [(1, 0, 10, 30)])
 
 
+def test_a_passage_is_found_where_findings_touch_it() -> None:
+    passage = Truth(1, "licence.text", "MIT", 10, 90)
+    batch = batch_of([b"x" * 100, b"y" * 100])
+    for span, found in (((1, 0, 12, 20), 1), ((1, 0, 0, 10), 0), ((1, 0, 90, 95), 0)):
+        findings = findings_of(batch, [span])
+        assert [Recall("licence.text", "MIT", 1, found)] == count_found(
+            [passage], batch, findings, ["licence.text"]
+        )
+
+
 def test_a_check_without_findings_found_nothing() -> None:
     batch = batch_of([b"x" * 100, b"y" * 100])
     assert [Recall("pii.email", "plain", 1, 0)] == count_found([EMAIL], batch, None, KINDS)

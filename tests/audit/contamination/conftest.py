@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -31,7 +31,10 @@ BAKER = (
 )
 SHORT = "How do I drown a rubber duck?"
 TINY = "Are all frogs toads?"
-CHINESE = "小明在河边的集市上买了三十六个红苹果和十二个青梨，然后把其中的四分之一送给了住在隔壁的老奶奶，请问他还剩下多少个水果？"
+CHINESE = (
+    "小明在河边的集市上买了三十六个红苹果和十二个青梨，"
+    "然后把其中的四分之一送给了住在隔壁的老奶奶，请问他还剩下多少个水果？"
+)
 CODE = '''def rotate_ledger(entries, pivot):
     """Move every entry behind the pivot to the front and keep the balance of the ledger unchanged."""
     head = [entry for entry in entries if entry.serial > pivot.serial]
@@ -78,7 +81,9 @@ def open_on(folder: Path, *paths: Path, sketch: bool = False) -> Contamination:
 def make_batch(texts: Sequence[str]) -> Batch:
     """Texts as a batch."""
     parts = [text.encode() for text in texts]
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(part) for part in parts], dtype=np.int64)])
+    offsets = np.concatenate(
+        [np.zeros(1, np.int64), np.cumsum([len(part) for part in parts], dtype=np.int64)]
+    )
     return Batch(np.frombuffer(b"".join(parts), np.uint8), offsets, np.arange(len(parts), dtype=np.int64))
 
 
@@ -99,7 +104,7 @@ class Kit:
     """The functions above, for tests."""
 
     items = ITEMS
-    by_id = {item["id"]: item["question"] for item in ITEMS}
+    by_id: ClassVar[dict[str, str]] = {item["id"]: item["question"] for item in ITEMS}
     river_answer = RIVER_ANSWER
     row = Row
     write_items = staticmethod(write_items)

@@ -40,7 +40,9 @@ def test_preparing_again_writes_nothing_anew(prepared):
 def test_a_changed_benchmark_changes_the_card(prepared, kit, tmp_path: Path):
     settings, folder = prepared
     before = OPENING.open(settings, folder).card
-    kit.write_items(tmp_path / "own.jsonl", [*kit.items, {"id": "new", "question": "Is this one new or is it not?"}])
+    kit.write_items(
+        tmp_path / "own.jsonl", [*kit.items, {"id": "new", "question": "Is this one new or is it not?"}]
+    )
     OPENING.prepare(settings, folder)
     after = OPENING.open(settings, folder).card
     assert before.data_sha256 != after.data_sha256

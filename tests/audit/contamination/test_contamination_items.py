@@ -20,7 +20,13 @@ def write(path: Path, *rows: object) -> str:
 def test_a_file_of_json_lines_gives_question_options_and_answers(tmp_path: Path):
     path = write(
         tmp_path / "own.jsonl",
-        {"id": 7, "question": "Which?", "choices": ["this", "that"], "answer": 1, "solution": ["for", "reasons"]},
+        {
+            "id": 7,
+            "question": "Which?",
+            "choices": ["this", "that"],
+            "answer": 1,
+            "solution": ["for", "reasons"],
+        },
     )
     benchmark = load_benchmark(path)
     assert "own.jsonl" == benchmark.name
@@ -36,8 +42,10 @@ def test_columns_are_found_by_name_in_any_case(tmp_path: Path):
 
 def test_a_text_file_has_one_item_a_line_and_may_be_packed(tmp_path: Path):
     path = tmp_path / "own.txt.gz"
-    path.write_bytes(gzip.compress("first question\n\nsecond question\n".encode()))
-    assert ["first question", "second question"] == [item.question[0] for item in load_benchmark(str(path)).items]
+    path.write_bytes(gzip.compress(b"first question\n\nsecond question\n"))
+    assert ["first question", "second question"] == [
+        item.question[0] for item in load_benchmark(str(path)).items
+    ]
 
 
 @pytest.mark.parametrize(

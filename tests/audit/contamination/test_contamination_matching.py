@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 from verilabel.audit.kernels.ngrams import BASE
 from verilabel.audit.kernels.tokens import cut_text, cut_words
 
-PADDING = "Somewhere in the documentation of a harbour there is a paragraph that says nothing of the kind at all. "
+PADDING = (
+    "Somewhere in the documentation of a harbour there is a paragraph that says nothing of the kind at all. "
+)
 
 
 @pytest.mark.parametrize("item", ["river", "baker", "fruit", "code"])
@@ -51,6 +54,22 @@ def test_three_pieces_of_eight_words_count_in_their_order_alone(kit, find):
     assert [] == find(" and then ".join(pieces[:2]))
 
 
+def test_a_paraphrase_that_keeps_the_words_of_content_in_order_is_found(kit, find):
+    text = (
+        "Some ferry, it crosses our river Orlo, 14 times per weekday plus 9 times during Sundays. With each crossing "
+        "it burns up 6 litres more of diesel, while its captain also keeps for himself the reserve: 35 litres"
+    )
+    (row,) = find(text)
+    assert ("river", "question", "content") == (row.item, row.part, row.rule)
+    assert 600 <= row.share <= 800
+
+
+def test_the_words_of_content_in_another_order_are_no_paraphrase(kit, find):
+    words = re.findall(r"\w+", kit.by_id["river"])
+    assert [] == find(" ".join(sorted(words)))
+    assert [] == find("the ferry crosses the river Orlo 14 times and burns diesel")
+
+
 def test_three_pieces_far_apart_in_a_document_are_no_match(kit, find):
     words = re.findall(r"\w+", kit.by_id["river"])
     pieces = [" ".join(words[at : at + 8]) for at in (0, 11, 22)]
@@ -58,7 +77,9 @@ def test_three_pieces_far_apart_in_a_document_are_no_match(kit, find):
 
 
 def test_a_short_question_is_found_whole_and_called_short(kit, find):
-    assert [kit.row(0, "duck", "question", "short", 1000)] == find("Q: how do i DROWN a rubber duck -- quickly")
+    assert [kit.row(0, "duck", "question", "short", 1000)] == find(
+        "Q: how do i DROWN a rubber duck -- quickly"
+    )
     assert [] == find("How do I drown a rubber")
     assert [] == find("How do I drown a wooden rubber duck")
 
@@ -82,7 +103,9 @@ def test_chinese_needs_twenty_characters_in_a_row(kit, find):
 
 
 def test_straight_and_typographic_quotes_are_one_question(tmp_path: Path, kit):
-    question = "The miller\u2019s daughter weighs eleven sacks of flour, and the baker\u2019s son takes five away."
+    question = (
+        "The miller\u2019s daughter weighs eleven sacks of flour, and the baker\u2019s son takes five away."
+    )
     path = kit.write_items(tmp_path / "q.jsonl", [{"question": question}])
     check = kit.open_on(tmp_path / "index", path)
     for text in (question, question.replace("\u2019", "'")):
@@ -116,7 +139,20 @@ def test_an_item_that_stands_twice_is_one_row_and_two_findings(check, kit):
 
 def test_what_all_items_share_tells_of_none(tmp_path: Path, kit):
     frame = "Read the following puzzle with care and answer in one short sentence without further explanation please"
-    names = "alder birch cedar elder fir gorse hazel ivy juniper larch maple oak".split()
+    names = [
+        "alder",
+        "birch",
+        "cedar",
+        "elder",
+        "fir",
+        "gorse",
+        "hazel",
+        "ivy",
+        "juniper",
+        "larch",
+        "maple",
+        "oak",
+    ]
     items = [
         {"question": f"{frame}: which {name} grows {at} metres over the {name} hill? {frame}"}
         for at, name in enumerate(names)
@@ -132,7 +168,9 @@ def test_a_licence_text_in_an_item_is_no_contamination(tmp_path: Path, kit):
         "Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated "
         'documentation files (the "Software"), to deal in the Software without restriction.'
     )
-    items = [{"question": f"# {notice}\ndef add_salt(soup, spoon): return soup.stir(spoon.salt, times=soup.size)"}]
+    items = [
+        {"question": f"# {notice}\ndef add_salt(soup, spoon): return soup.stir(spoon.salt, times=soup.size)"}
+    ]
     check = kit.open_on(tmp_path / "index", kit.write_items(tmp_path / "t.jsonl", items))
     assert [] == kit.rows_of(kit.examine(check, notice))
     assert ["whole"] == [row.rule for row in kit.rows_of(kit.examine(check, items[0]["question"]))]
@@ -169,17 +207,42 @@ def _shares_13(item: str, text: str) -> bool:
     return any(tuple(other[at : at + 13]) in runs for at in range(len(other) - 12))
 
 
-@given(st.lists(st.tuples(st.sampled_from(["river", "baker", "code", "pad"]), st.integers(0, 40), st.integers(1, 30))))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["river", "baker", "code", "pad"]), st.integers(0, 40), st.integers(1, 30))
+    )
+)
 def test_thirteen_words_in_a_row_are_found_where_they_are_and_nowhere_else(kit, find, pieces):
     sources = {**kit.by_id, "pad": PADDING * 3}
-    text = " ".join(
-        " ".join(_words(sources[name])[start : start + size]) for name, start, size in pieces
-    )
+    text = " ".join(" ".join(_words(sources[name])[start : start + size]) for name, start, size in pieces)
     expected = {name for name in ("river", "baker", "code") if _shares_13(sources[name], text)}
-    assert expected == {row.item for row in find(text) if row.rule in ("ngram13", "whole") and row.part == "question"}
+    assert expected == {
+        row.item for row in find(text) if row.rule in ("ngram13", "whole") and row.part == "question"
+    }
 
 
-@given(st.lists(st.sampled_from("ferry river crosses litres burns the of and 14 6 olga rolls noon".split()), max_size=60))
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "ferry",
+                "river",
+                "crosses",
+                "litres",
+                "burns",
+                "the",
+                "of",
+                "and",
+                "14",
+                "6",
+                "olga",
+                "rolls",
+                "noon",
+            ]
+        ),
+        max_size=60,
+    )
+)
 def test_a_document_matches_by_no_words_that_it_lacks(kit, check, words):
     text = " ".join(words)
     batch = kit.make_batch([text])
@@ -202,19 +265,33 @@ def _split_runs(words: list[str], own: str) -> list[list[str]]:
 
 @given(st.data())
 def test_documents_cut_into_other_batches_give_the_same(kit, check, data):
-    pool = [*kit.by_id.values(), kit.river_answer, PADDING, "", "x", kit.by_id["river"][:120], kit.by_id["baker"] * 2]
+    pool = [
+        *kit.by_id.values(),
+        kit.river_answer,
+        PADDING,
+        "",
+        "x",
+        kit.by_id["river"][:120],
+        kit.by_id["baker"] * 2,
+    ]
     texts = data.draw(st.lists(st.sampled_from(pool), min_size=1, max_size=12))
     cuts = sorted(data.draw(st.sets(st.integers(1, len(texts)), max_size=4)) | {0, len(texts)})
     whole = kit.examine(check, *texts)
     columns: dict[str, list[int]] = {name: [] for name in whole.columns}
     rows, stretches = [], []
-    for first, last in zip(cuts, cuts[1:], strict=False):
+    for first, last in pairwise(cuts):
         part = kit.examine(check, *texts[first:last])
         for name, values in part.columns.items():
             columns[name] += values.tolist()
-        rows += [kit.row(row.document + first, row.item, row.part, row.rule, row.share) for row in kit.rows_of(part)]
+        rows += [
+            kit.row(row.document + first, row.item, row.part, row.rule, row.share)
+            for row in kit.rows_of(part)
+        ]
         shift = sum(len(text.encode()) for text in texts[:first])
-        stretches += [(int(s) + shift, int(e) + shift) for s, e in zip(part.findings.start, part.findings.end, strict=True)]
+        stretches += [
+            (int(s) + shift, int(e) + shift)
+            for s, e in zip(part.findings.start, part.findings.end, strict=True)
+        ]
     assert columns == {name: values.tolist() for name, values in whole.columns.items()}
     assert rows == kit.rows_of(whole)
     assert stretches == list(zip(whole.findings.start.tolist(), whole.findings.end.tolist(), strict=True))
@@ -229,7 +306,9 @@ def _join(left: np.ndarray, right: np.ndarray, bits: int, target: int) -> tuple[
     high = np.searchsorted((right & mask)[order], wanted, side="right")
     count = high - low
     first = np.repeat(np.arange(len(left)), count)
-    second = order[np.repeat(low, count) + np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)]
+    second = order[
+        np.repeat(low, count) + np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    ]
     return first, second
 
 

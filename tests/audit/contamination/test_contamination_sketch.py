@@ -66,7 +66,10 @@ def test_a_key_takes_little_more_than_its_error(tmp_path: Path):
 def test_sketches_of_two_corpora_join(tmp_path: Path):
     chance = np.random.default_rng(2)
     left, right = (np.unique(chance.integers(0, 2**64, size, dtype=np.uint64)) for size in (300, 9_000))
-    one, two = parse(build_sketch([left], documents=1, words=5)), parse(build_sketch([right], documents=2, words=7))
+    one, two = (
+        parse(build_sketch([left], documents=1, words=5)),
+        parse(build_sketch([right], documents=2, words=7)),
+    )
     joined = parse(merge_sketches([one, two]))
     assert joined.holds(left).all() and joined.holds(right).all()
     assert (3, 12) == (joined.documents, joined.words)
@@ -98,7 +101,7 @@ def test_a_sealed_sketch_whose_numbers_do_not_decode_is_refused():
     head, payload = content[: module._HEAD.size], content[module._HEAD.size + 32 :]
     for forged in (b"\xff" * len(payload), b"\x00" * (len(payload) - 1) + b"\x80"):
         sealed = head + module._seal_of(head, np.frombuffer(forged, np.uint8)) + forged
-        with pytest.raises(MalformedInput, match="decode|more bytes"):
+        with pytest.raises(MalformedInput, match=r"decode|more bytes"):
             parse(sealed)
 
 

@@ -26,7 +26,7 @@ SHARDS = [
 def test_items_count_once_by_their_strongest_rule_and_greatest_share():
     summary, other = summarise(SHARDS, [GSM, OTHER])
     assert 3 == summary.matched
-    assert {"whole": 1, "ngram13": 1, "ngram8": 0, "short": 1} == summary.by_rule
+    assert {"whole": 1, "ngram13": 1, "ngram8": 0, "short": 1, "content": 0} == summary.by_rule
     assert (0, 0, 0, 0, 1, 0, 0, 0, 0, 2) == summary.coverage
     assert 0 == other.matched
     assert (5, 1, 2) == (summary.items, summary.unchecked, summary.short)

@@ -18,7 +18,7 @@ from verilabel.audit.duplicates.joining import COLUMNS, Joined, Summary, columns
 from verilabel.audit.duplicates.kernels.linking import LEADERS
 from verilabel.audit.duplicates.kernels.signatures import PERMUTATIONS, sign_documents
 from verilabel.audit.duplicates.measured import measured_errors
-from verilabel.audit.duplicates.parts import BANDS, read_bands, write_map_part
+from verilabel.audit.duplicates.parts import BANDS, map_bands, write_map_part
 from verilabel.audit.duplicates.reducing import needed_agreement, partitions_for, reduce_partition
 from verilabel.audit.interface import Batch
 from verilabel.audit.kernels.digests import text_digests
@@ -57,7 +57,7 @@ def find_clusters(
     *,
     cuts: Sequence[int] = (),
     of: int = 1,
-    max_entries: int = 2**19,
+    max_entries: int = 2**18,
     alarm: int = 1_000,
 ) -> tuple[list[int], list[int], Summary]:
     paths, first = write_parts(folder, texts, cuts)
@@ -183,6 +183,8 @@ def test_the_columns_of_a_shard_are_its_part_of_those_of_the_corpus(tmp_path: Pa
 def test_a_corpus_without_documents_has_no_clusters(tmp_path: Path) -> None:
     exact, near, counts = find_clusters(tmp_path, [])
     assert ([], [], 0) == (exact, near, counts.near.documents)
+    reduce_partition([], [], 0, 1, tmp_path / "none", 0.6)
+    assert Tally() == read_tally(tmp_path / "none")
 
 
 def test_the_largest_clusters_come_first_and_ties_by_their_first_document(tmp_path: Path) -> None:
@@ -267,10 +269,10 @@ def test_a_part_has_room_for_a_row_in_each_entry(tmp_path: Path) -> None:
 
 def test_a_range_of_keys_holds_what_all_hold_between_its_ends(tmp_path: Path) -> None:
     paths, _ = write_parts(tmp_path, [original(number, 30) for number in range(50)], ())
-    whole = read_bands(paths[0], 0, 2**40)
+    whole = map_bands(paths[0], 0, 2**40)
     assert 50 * BANDS == len(whole)
     middle = 2**39
-    halves = [read_bands(paths[0], 0, middle), read_bands(paths[0], middle, 2**40)]
+    halves = [map_bands(paths[0], 0, middle), map_bands(paths[0], middle, 2**40)]
     assert whole.tolist() == np.concatenate(halves).tolist() == sorted(whole.tolist())
 
 

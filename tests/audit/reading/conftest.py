@@ -43,7 +43,11 @@ def _check(batch: Batch) -> None:
     assert len(batch.data) == batch.offsets[-1]
     assert len(batch) == len(batch.rows)
     assert batch.data.flags.writeable and batch.data.flags.c_contiguous
-    assert ("uint8", "int64", "int64") == (str(batch.data.dtype), str(batch.offsets.dtype), str(batch.rows.dtype))
+    assert ("uint8", "int64", "int64") == (
+        str(batch.data.dtype),
+        str(batch.offsets.dtype),
+        str(batch.rows.dtype),
+    )
     for document in range(len(batch)):
         batch.text(document).decode("utf-8")
     for values in batch.about.values():

@@ -34,11 +34,15 @@ def _zstd(data: bytes, **options: bool) -> bytes:
     ("name", "stored"),
     [
         ("a.jsonl.gz", gzip.compress(LINES)),
-        ("b.jsonl.gz", gzip.compress(LINES[:1000]) + gzip.compress(b"") + gzip.compress(LINES[1000:]) + b"\0" * 512),
+        (
+            "b.jsonl.gz",
+            gzip.compress(LINES[:1000]) + gzip.compress(b"") + gzip.compress(LINES[1000:]) + b"\0" * 512,
+        ),
         ("c.jsonl.zst", _zstd(LINES)),
         ("d.jsonl.zst", _zstd(LINES[:5], write_checksum=True) + _zstd(LINES[5:], write_content_size=False)),
         ("e.ndjson.zst", b"\x50\x2a\x4d\x18\x04\0\0\0skip" + _zstd(LINES)),
     ],
+    ids=["member", "members", "frame", "frames", "skippable frame"],
 )
 def test_members_and_frames_are_read_to_the_end(name: str, stored: bytes, tmp_path: Path, read: Read) -> None:
     (tmp_path / name).write_bytes(stored)
@@ -70,7 +74,10 @@ def test_what_follows_a_broken_member_is_named_with_its_bytes(tmp_path: Path, re
 
 
 def test_a_wrong_checksum_is_damage(tmp_path: Path, read: Read) -> None:
-    for name, stored in (("a.jsonl.gz", gzip.compress(LINES)), ("b.jsonl.zst", _zstd(LINES, write_checksum=True))):
+    for name, stored in (
+        ("a.jsonl.gz", gzip.compress(LINES)),
+        ("b.jsonl.zst", _zstd(LINES, write_checksum=True)),
+    ):
         changed = bytearray(stored)
         changed[-8 if name.endswith("gz") else -1] ^= 1
         (tmp_path / name).write_bytes(changed)
@@ -113,7 +120,10 @@ def test_a_stream_that_changes_between_hashing_and_reading_is_refused(tmp_path: 
     path.write_bytes(member + data)
     reader = FileReader()
     (shard,) = reader.plan([str(path)], Selection())
-    with pytest.raises(ShardChanged, match="changed while it was read"), reader.open(shard, Selection()) as reading:
+    with (
+        pytest.raises(ShardChanged, match="changed while it was read"),
+        reader.open(shard, Selection()) as reading,
+    ):
         with path.open("r+b") as file:
             file.seek(-5, 2)
             file.write(b"other")

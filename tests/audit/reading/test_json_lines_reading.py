@@ -85,7 +85,9 @@ def test_a_line_that_is_json_gives_its_text(line: str, text: str, tmp_path: Path
         ('{"text": true}', "not text"),
     ],
 )
-def test_a_line_without_a_text_is_counted_and_named(line: str, reason: str, tmp_path: Path, read: Read) -> None:
+def test_a_line_without_a_text_is_counted_and_named(
+    line: str, reason: str, tmp_path: Path, read: Read
+) -> None:
     found = read(_write(tmp_path / "a.jsonl", '{"text": "before"}', line, '{"text": "behind"}'))
     assert [b"before", b"behind"] == found.texts
     assert [(1, reason, 1, 0)] == found.unread
@@ -116,7 +118,12 @@ def test_an_empty_file_has_no_documents(tmp_path: Path, read: Read) -> None:
 
 
 def test_bytes_that_are_not_utf8_are_replaced_and_counted(tmp_path: Path, read: Read) -> None:
-    lines = [b'{"text": "good"}', b'{"text": "caf\xe9 \xe2\x82"}', b'{"text": "good too"}', b'{"text": "\xff"}']
+    lines = [
+        b'{"text": "good"}',
+        b'{"text": "caf\xe9 \xe2\x82"}',
+        b'{"text": "good too"}',
+        b'{"text": "\xff"}',
+    ]
     found = read(_write(tmp_path / "a.jsonl", *lines))
     assert [b"good", "caf\ufffd \ufffd".encode(), b"good too", "\ufffd".encode()] == found.texts
     assert 2 == found.repaired
@@ -222,7 +229,9 @@ def test_many_empty_documents_are_several_batches(tmp_path: Path, read: Read) ->
     assert len(found.batches) > 1
 
 
-_WORDS = st.text(st.characters(codec="utf-8"), max_size=40) | st.sampled_from(["\u2028", "😀" * 9, "\\u0041", "\0"])
+_WORDS = st.text(st.characters(codec="utf-8"), max_size=40) | st.sampled_from(
+    ["\u2028", "😀" * 9, "\\u0041", "\0"]
+)
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | _WORDS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_WORDS, inner, max_size=3),
@@ -284,7 +293,9 @@ def test_what_is_read_equals_what_whole_objects_say(
 @given(
     line=st.tuples(_OBJECTS, st.booleans()).map(lambda p: json.dumps(p[0], ensure_ascii=p[1])),
     at=st.integers(0, 200),
-    put=st.sampled_from(["", '"', "\\", "{", "}", "[", "]", ",", ":", "e", "-", "0", "\\u", "\\ud800", "\t", "\x01", "N"]),
+    put=st.sampled_from(
+        ["", '"', "\\", "{", "}", "[", "]", ",", ":", "e", "-", "0", "\\u", "\\ud800", "\t", "\x01", "N"]
+    ),
     drop=st.integers(0, 3),
 )
 @settings(max_examples=250)

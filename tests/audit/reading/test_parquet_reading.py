@@ -71,13 +71,20 @@ def test_bytes_that_are_not_utf8_are_replaced_and_counted(tmp_path: Path, read: 
 
 def test_structs_and_lists_are_followed_to_their_texts(tmp_path: Path, read: Read) -> None:
     messages = [
-        [{"role": "user", "content": "hello"}, {"role": "x", "content": None}, {"role": "a", "content": "there"}],
+        [
+            {"role": "user", "content": "hello"},
+            {"role": "x", "content": None},
+            {"role": "a", "content": "there"},
+        ],
         [],
         None,
         [{"role": "user", "content": "last"}],
     ]
     answer = [{"body": "x", "score": 1}, {"body": "y", "score": 2}, None, {"body": None, "score": 3}]
-    path = _write(tmp_path / "a.parquet", {"messages": messages, "answer": answer, "tags": [["a", "b"], [], None, ["c"]]})
+    path = _write(
+        tmp_path / "a.parquet",
+        {"messages": messages, "answer": answer, "tags": [["a", "b"], [], None, ["c"]]},
+    )
     found = read(path, columns=("messages[].content", "answer.body"))
     assert [b"hello\n\nthere\n\nx", b"y", b"last"] == found.texts
     assert [(2, "no text", 1, 0)] == found.unread
@@ -138,7 +145,9 @@ def test_url_date_and_licence_are_read_beside_the_text(tmp_path: Path, read: Rea
 
 def test_a_large_file_is_cut_at_row_groups(tmp_path: Path, read: Read) -> None:
     texts = [f"text {number} " + "ab"[number % 2] * 200 for number in range(1000)]
-    path = _write(tmp_path / "a.parquet", {"text": texts}, row_group_size=50, compression="none", use_dictionary=False)
+    path = _write(
+        tmp_path / "a.parquet", {"text": texts}, row_group_size=50, compression="none", use_dictionary=False
+    )
     whole = read(path)
     cut = read(path, shard_bytes=40_000)
     assert 1 == len(whole.shards)
@@ -233,7 +242,10 @@ def test_a_file_written_to_while_it_is_read_is_refused(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.parquet", {"text": TEXTS * 100}, row_group_size=100)
     reader = FileReader(batch_bytes=1)
     (shard,) = reader.plan([str(path)], Selection())
-    with pytest.raises(ShardChanged, match="changed while it was read"), reader.open(shard, Selection()) as reading:
+    with (
+        pytest.raises(ShardChanged, match="changed while it was read"),
+        reader.open(shard, Selection()) as reading,
+    ):
         for _ in reading.batches():
             with path.open("r+b") as file:
                 file.write(b"PAR1")
@@ -251,7 +263,9 @@ def test_a_part_whose_file_was_replaced_is_refused(tmp_path: Path) -> None:
 
 
 def test_sizes_of_pages_are_those_of_the_metadata(tmp_path: Path) -> None:
-    path = _write(tmp_path / "a.parquet", {"text": [f"{number}" * 50 for number in range(5000)]}, data_page_size=1000)
+    path = _write(
+        tmp_path / "a.parquet", {"text": [f"{number}" * 50 for number in range(5000)]}, data_page_size=1000
+    )
     chunk = pq.ParquetFile(path).metadata.row_group(0).column(0)
     start = chunk.dictionary_page_offset
     with path.open("rb") as file:

@@ -13,9 +13,12 @@ Carrier = tuple[str, str]
 BARE: tuple[Carrier, ...] = (("", ""), ("", ","), ("", "."), ("(", ")"), ("", ";"), ('"', '"'))
 
 
-def labels(*words: str) -> tuple[Carrier, ...]:
+_JOINTS = (": ", " ", "=", ":", " is ")
+
+
+def labels(*words: str, joints: Sequence[str] = _JOINTS) -> tuple[Carrier, ...]:
     """Carriers that name what follows: `word: value`, `word value`, `word=value`."""
-    return tuple((f"{word}{joint}", "") for word in words for joint in (": ", " ", "=", ":", " is "))
+    return tuple((f"{word}{joint}", "") for word in words for joint in joints)
 
 
 @dataclass(frozen=True)

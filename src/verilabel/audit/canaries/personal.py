@@ -331,11 +331,18 @@ def _add_machines() -> None:
         (("", " - - [x] GET /"), ("sshd: from ", " refused"), ("client ", ", server")),
     )
     PERSONAL.add("pii.ipv4", "url", _ipv4, (("http://", "/index"), ("ftp://", "/")))
-    PERSONAL.add("pii.ipv6", "compressed", lambda d: str(_ipv6(d)), near)
-    PERSONAL.add("pii.ipv6", "full", _full_ipv6, near)
-    PERSONAL.add("pii.ipv6", "capitals", lambda d: str(_ipv6(d)).upper(), near)
+    apart = (": ", " ", "=", " is ")  # a colon alone would seem to belong to what has colons in it
+    six = (
+        *BARE,
+        *labels("client", "from", "address", "ip", "host", joints=apart),
+        ("from ", " port 22"),
+        ("[", "]"),
+    )
+    PERSONAL.add("pii.ipv6", "compressed", lambda d: str(_ipv6(d)), six)
+    PERSONAL.add("pii.ipv6", "full", _full_ipv6, six)
+    PERSONAL.add("pii.ipv6", "capitals", lambda d: str(_ipv6(d)).upper(), six)
     PERSONAL.add("pii.ipv6", "url", lambda d: str(_ipv6(d)), (("http://[", "]:8080/"), ("[", "]:443")))
-    hardware = (*BARE, *labels("MAC", "hwaddr", "ether", "BSSID"))
+    hardware = (*BARE, *labels("MAC", "hwaddr", "ether", "BSSID", joints=apart))
     PERSONAL.add("pii.mac", "colons", lambda d: _mac(d, ":", 2), hardware)
     PERSONAL.add("pii.mac", "colons_capitals", lambda d: _mac(d, ":", 2).upper(), hardware)
     PERSONAL.add("pii.mac", "dashes_capitals", lambda d: _mac(d, "-", 2).upper(), hardware)

@@ -9,6 +9,8 @@ import msgspec
 from verilabel.audit.canaries.planting import Truth
 from verilabel.audit.interface import Batch, Findings
 
+PASSAGES = ("licence.", "copyright.", "use.", "contamination.")
+"""Kinds of passages: nobody defines where one begins and ends, so that any overlap finds it."""
 _Spans = dict[tuple[int, str], list[tuple[int, int]]]
 
 
@@ -24,8 +26,10 @@ class Recall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def count_found(
     truth: Sequence[Truth], batch: Batch, findings: Findings | None, kinds: Sequence[str]
 ) -> list[Recall]:
-    """Count the planted values of a batch of `Planted.batches` that findings of the same kind cover by half or more.
+    """Count the planted values of a batch that findings of the same kind meet.
 
+    A value is met where findings cover half of it; a passage (a licence, a notice, a benchmark's item) where they
+    touch it: a statement is about documents, and what names the passage is found in it.
     `kinds` are the ids that `findings.kind` are indexes of; values of other kinds are left out, as another check looks
     for them.
     """
@@ -39,7 +43,7 @@ def count_found(
         tally = counts.setdefault((one.kind, one.format), [0, 0])
         tally[0] += 1
         covered = _covered(spans.get((one.document, one.kind), []), one.start, one.end)
-        tally[1] += 2 * covered >= one.end - one.start
+        tally[1] += covered > 0 if one.kind.startswith(PASSAGES) else 2 * covered >= one.end - one.start
     return [Recall(*key, *tally) for key, tally in sorted(counts.items())]
 
 

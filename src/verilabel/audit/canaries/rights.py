@@ -78,9 +78,9 @@ def _add_licences() -> None:
         "BSD 3-Clause License",
     )
     sentences = {
-        "released": "This library is released under the {}.",
-        "licensed": "The code is licensed under the {}.",
-        "distributed": "It is distributed under the terms of the {}.",
+        "released": "Example Maps is released under the {}.",
+        "licensed": "Their old parser was licensed under the {}.",
+        "distributed": "The fonts of the Sample Project are distributed under the terms of the {}.",
     }
     for name, sentence in sentences.items():
         made = _one_of(*(sentence.format(licence) for licence in names))

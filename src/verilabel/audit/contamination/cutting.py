@@ -63,6 +63,16 @@ class Cut(NamedTuple):
         return np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
 
 
+def keep_words(cut: Cut, keep: Flags) -> Cut:
+    """The same segments with some of their words."""
+    kept = np.concatenate([np.zeros(1, np.int32), np.cumsum(keep, dtype=np.int32)])
+    old = cut.spelling
+    spelling = Spelling(
+        old.ids[keep], old.letters, old.offsets, old.weights[keep], old.lettered[keep], old.single[keep]
+    )
+    return Cut(cut.hashes[keep], kept[cut.first], spelling, cut.segments)
+
+
 def cut_texts(texts: Sequence[str]) -> tuple[Batch, Words]:
     """Texts as the documents of one batch, with its words. Raises LimitExceeded beyond 512 MiB."""
     encoded = [text.encode("utf-8", "replace") for text in texts]

@@ -4,7 +4,8 @@
 2. anchors are 8 words in a row of which two differ; of each, the places where it stands
 3. measure windows of 13 and of 8 words (of 20 and 12 characters of Chinese, Japanese and Korean)
 4. leave out windows with too few different words, in too many items of the benchmark, or of common notices
-5. questions of many words are found whole by their run, those of few words by their first five and their own hash
+5. the same with 5 words in a row of those that carry content, for paraphrases
+6. questions of many words are found whole by their run, those of few words by their first five and their own hash
 """
 
 from __future__ import annotations
@@ -16,26 +17,33 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from verilabel.audit.contamination.cutting import Cut, Flags, cut_items, cut_texts, spell_words
-from verilabel.audit.contamination.items import Benchmark, BenchmarkEntry
+from verilabel.audit.contamination.cutting import Cut, Flags, cut_items, keep_words
+from verilabel.audit.contamination.items import Benchmark, BenchmarkEntry, Item
 from verilabel.audit.contamination.kernels.matching import Items
 from verilabel.audit.contamination.kernels.windows import count_distinct, measure_segments, measure_windows
 from verilabel.audit.contamination.rules import (
     ANCHOR_DISTINCT,
     ANCHOR_WORDS,
+    CONTENT_DISTINCT,
+    CONTENT_WEIGHT,
+    CONTENT_WORDS,
     DISTINCT_WORDS,
+    FEWEST_CONTENT,
     FEWEST_MIDDLE,
     FEWEST_WORDS,
     LONG_WEIGHT,
     MAX_POSTINGS,
     MIDDLE_WEIGHT,
     SHORT_WEIGHT,
+    WORD_WEIGHT,
     template_limit,
 )
 from verilabel.audit.interface import Bytes, Hashes, Offsets
 from verilabel.audit.kernels.ngrams import NgramSet, hash_ngrams, make_ngram_set
+from verilabel.audit.kernels.tokens import cut_text
 
 NOTICES = "data/notices.txt"
+FUNCTION_WORDS = "data/function_words.txt"
 _FEW = 255
 """Of `count_distinct`: fewer words than asked for."""
 Numbers = npt.NDArray[np.int64]
@@ -52,15 +60,22 @@ class Short(NamedTuple):
     segments: Offsets
 
 
-class Index(NamedTuple):
-    """Everything that is looked up, and what the items are called."""
+class Resolution(NamedTuple):
+    """The items as words of one kind: all, or those that carry content."""
 
     items: Items
     anchors: NgramSet
-    short: Short
-    track_item: Offsets
     part_words: Offsets
     """Words of question and answer, two numbers a track."""
+
+
+class Index(NamedTuple):
+    """Everything that is looked up, and what the items are called."""
+
+    words: Resolution
+    content: Resolution
+    short: Short
+    track_item: Offsets
     item_benchmark: Offsets
     entries: tuple[BenchmarkEntry, ...]
     ids: tuple[tuple[str, ...], ...]
@@ -74,67 +89,106 @@ def build_index(benchmarks: Sequence[Benchmark]) -> Index:
     """
     cut = cut_items(benchmarks)
     limits = np.array([template_limit(len(one.items)) for one in benchmarks], np.int64)
-    keys, anchored = _find_anchors(cut)
+    keys, anchored = _find_anchors(cut, ANCHOR_WORDS, ANCHOR_DISTINCT)
     whole, short, whole_keys = _find_whole(cut, limits)
+    middle = _measure(cut, limits, MIDDLE_WEIGHT, DISTINCT_WORDS, anchored, ANCHOR_WORDS)
+    long = _measure(cut, limits, LONG_WEIGHT, DISTINCT_WORDS, anchored, ANCHOR_WORDS)
+    words = _resolve(cut, ANCHOR_WORDS, keys, anchored, middle, long, whole)
+    content = _resolve_content(cut, limits)
+    return Index(
+        words,
+        content,
+        _index_short(cut, short, whole_keys),
+        cut.segments.track_item,
+        cut.segments.item_benchmark,
+        _entries(benchmarks, cut, (words.items, content.items), short),
+        tuple(tuple(item.id for item in one.items) for one in benchmarks),
+    )
+
+
+def function_words() -> Hashes:
+    """Hashes of the words that a paraphrase changes first, rising."""
+    text = resources.files(__package__).joinpath(FUNCTION_WORDS).read_text("utf-8")
+    return np.unique(cut_text(text).hashes)
+
+
+def _resolve_content(cut: Cut, limits: Numbers) -> Resolution:
+    cut = _content_of(cut)
+    keys, anchored = _find_anchors(cut, CONTENT_WORDS, CONTENT_DISTINCT)
+    middle = _measure(cut, limits, CONTENT_WEIGHT, CONTENT_DISTINCT, anchored, CONTENT_WORDS, content=True)
+    nothing = np.zeros(len(cut.segments.track), np.bool_)
+    return _resolve(cut, CONTENT_WORDS, keys, anchored, middle, np.zeros_like(middle), nothing)
+
+
+def _content_of(cut: Cut) -> Cut:
+    cut = keep_words(cut, ~np.isin(cut.hashes, function_words()))
+    # function words are known of English alone: characters that are words must stand in a row
+    lettered = cut.spelling.lettered * (cut.spelling.weights == WORD_WEIGHT)
+    return cut._replace(spelling=cut.spelling._replace(lettered=lettered))
+
+
+def _resolve(
+    cut: Cut, n: int, keys: Hashes, anchored: Flags, middle: Bytes, long: Bytes, whole: Flags
+) -> Resolution:
     places = np.flatnonzero(anchored)
     order = places[np.lexsort((places, keys[places]))]
-    anchors = make_ngram_set(ANCHOR_WORDS, keys[order])
-    posting_at = np.append(np.searchsorted(keys[order], anchors.keys), len(order)).astype(np.int32)
+    anchors = make_ngram_set(n, keys[order])
     items = Items(
         letters=cut.spelling.letters,
         spelling=cut.spelling.offsets,
         ids=cut.spelling.ids,
-        length8=_measure(cut, limits, MIDDLE_WEIGHT, anchored),
-        length13=_measure(cut, limits, LONG_WEIGHT, anchored),
+        length8=middle,
+        length13=long,
         anchored=anchored.astype(np.uint8),
         segments=cut.first,
         segment_track=cut.segments.track,
         segment_part=cut.segments.part,
         segment_whole=whole.astype(np.uint8),
-        posting_at=posting_at,
+        posting_at=np.append(np.searchsorted(keys[order], anchors.keys), len(order)).astype(np.int32),
         postings=order.astype(np.int32),
         posting_segment=cut.word_segment[order],
     )
     part_words = np.zeros((len(cut.segments.track_item), 2), np.int32)
     np.add.at(part_words, (cut.segments.track, cut.segments.part), np.diff(cut.first))
-    return Index(
-        items,
-        anchors,
-        _index_short(cut, short, whole_keys),
-        cut.segments.track_item,
-        part_words.ravel(),
-        cut.segments.item_benchmark,
-        _entries(benchmarks, cut, items, short),
-        tuple(tuple(item.id for item in one.items) for one in benchmarks),
-    )
+    return Resolution(items, anchors, part_words.ravel())
 
 
 def find_telling(cut: Cut, benchmarks: Sequence[Benchmark]) -> Bytes:
     """Of every word, how many words a long window from it on has that tells of its item; 0 where none does."""
     limits = np.array([template_limit(len(one.items)) for one in benchmarks], np.int64)
-    return _measure(cut, limits, LONG_WEIGHT, _find_anchors(cut)[1])
+    anchored = _find_anchors(cut, ANCHOR_WORDS, ANCHOR_DISTINCT)[1]
+    return _measure(cut, limits, LONG_WEIGHT, DISTINCT_WORDS, anchored, ANCHOR_WORDS)
 
 
 def _item_of_segment(cut: Cut) -> Offsets:
     return cut.segments.track_item[cut.segments.track]
 
 
-def _find_anchors(cut: Cut) -> tuple[Hashes, Flags]:
-    """Of every word the hash of the eight from it on, and whether they are an anchor."""
+def _find_anchors(cut: Cut, n: int, least_distinct: int) -> tuple[Hashes, Flags]:
+    """Of every word the hash of the `n` from it on, and whether they are an anchor."""
     count = len(cut.hashes)
     distinct = np.zeros(count, np.uint8)
-    count_distinct(cut.spelling.ids, cut.spelling.lettered, cut.first, ANCHOR_WORDS, distinct)
+    count_distinct(cut.spelling.ids, cut.spelling.lettered, cut.first, n, distinct)
     keys = np.zeros(count, np.uint64)
-    hashed = hash_ngrams(cut.hashes, ANCHOR_WORDS)
+    hashed = hash_ngrams(cut.hashes, n)
     keys[: len(hashed)] = hashed
-    anchored = (distinct >= ANCHOR_DISTINCT) & (distinct != _FEW)
+    anchored = (distinct >= least_distinct) & (distinct != _FEW)
     places = np.flatnonzero(anchored)
     owner = cut.segments.item_benchmark[_item_of_segment(cut)][cut.word_segment[places]]
     anchored[places[_group_sizes(keys[places], owner) > MAX_POSTINGS]] = False
     return keys, anchored
 
 
-def _measure(cut: Cut, limits: Numbers, weight: int, anchored: Flags) -> Bytes:
+def _measure(
+    cut: Cut,
+    limits: Numbers,
+    weight: int,
+    least_distinct: int,
+    anchored: Flags,
+    anchor: int,
+    *,
+    content: bool = False,
+) -> Bytes:
     """Of every word, how many words a window from it on has that tells of its item; 0 where none does."""
     count = len(cut.hashes)
     lengths, keys = np.zeros(count, np.uint8), np.zeros(count, np.uint64)
@@ -145,39 +199,34 @@ def _measure(cut: Cut, limits: Numbers, weight: int, anchored: Flags) -> Bytes:
         cut.spelling.lettered,
         cut.first,
         weight,
-        DISTINCT_WORDS,
+        least_distinct,
         lengths,
         keys,
     )
     before = np.concatenate([np.zeros(1, np.int64), np.cumsum(anchored)])
     places = np.flatnonzero(lengths)
-    reached = before[places + lengths[places] - ANCHOR_WORDS + 1] > before[places]
+    reached = before[places + lengths[places] - anchor + 1] > before[places]
     segment = cut.word_segment[places]
     item = _item_of_segment(cut)[segment]
     owner = cut.segments.item_benchmark[item]
-    known = np.isin(keys[places], _notice_windows(weight))
+    known = np.isin(keys[places], _notice_windows(weight, content=content))
     common = _count_items(keys[places], owner, item) > limits[owner]
     again = _repeated(keys[places], cut.segments.track[segment])
     lengths[places[~reached | known | common | again]] = 0
     return lengths
 
 
-def _notice_windows(weight: int) -> Hashes:
+def _notice_windows(weight: int, *, content: bool) -> Hashes:
     """Hashes of the windows of notices that stand everywhere: licences, headers, filler."""
     text = resources.files(__package__).joinpath(NOTICES).read_text("utf-8")
-    batch, words = cut_texts(text.split("\n\n"))
-    spelling = spell_words(batch.data, words)
-    lengths, keys = np.zeros(len(words.hashes), np.uint8), np.zeros(len(words.hashes), np.uint64)
+    notices = Benchmark("", "", (Item("", tuple(text.split("\n\n"))),))
+    cut = cut_items([notices])
+    cut = _content_of(cut) if content else cut
+    count = len(cut.hashes)
+    lengths, keys = np.zeros(count, np.uint8), np.zeros(count, np.uint64)
+    spelling = cut.spelling
     measure_windows(
-        words.hashes,
-        spelling.ids,
-        spelling.weights,
-        spelling.lettered,
-        words.documents,
-        weight,
-        1,
-        lengths,
-        keys,
+        cut.hashes, spelling.ids, spelling.weights, spelling.lettered, cut.first, weight, 1, lengths, keys
     )
     return np.unique(keys[lengths > 0])
 
@@ -220,16 +269,19 @@ def _index_short(cut: Cut, short: Flags, whole_keys: Hashes) -> Short:
 
 
 def _entries(
-    benchmarks: Sequence[Benchmark], cut: Cut, items: Items, short: Flags
+    benchmarks: Sequence[Benchmark], cut: Cut, both: tuple[Items, Items], short: Flags
 ) -> tuple[BenchmarkEntry, ...]:
     tracks, total = len(cut.segments.track_item), len(cut.segments.item_benchmark)
+    items, content = both
     word_track = cut.segments.track[cut.word_segment]
     middle = np.bincount(word_track[items.length8 > 0], minlength=tracks)
+    content_track = np.repeat(content.segment_track, np.diff(content.segments))
+    fives = np.bincount(content_track[content.length8 > 0], minlength=tracks)
     long = np.bincount(word_track[items.length13 > 0], minlength=tracks)
     reached = np.bincount(cut.word_segment[items.anchored > 0], minlength=len(short)) > 0
     whole = short | (items.segment_whole.astype(np.bool_) & reached)
     found = np.zeros(total, np.bool_)
-    found[cut.segments.track_item[(middle >= FEWEST_MIDDLE) | (long > 0)]] = True
+    found[cut.segments.track_item[(middle >= FEWEST_MIDDLE) | (long > 0) | (fives >= FEWEST_CONTENT)]] = True
     found[_item_of_segment(cut)[whole]] = True
     few = np.zeros(total, np.bool_)
     few[_item_of_segment(cut)[short]] = True

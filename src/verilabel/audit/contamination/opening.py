@@ -9,10 +9,11 @@ from pathlib import Path
 import msgspec
 
 from verilabel.audit.contamination.check import Contamination
-from verilabel.audit.contamination.index import NOTICES, build_index
+from verilabel.audit.contamination.index import FUNCTION_WORDS, NOTICES, build_index
 from verilabel.audit.contamination.items import BenchmarkEntry, load_benchmarks
 from verilabel.audit.contamination.rules import (
     DISTINCT_WORDS,
+    FEWEST_CONTENT,
     FEWEST_MIDDLE,
     GAP_FACTOR,
     GAP_WORDS,
@@ -32,7 +33,7 @@ COLUMNS = (
 )
 _LIMITS = (
     "Items of fewer than 5 words, or whose words are those of more items than 3, or 1 in 100, are not found, nor are "
-    "translations, paraphrases that leave no 8 words in a row, and letters beyond ASCII in another case; short "
+    "translations, paraphrases in other words or another order, and letters beyond ASCII in another case; short "
     "questions are found as common phrases too; of one document at most 65,535 rows and stretches are kept."
 )
 
@@ -79,18 +80,20 @@ def measured_errors() -> tuple[Error, ...]:
 
 
 def _card(entries: tuple[BenchmarkEntry, ...], index: str, *, sketch: bool) -> CheckCard:
-    notices = digest(resources.files(__package__).joinpath(NOTICES).read_bytes())
+    here = resources.files(__package__)
     data = {
         "index": index,
-        "notices": notices,
-        "rules": [FEWEST_MIDDLE, DISTINCT_WORDS, GAP_FACTOR, GAP_WORDS, MAX_PER_DOCUMENT],
+        "notices": digest(here.joinpath(NOTICES).read_bytes()),
+        "function_words": digest(here.joinpath(FUNCTION_WORDS).read_bytes()),
+        "rules": [FEWEST_MIDDLE, FEWEST_CONTENT, DISTINCT_WORDS, GAP_FACTOR, GAP_WORDS, MAX_PER_DOCUMENT],
         "sketch": WINDOW if sketch else 0,
     }
     return CheckCard(
         name="contamination",
         version=VERSION,
         data_sha256=digest(jcs(data)),
-        words=f"Items of {_listed(entries)}, by 13 words in a row, three times 8 in order, or a whole question.",
+        words=f"Items of {_listed(entries)}, "
+        "by 13 words in a row, 8 words three times or 5 words of content four times in order, or a whole question.",
         limits=_LIMITS,
         kinds=(
             Kind(

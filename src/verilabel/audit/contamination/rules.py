@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 Part = Literal["question", "answer"]
-Rule = Literal["whole", "ngram13", "ngram8", "short"]
+Rule = Literal["whole", "ngram13", "ngram8", "short", "content"]
 PARTS: tuple[Part, ...] = ("question", "answer")
-RULES: tuple[Rule, ...] = ("whole", "ngram13", "ngram8", "short")
-"""Strongest first: the whole question, a long n-gram, several short ones in order, a whole question of few words."""
+RULES: tuple[Rule, ...] = ("whole", "ngram13", "ngram8", "short", "content")
+"""Strongest first: the whole question, a long n-gram, several short ones in order, a whole question of few words,
+several n-grams of the words that are left without function words."""
 
 WORD_WEIGHT = 3
 CHARACTER_WEIGHT = 2
@@ -29,6 +30,11 @@ ANCHOR_DISTINCT = 2
 """Every long n-gram with five different words has eight words in a row with two of them, so that anchors miss none."""
 FEWEST_MIDDLE = 3
 """Different n-grams of eight words, in order, that are as good as one of 13."""
+CONTENT_WORDS = 5
+CONTENT_WEIGHT = CONTENT_WORDS * WORD_WEIGHT
+CONTENT_DISTINCT = 3
+FEWEST_CONTENT = 4
+"""Different n-grams of five words that carry content, in order, that are as good: paraphrases leave such."""
 GAP_FACTOR = 2
 GAP_WORDS = 50
 """Two n-grams belong together where no more words lie between them than twice those of the item, and 50."""

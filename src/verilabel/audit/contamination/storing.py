@@ -17,9 +17,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from verilabel.audit.contamination.index import Index, Short
+from verilabel.audit.contamination.index import Index, Resolution, Short
 from verilabel.audit.contamination.items import BenchmarkEntry
 from verilabel.audit.contamination.kernels.matching import Items
+from verilabel.audit.contamination.rules import ANCHOR_WORDS, CONTENT_WORDS, FEWEST_WORDS
 from verilabel.audit.kernels.ngrams import NgramSet
 from verilabel.audit.settings import ContaminationSettings
 from verilabel.errors import MalformedInput, SealError, UsageError
@@ -62,7 +63,11 @@ def keep_index(index: Index, settings: ContaminationSettings, folder: Path) -> s
         index.entries,
         index.ids,
         {name: ArrayEntry(values.dtype.str, len(values), _hash(values)) for name, values in arrays.items()},
-        {"anchors": index.anchors.shift, "short": index.short.first.shift},
+        {
+            "words": index.words.anchors.shift,
+            "content": index.content.anchors.shift,
+            "short": index.short.first.shift,
+        },
     )
     content = jcs(msgspec.to_builtins(described))
     sha256 = digest(content)
@@ -100,30 +105,45 @@ def _name_of(settings: ContaminationSettings) -> str:
 
 
 def _arrays_of(index: Index) -> dict[str, npt.NDArray[Any]]:
+    named = {**_named("words", index.words), **_named("content", index.content)}
     return {
-        **index.items._asdict(),
-        "anchor_keys": index.anchors.keys,
-        "anchor_bits": index.anchors.bits,
+        **named,
         "short_first": index.short.first.keys,
         "short_bits": index.short.first.bits,
         "short_lengths": index.short.lengths,
         "short_keys": index.short.keys,
         "short_segments": index.short.segments,
         "track_item": index.track_item,
-        "part_words": index.part_words,
         "item_benchmark": index.item_benchmark,
     }
 
 
+def _named(kind: str, resolution: Resolution) -> dict[str, npt.NDArray[Any]]:
+    arrays = {
+        **resolution.items._asdict(),
+        "anchor_keys": resolution.anchors.keys,
+        "anchor_bits": resolution.anchors.bits,
+        "part_words": resolution.part_words,
+    }
+    return {f"{kind}_{name}": values for name, values in arrays.items()}
+
+
+def _resolution_of(kind: str, n: int, shift: int, arrays: dict[str, npt.NDArray[Any]]) -> Resolution:
+    return Resolution(
+        Items(**{name: arrays[f"{kind}_{name}"] for name in Items._fields}),
+        NgramSet(n, arrays[f"{kind}_anchor_keys"], arrays[f"{kind}_anchor_bits"], shift),
+        arrays[f"{kind}_part_words"],
+    )
+
+
 def _index_of(described: IndexFile, arrays: dict[str, npt.NDArray[Any]]) -> Index:
-    anchors = NgramSet(8, arrays["anchor_keys"], arrays["anchor_bits"], described.shifts["anchors"])
-    first = NgramSet(5, arrays["short_first"], arrays["short_bits"], described.shifts["short"])
+    shifts = described.shifts
+    first = NgramSet(FEWEST_WORDS, arrays["short_first"], arrays["short_bits"], shifts["short"])
     return Index(
-        Items(**{name: arrays[name] for name in Items._fields}),
-        anchors,
+        _resolution_of("words", ANCHOR_WORDS, shifts["words"], arrays),
+        _resolution_of("content", CONTENT_WORDS, shifts["content"], arrays),
         Short(first, arrays["short_lengths"], arrays["short_keys"], arrays["short_segments"]),
         arrays["track_item"],
-        arrays["part_words"],
         arrays["item_benchmark"],
         described.benchmarks,
         described.ids,

@@ -159,11 +159,11 @@ def columns_of(joined: Joined, low: int, high: int) -> dict[str, Values]:
 def summary(joined: Joined, alarm_documents: int) -> Summary:
     """Counts over the corpus, its largest clusters, and the near clusters of more than `alarm_documents`."""
     tally = Tally(**msgspec.json.decode((joined.folder / "tally.json").read_bytes(), type=dict[str, int]))
-    alarms, alarming = _count_larger(_load(joined, "near_size"), alarm_documents + 1, _MOST_ALARMS)
+    alarms, alarming = count_larger(_load(joined, "near_size"), alarm_documents + 1, _MOST_ALARMS)
     return Summary(
         documents=joined.documents,
-        exact=_describe(_load(joined, "exact_size")),
-        near=_describe(_load(joined, "near_size")),
+        exact=describe_sizes(_load(joined, "exact_size")),
+        near=describe_sizes(_load(joined, "near_size")),
         alarms=alarms,
         alarming=alarming,
         compared=tally.compared,
@@ -172,17 +172,19 @@ def summary(joined: Joined, alarm_documents: int) -> Summary:
     )
 
 
-def _describe(sizes: npt.NDArray[np.int64]) -> Clusters:
-    clusters, largest = _count_larger(sizes, 2, _LISTED)
+def describe_sizes(sizes: npt.NDArray[np.int64]) -> Clusters:
+    """All clusters of a kind, from the size of each at its first document and 0 or 1 elsewhere."""
+    clusters, largest = count_larger(sizes, 2, _LISTED)
     documents = 0
     for piece in _pieces(sizes):
         documents += int(piece[piece > 1].sum())
     return Clusters(clusters=clusters, documents=documents, copies=documents - clusters, largest=largest)
 
 
-def _count_larger(
+def count_larger(
     sizes: npt.NDArray[np.int64], smallest: int, listed: int
 ) -> tuple[int, tuple[Cluster, ...]]:
+    """How many clusters have `smallest` documents or more, and the largest of them."""
     count = 0
     kept: list[tuple[int, int]] = []
     for start, piece in zip(range(0, len(sizes), _PIECE), _pieces(sizes), strict=True):

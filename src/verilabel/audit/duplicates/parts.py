@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -114,7 +115,7 @@ def put_in_place(written: Path, folder: Path) -> None:
             raise
 
 
-def _read(part: Path, name: str) -> npt.NDArray[np.generic]:
+def _map(part: Path, name: str) -> npt.NDArray[Any]:
     path = part / f"{name}.npy"
     try:
         # mapped, so that only the pages of the wanted keys are read
@@ -127,25 +128,25 @@ def _read(part: Path, name: str) -> npt.NDArray[np.generic]:
         ) from error
 
 
-def read_bands(part: Path, low: int, high: int) -> Hashes:
-    """Entries of bands whose keys are in [low, high), sorted by key, then row."""
-    entries = _read(part, "bands")
+def map_bands(part: Path, low: int, high: int) -> Hashes:
+    """Entries of bands whose keys are in [low, high), sorted by key, then row; in a file that stays open with them."""
+    entries = _map(part, "bands")
     start = np.searchsorted(entries, np.uint64(low << ROW_BITS)) if low < 2**KEY_BITS else len(entries)
     end = np.searchsorted(entries, np.uint64(high << ROW_BITS)) if high < 2**KEY_BITS else len(entries)
-    return entries[start:end].astype(np.uint64)
+    return entries[start:end]
 
 
-def read_keys(part: Path, name: str, low: int, high: int) -> tuple[Hashes, Rows]:
-    """Keys of 128 bits in [low, high), and the documents' rows in the part, sorted by key, then row.
+def map_keys(part: Path, name: str, low: int, high: int) -> tuple[Hashes, Rows]:
+    """Keys of 128 bits in [low, high), and the documents' rows in the part, sorted by key, then row; mapped too.
 
     `name` is `exact` (of the texts) or `words` (of the sequences of words).
     """
-    keys = _read(part, name)
+    keys = _map(part, name)
     start, end = _place_of(keys, low), _place_of(keys, high)
-    return keys[start:end].astype(np.uint64), _read(part, f"{name}_rows")[start:end].astype(np.uint32)
+    return keys[start:end], _map(part, f"{name}_rows")[start:end]
 
 
-def _place_of(keys: npt.NDArray[np.generic], key: int) -> int:
+def _place_of(keys: Hashes, key: int) -> int:
     if key >= 2**128:
         return len(keys)
     upper, lower = np.uint64(key >> 64), np.uint64(key % 2**64)
@@ -156,7 +157,7 @@ def _place_of(keys: npt.NDArray[np.generic], key: int) -> int:
 
 def read_signatures(part: Path, rows: npt.NDArray[np.int64]) -> Bytes:
     """The signatures of some documents of a part."""
-    signatures = _read(part, "signatures")
+    signatures = _map(part, "signatures")
     if signatures.ndim != 2 or signatures.shape[1] != PERMUTATIONS:
         raise MalformedInput("signatures of another form", where=str(part))
     return signatures[rows].astype(np.uint8)

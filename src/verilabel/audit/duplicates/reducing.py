@@ -2,7 +2,7 @@
 
 Every group of documents that share a key lies in one partition whole, and is judged by itself, in the order of its
 documents. So the edges of all partitions together do not depend on how many there are. Memory is bounded by
-`MAX_ENTRIES`: a range of keys with more entries is halved, and one key with more is read part by part.
+`MAX_ENTRIES`: a range of keys with more entries is cut, and one key with more is read part by part.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from verilabel.audit.duplicates.kernels.signatures import PERMUTATIONS
 from verilabel.audit.interface import Bytes, Hashes, Positions
 from verilabel.errors import UsageError
 
-MAX_ENTRIES = 2**19
-"""Entries that are in memory at a time; with their signatures about 100 MB at most."""
+MAX_ENTRIES = 2**18
+"""Entries that are in memory at a time; with their signatures some 60 MB at most."""
 _DOCUMENTS_A_PARTITION = 250_000
 _MOST_PARTITIONS = 4096
 _KEY_SPACE = 2**128
@@ -90,22 +90,38 @@ def _share(space: int, partition: int, of: int) -> tuple[int, int]:
 
 def _equal_keys(sources: Sequence[Source], name: str, low: int, high: int, most: int) -> Iterator[Positions]:
     """Edges from the first document of each key to every other."""
-    found: list[tuple[Hashes, Positions]] = []
+    found = _gather_keys(sources, name, low, high, most)
+    if not isinstance(found, int):
+        yield _stars(*found)
+    elif high - low == 1:
+        yield from _one_key(sources, name, low, most)
+    else:
+        for start, end in _around(low, found, high):
+            yield from _equal_keys(sources, name, start, end, most)
+
+
+def _gather_keys(
+    sources: Sequence[Source], name: str, low: int, high: int, most: int
+) -> tuple[Hashes, Positions] | int:
+    """Keys in [low, high) and their documents, in order; or a key from their middle where they are too many."""
+    keys = [np.zeros((0, 2), np.uint64)]
+    documents = [np.zeros(0, np.int64)]
     entries = 0
     for part, first in sources:
-        keys, rows = parted.read_keys(part, name, low, high)
-        found.append((keys, rows.astype(np.int64) + first))
-        entries += len(keys)
-        if entries > most and high - low > 1:
-            middle = (low + high) // 2
-            yield from _equal_keys(sources, name, low, middle, most)
-            yield from _equal_keys(sources, name, middle, high, most)
-            return
+        more, rows = parted.map_keys(part, name, low, high)
+        entries += len(more)
         if entries > most:
-            yield from _one_key(sources, name, low)
-            return
-    if entries:
-        yield _stars(np.concatenate([keys for keys, _ in found]), np.concatenate([docs for _, docs in found]))
+            largest = max(*keys, more, key=len)
+            upper, lower = largest[len(largest) // 2].tolist()
+            return int(upper) << 64 | int(lower)
+        keys.append(more.astype(np.uint64))  # a copy lets go of the file
+        documents.append(rows.astype(np.int64) + first)
+    return np.concatenate(keys), np.concatenate(documents)
+
+
+def _around(low: int, key: int, high: int) -> list[tuple[int, int]]:
+    """Three ranges that make up [low, high): before a key, that key alone, and after it."""
+    return [(start, end) for start, end in ((low, key), (key, key + 1), (key + 1, high)) if start < end]
 
 
 def _stars(keys: Hashes, documents: Positions) -> Positions:
@@ -117,44 +133,48 @@ def _stars(keys: Hashes, documents: Positions) -> Positions:
     return np.stack([heads, documents], axis=1)[~begins]
 
 
-def _one_key(sources: Sequence[Source], name: str, key: int) -> Iterator[Positions]:
+def _one_key(sources: Sequence[Source], name: str, key: int, most: int) -> Iterator[Positions]:
     head: int | None = None
     for part, first in sources:
-        rows = parted.read_keys(part, name, key, key + 1)[1].astype(np.int64) + first
+        rows = parted.map_keys(part, name, key, key + 1)[1]
         if len(rows) and head is None:
-            head, rows = int(rows[0]), rows[1:]
-        if len(rows):
-            yield np.stack([np.full(len(rows), head, np.int64), rows], axis=1)
+            head, rows = int(rows[0]) + first, rows[1:]
+        for start in range(0, len(rows), most):
+            piece = rows[start : start + most].astype(np.int64) + first
+            yield np.stack([np.full(len(piece), head, np.int64), piece], axis=1)
 
 
 def _alike_in_bands(
     sources: Sequence[Source], low: int, high: int, needed: int, most: int
 ) -> Iterator[Linked]:
-    found: list[Hashes] = []
+    found = _gather_bands(sources, low, high, most)
+    if not isinstance(found, int):
+        yield _link_entries(sources, found, needed)
+    elif high - low == 1:
+        yield from _one_band(sources, low, needed, most)
+    else:
+        for start, end in _around(low, found, high):
+            yield from _alike_in_bands(sources, start, end, needed, most)
+
+
+def _gather_bands(sources: Sequence[Source], low: int, high: int, most: int) -> list[Hashes] | int:
+    found = [np.zeros(0, np.uint64)]
     entries = 0
     for part, _ in sources:
-        found.append(parted.read_bands(part, low, high))
-        entries += len(found[-1])
-        if entries > most and high - low > 1:
-            middle = (low + high) // 2
-            yield from _alike_in_bands(sources, low, middle, needed, most)
-            yield from _alike_in_bands(sources, middle, high, needed, most)
-            return
+        more = parted.map_bands(part, low, high)
+        entries += len(more)
         if entries > most:
-            yield from _one_band(sources, low, needed, most)
-            return
-    if entries:
-        yield _link_entries(sources, found, needed)
+            largest = max(*found, more, key=len)
+            return int(largest[len(largest) // 2] >> _ROW_BITS)
+        found.append(more.astype(np.uint64))  # a copy lets go of the file
+    return found[1:]
 
 
 def _link_entries(sources: Sequence[Source], found: Sequence[Hashes], needed: int) -> Linked:
-    together = np.concatenate(found)
-    documents = np.concatenate(
-        [
-            (entries & _ROW_MASK).astype(np.int64) + first
-            for entries, (_, first) in zip(found, sources, strict=True)
-        ]
-    )
+    together = np.concatenate([np.zeros(0, np.uint64), *found])
+    lengths = np.array([len(entries) for entries in found], np.int64)
+    firsts = np.repeat(np.array([first for _, first in sources], np.int64), lengths)
+    documents = (together & _ROW_MASK).astype(np.int64) + firsts
     together &= ~_ROW_MASK
     together |= np.arange(len(together), dtype=np.uint64)  # ties stay in the order of documents
     together.sort()
@@ -188,7 +208,7 @@ def _signatures_of(sources: Sequence[Source], wanted: Positions) -> Bytes:
 def _one_band(sources: Sequence[Source], key: int, needed: int, most: int) -> Iterator[Linked]:
     leaders = no_leaders()
     for part, first in sources:
-        rows = (parted.read_bands(part, key, key + 1) & _ROW_MASK).astype(np.int64)
-        for start in range(0, len(rows), most):
-            piece = rows[start : start + most]
+        entries = parted.map_bands(part, key, key + 1)
+        for start in range(0, len(entries), most):
+            piece = (entries[start : start + most] & _ROW_MASK).astype(np.int64)
             yield link_more(parted.read_signatures(part, piece), piece + first, needed, leaders)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ import msgspec
 import numpy as np
 
 from verilabel import __version__
-from verilabel.audit.bounds.statements import Statement, state_census
 from verilabel.audit.contamination.check import SKETCH_TABLE
 from verilabel.audit.contamination.check import TABLE as CONTAMINATION_TABLE
 from verilabel.audit.contamination.sketch import build_sketch, join_fingerprints
@@ -22,11 +21,12 @@ from verilabel.audit.duplicates.joining import Joined
 from verilabel.audit.duplicates.joining import Summary as DuplicatesSummary
 from verilabel.audit.duplicates.joining import summary as summarise_duplicates
 from verilabel.audit.engine.driving import Surveyed
-from verilabel.audit.engine.examples import Example, ExampleKeeper
+from verilabel.audit.engine.examples import ExampleKeeper
 from verilabel.audit.engine.finishing import JOINED, OUT, describe_file
 from verilabel.audit.engine.job import INDEXES
 from verilabel.audit.engine.keeping import SUMS, TABLES, write_sums
 from verilabel.audit.engine.mapping import EXAMPLES, MAP
+from verilabel.audit.proof.examples import Example
 from verilabel.audit.proof.layout import (
     EXAMPLES as EXAMPLES_FILE,
 )
@@ -39,11 +39,13 @@ from verilabel.audit.proof.layout import (
     shard_file,
     table_file,
 )
-from verilabel.audit.proof.manifest import SAYS, AuditManifest, Coverage, KindTotal, Root
+from verilabel.audit.proof.manifest import SAYS, AuditManifest, KindTotal, Root
 from verilabel.audit.proof.records import columns_of
+from verilabel.audit.proof.recounting import coverage_of
 from verilabel.audit.proof.shards import ShardEntry, ShardLine, root_of_shards
+from verilabel.audit.proof.stating import state_all
 from verilabel.evidence.statement import Tool, write_time
-from verilabel.records.canonical import DIGEST_PREFIX, jcs
+from verilabel.records.canonical import DIGEST_PREFIX
 
 
 def assemble(surveyed: Surveyed, work: Path) -> AuditManifest:
@@ -53,7 +55,7 @@ def assemble(surveyed: Surveyed, work: Path) -> AuditManifest:
     paths = [SHARDS, _write_examples(surveyed, work, out), *_write_sums(surveyed, work, out)]
     if settings.contamination.sketch and "contamination" in settings.checks:
         paths.append(_write_sketch(surveyed, work, out))
-    coverage, totals = _coverage_of(lines), _totals_of(surveyed)
+    coverage, totals = coverage_of(lines), _totals_of(surveyed)
     return AuditManifest(
         format=FORMAT,
         says=SAYS,
@@ -71,7 +73,8 @@ def assemble(surveyed: Surveyed, work: Path) -> AuditManifest:
         duplicates=_duplicates_of(surveyed, work),
         contamination=_contamination_of(surveyed, work, out),
         canaries=surveyed.canaries,
-        statements=state_all(coverage, totals, surveyed, settings.confidence),
+        sample=surveyed.sample,
+        statements=state_all(coverage, totals, surveyed.canaries, surveyed.sample, settings.confidence),
         secret_id=surveyed.job.secret_id,
         root=Root(DIGEST_PREFIX + root_of_shards(lines).hex(), len(lines)),
         files=tuple(describe_file(out, path) for path in sorted(paths)),
@@ -111,7 +114,7 @@ def _write_examples(surveyed: Surveyed, work: Path, out: Path) -> str:
             keeper.add(msgspec.structs.replace(example, shard=index))
     with (out / EXAMPLES_FILE).open("wb") as file:
         for example in keeper.examples():
-            file.write(jcs(msgspec.to_builtins(example)) + b"\n")
+            file.write(example.bytes())
     return EXAMPLES_FILE
 
 
@@ -163,11 +166,6 @@ def _write_sketch(surveyed: Surveyed, work: Path, out: Path) -> str:
     sketch = build_sketch(parts, documents=sum(done.read for done in surveyed.mapped), words=words)
     (out / SKETCH).write_bytes(sketch)
     return SKETCH
-
-
-def _coverage_of(lines: Sequence[ShardLine]) -> Coverage:
-    names = [name for name in Coverage.__struct_fields__ if name != "shards"]
-    return Coverage(len(lines), *(sum(getattr(line, name) for line in lines) for name in names))
 
 
 def _totals_of(surveyed: Surveyed) -> tuple[KindTotal, ...]:
@@ -222,23 +220,6 @@ def read_tables(folder: Path, shards: int, name: str) -> Iterator[dict[str, list
 
 
 _NO_ROWS: dict[str, list[Any]] = {name: [] for name in ("row", "benchmark", "item", "rule", "share")}
-
-
-def state_all(
-    coverage: Coverage, totals: Sequence[KindTotal], surveyed: Surveyed, confidence: str
-) -> tuple[Statement, ...]:
-    """A statement for every kind of finding that is looked for in every document."""
-    return tuple(
-        state_census(
-            total.kind,
-            read=coverage.read,
-            unread=None if coverage.unknown else coverage.unread,
-            found=total.documents,
-            recalls=[count for count in surveyed.canaries if count.kind == total.kind],
-            confidence=confidence,
-        )
-        for total in totals
-    )
 
 
 def _public(surveyed: Surveyed) -> Any:

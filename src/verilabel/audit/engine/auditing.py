@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from datetime import UTC, datetime
 
 from verilabel.audit.engine.assembling import assemble, move_into_place
 from verilabel.audit.engine.driving import Ordered, survey
 from verilabel.audit.engine.finishing import OUT
 from verilabel.audit.engine.interface import Executor
+from verilabel.audit.engine.sampled import Say
 from verilabel.audit.engine.watching import Watch
 from verilabel.audit.engine.work import locked_work, remove_work
+from verilabel.audit.proof.attesting import sign_audit
 from verilabel.audit.proof.layout import ATTESTATION, MANIFEST
 from verilabel.audit.proof.manifest import AuditManifest
 from verilabel.errors import UsageError
@@ -20,7 +22,14 @@ from verilabel.evidence.keys import PrivateKey
 __all__ = ["Ordered", "audit"]
 
 
-async def audit(ordered: Ordered, executor: Executor, watch: Watch, key: PrivateKey | None) -> AuditManifest:
+def _stay_silent(words: str) -> None:
+    """Nobody listens."""
+    del words
+
+
+async def audit(
+    ordered: Ordered, executor: Executor, watch: Watch, key: PrivateKey | None, say: Say = _stay_silent
+) -> AuditManifest:
     """Audit what was ordered, and leave the result at `ordered.out`. Done again after a break, it continues.
 
     Raises UsageError where there is something already, MalformedInput where nothing could be read, ShardChanged where a
@@ -32,18 +41,15 @@ async def audit(ordered: Ordered, executor: Executor, watch: Watch, key: Private
             "there is something here already", where=str(ordered.out), hint="--force replaces it"
         )
     with locked_work(ordered.out) as work:
-        surveyed = await survey(ordered, executor, watch, work)
+        surveyed = await survey(ordered, executor, watch, work, say)
         watch.enter("sealing")
         manifest = assemble(surveyed, work)
         write_file(work / OUT / MANIFEST, manifest.bytes())
         if key is not None:
-            _sign(manifest, work / OUT / ATTESTATION, key)
+            signed = sign_audit(manifest, key, datetime.now(UTC).replace(microsecond=0))
+            write_file(work / OUT / ATTESTATION, signed.data)
         move_into_place(work, ordered.out, force=ordered.force)
         flush_folder(ordered.out.parent)
         remove_work(work)
     watch.enter("done")
     return manifest
-
-
-def _sign(manifest: AuditManifest, path: Path, key: PrivateKey) -> None:
-    raise NotImplementedError

@@ -45,7 +45,9 @@ def warm_up(checks: Sequence[Check]) -> None:
     """Have every check look at a little text, so that what it compiles is compiled once, before the workers start."""
     text = b"A text of eight words, one of these: x@y.z. 0123456789\n" * 4
     data = np.frombuffer(text, np.uint8)
-    batch = Batch(data, np.array([0, len(text)], np.int64), np.zeros(1, np.int64), {"url": ["https://example.org/"]})
+    batch = Batch(
+        data, np.array([0, len(text)], np.int64), np.zeros(1, np.int64), {"url": ["https://example.org/"]}
+    )
     words = cut_words(batch)
     for check in checks:
         check.examine(batch, words)

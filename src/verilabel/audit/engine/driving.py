@@ -40,11 +40,14 @@ from verilabel.audit.engine.interface import (
 )
 from verilabel.audit.engine.job import INDEXES, Job, write_job
 from verilabel.audit.engine.mapping import DUPLICATES, MAP
+from verilabel.audit.engine.sampled import Say, sample
 from verilabel.audit.engine.tasks import EDGES, PARTS, Parts
 from verilabel.audit.engine.watching import Watch
 from verilabel.audit.engine.work import place_secret
 from verilabel.audit.reading.files import FileReader
 from verilabel.audit.reading.interface import Shard
+from verilabel.audit.sampling.measurers import open_measurers
+from verilabel.audit.sampling.result import SampleResult
 from verilabel.audit.settings import AuditSettings
 from verilabel.errors import MalformedInput, UsageError
 
@@ -70,14 +73,16 @@ class Surveyed:
     mapped: Sequence[Mapped]
     finished: Sequence[Finished]
     canaries: tuple[Recall, ...]
+    sample: SampleResult | None
     started: datetime
     engine: str
 
 
-async def survey(ordered: Ordered, executor: Executor, watch: Watch, work: Path) -> Surveyed:
-    """Stages 1 to 4: what is done for every document. Raises errors of the tree; done again, it continues."""
+async def survey(ordered: Ordered, executor: Executor, watch: Watch, work: Path, say: Say) -> Surveyed:
+    """Stages 1 to 6: what is done for every document. Raises errors of the tree; done again, it continues."""
     started = datetime.now(UTC).replace(microsecond=0)
     watch.enter("planning")
+    open_measurers(ordered.settings.sampling)  # a name that nothing has is found before anything is read
     shards = FileReader().plan(ordered.inputs, ordered.settings.selection)
     if not shards:
         raise UsageError("there is nothing to audit", where=", ".join(ordered.inputs))
@@ -94,7 +99,8 @@ async def survey(ordered: Ordered, executor: Executor, watch: Watch, work: Path)
         await _reduce(mapped, executor, watch, work)
     finished = await _finish(mapped, executor, watch, work)
     canaries = await _plant(ordered.settings, mapped, executor, watch, work)
-    return Surveyed(ordered, job, shards, mapped, finished, canaries, started, executor.name)
+    found = await sample(ordered.settings.sampling, shards, mapped, executor, watch, work, say)
+    return Surveyed(ordered, job, shards, mapped, finished, canaries, found, started, executor.name)
 
 
 def _make_job(ordered: Ordered, shards: Sequence[Shard], work: Path) -> Job:

@@ -6,24 +6,8 @@ import hashlib
 import heapq
 from collections.abc import Callable
 
-import msgspec
-
+from verilabel.audit.proof.examples import Example
 from verilabel.records.canonical import DIGEST_PREFIX
-
-
-class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A finding and its masked value."""
-
-    rank: str
-    """Sixteen hexadecimal digits by which it was chosen: the smallest of its kind are kept."""
-    kind: str
-    row: int
-    start: int
-    length: int
-    mark: str
-    masked: str
-    shard: int = 0
-    """Number of its shard."""
 
 
 class ExampleKeeper:

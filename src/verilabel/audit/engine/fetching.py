@@ -12,6 +12,7 @@ from verilabel.audit.engine.interface import FetchTask, Nothing
 from verilabel.audit.engine.job import Opened
 from verilabel.audit.reading.files import FileReader
 from verilabel.audit.reading.interface import Shard, ShardChanged
+from verilabel.audit.sampling.passages import Document, Passage, cut_passage
 from verilabel.audit.settings import Selection
 
 FETCHED = "fetched"
@@ -38,13 +39,17 @@ def read_rows(
 
 
 def fetch_documents(opened: Opened, task: FetchTask) -> Nothing:
-    """Leave the texts of some documents in the work folder, one file a shard."""
+    """Leave what is looked at of some documents in the work folder, one file a shard."""
     folder = opened.work / FETCHED
     folder.mkdir(exist_ok=True, mode=0o700)
+    selection = opened.job.settings.selection
+    texts = read_rows(task.shard, selection, task.rows, sha256=task.sha256)
     found = [
-        (row, text.decode("utf-8", "replace"))
-        for row, text in read_rows(task.shard, opened.job.settings.selection, task.rows, sha256=task.sha256)
+        cut_passage(Document(task.index, task.sha256, row, text.decode("utf-8", "replace")))
+        for row, text in texts
     ]
+    for row in sorted(set(task.rows) - {passage.row for passage in found}):
+        found.append(Passage(task.index, row, None, 0))
     temporary = folder / f".{task.index}.{secrets.token_hex(4)}"
     temporary.write_bytes(msgspec.json.encode(found))
     temporary.replace(fetched_file(opened.work, task.index))

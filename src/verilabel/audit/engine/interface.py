@@ -51,7 +51,7 @@ class CanaryTask(msgspec.Struct, frozen=True, tag="canary"):
 
 
 class FetchTask(msgspec.Struct, frozen=True, tag="fetch"):
-    """Read some documents of a shard again."""
+    """Read some documents of a shard again, for the sample."""
 
     index: int
     shard: Shard

@@ -7,6 +7,7 @@ this package. Ray moves nothing but the tasks' own few bytes.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from verilabel.errors import MissingExtra, SandboxError, UsageError
 MAX_RETRIES = 3
 """How often Ray gives the task of a dead worker to another."""
 _POLL_S = 1.0
+REACH_S = 10.0
 
 
 def carry_out_remotely(work: str, task: bytes) -> tuple[bytes, bytes]:
@@ -115,12 +117,23 @@ def _connect(ray: Any, address: str | None, workers: int | None) -> None:
     if address is None:
         options |= {"num_cpus": workers, "include_dashboard": False, "address": "local"}
     else:
+        _check_reachable(address)
         options["address"] = address
     try:
         ray.init(**options)
     except (ConnectionError, ValueError, RuntimeError, ImportError) as error:
-        raise UsageError(
-            "there is no Ray cluster to be reached",
-            where=address,
-            hint="ray start --head, or --engine ray for one here",
-        ) from error
+        raise _unreachable(address) from error
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself waits for minutes for a cluster that is not there."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), REACH_S).close()
+    except (OSError, ValueError) as error:
+        raise _unreachable(address) from error
+
+
+def _unreachable(address: str | None) -> UsageError:
+    hint = "ray start --head, then its HOST:PORT; or --engine ray for a cluster here"
+    return UsageError("there is no Ray cluster to be reached", where=address, hint=hint)

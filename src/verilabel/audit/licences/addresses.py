@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from verilabel.audit.licences.names import settle_id
+from verilabel.audit.licences.names import join_words, read_names, settle_id
 from verilabel.audit.licences.texts import number_ids
 
 _TAIL = rb"(?:/(?:deed|legalcode)(?:\.[a-z_\-]{2,10})?)?/?"
@@ -82,6 +82,13 @@ def read_address(text: bytes) -> Address | None:
     return None
 
 
+def _read_slug(slug: str) -> str | None:
+    """The licence that the last part of an address names whole, such as `odc-by`."""
+    words = join_words(slug)
+    named = read_names(words)
+    return named.ids[0] if named and named.end == len(words) else None
+
+
 def _name_licence(rule: str, groups: list[str]) -> str | None:
     if rule == "cc":
         kind, version, port = groups[0].upper(), groups[1], groups[2].upper()
@@ -99,5 +106,5 @@ def _name_licence(rule: str, groups: list[str]) -> str | None:
     if rule == "epl":
         return settle_id(f"EPL-{(groups[0] or groups[1])[:1]}.0")
     if rule == "{}":
-        return _SHORT_NAMES.get(groups[0]) or settle_id(groups[0])
+        return _SHORT_NAMES.get(groups[0]) or settle_id(groups[0]) or _read_slug(groups[0])
     return settle_id(rule.format(*groups)) if "{}" in rule else rule

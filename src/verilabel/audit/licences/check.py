@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from verilabel.audit.interface import Batch, Bytes, CheckCard, Examined, Findings, Offsets, Positions, Words
-from verilabel.audit.kernels.tokens import FOLD, cut_words
+from verilabel.audit.interface import Batch, CheckCard, Examined, Offsets, Words
+from verilabel.audit.kernels.tokens import FOLD
 from verilabel.audit.licences import sentences
-from verilabel.audit.licences.card import KINDS, make_card
+from verilabel.audit.licences.card import make_card
+from verilabel.audit.licences.gathering import Gathered, merge_findings
 from verilabel.audit.licences.index import SAMPLE_MASK, Index
-from verilabel.audit.licences.kernel import MAX_HITS, find_notices, match_texts, scan_words
+from verilabel.audit.licences.kernel import find_notices, scan_words
+from verilabel.audit.licences.matching import Regions, Texts, match_stretches
 from verilabel.audit.licences.phrases import GROUPS, build_tables, load_phrases
 from verilabel.audit.licences.texts import RESERVED, list_classes, list_ids, number_ids
-from verilabel.audit.licences.wording import N, blank_typography
+from verilabel.audit.licences.wording import N
 
 NOTICE_BYTES = 200
 _RANKS = {"tag": 0, "text": 1, "header": 2, "url": 3, "reserved": 4}
@@ -26,53 +27,12 @@ _RANKS = {"tag": 0, "text": 1, "header": 2, "url": 3, "reserved": 4}
 _EMPTY = np.zeros(0, np.int64)
 
 
-class _Regions(NamedTuple):
-    document: Offsets
-    first: Offsets
-    last: Offsets
-    """One behind the last word."""
-
-
 class _Hits(NamedTuple):
     document: Offsets
     word: Offsets
     phrase: Offsets
     beyond: npt.NDArray[np.uint64]
-    regions: _Regions
-
-
-class _Texts(NamedTuple):
-    document: Offsets
-    text: Offsets
-    start: Positions
-    end: Positions
-    covered: Offsets
-
-
-@dataclass
-class _Gathered:
-    """What one batch gave so far: findings by kind, rows of the table, and the best licence of each document."""
-
-    starts: list[tuple[int, npt.NDArray[np.int64], Positions, Positions]] = field(default_factory=list)
-    rows: dict[tuple[int, int, str], int] = field(default_factory=dict)
-    """(document, number of the id, how) to coverage in thousandths."""
-    best: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)
-    """Document to (rank of how, minus words covered, place, number of the id): the least is the first licence."""
-
-    def add(self, kind: str, document: npt.NDArray[np.int64], start: Positions, end: Positions) -> None:
-        """Findings of one kind."""
-        if len(document):
-            self.starts.append((KINDS.index(kind), document, start, end))
-
-    def name(self, document: int, number: int, how: str, coverage: int) -> None:
-        """A licence that a document names or holds."""
-        key = (document, number, how)
-        self.rows[key] = max(coverage, self.rows.get(key, 0))
-
-    def prefer(self, document: int, rank: int, words: int, place: int, number: int) -> None:
-        """A licence that could be the first of its document."""
-        bid = (rank, -words, place, number)
-        self.best[document] = min(bid, self.best.get(document, bid))
+    regions: Regions
 
 
 class LicenceCheck:
@@ -103,8 +63,8 @@ class LicenceCheck:
     def examine(self, batch: Batch, words: Words) -> Examined:
         """Look at a batch: one compiled pass, then Python on what it names."""
         hits = self._scan(batch, words)
-        found = _Gathered()
-        texts = self._match_texts(batch, words, hits.regions)
+        found = Gathered()
+        texts = match_stretches(self._index, batch, words, hits.regions)
         self._add_texts(found, texts)
         group = self._tables.group[hits.phrase]
         self._add_notices(found, batch, words, hits, group)
@@ -130,7 +90,7 @@ class LicenceCheck:
             document = np.empty(room, np.int32)
             word = np.empty(room, np.int32)
             phrase = np.empty(room, np.int32)
-            regions = _Regions(*(np.empty(region_room, np.int32) for _ in range(3)))
+            regions = Regions(*(np.empty(region_room, np.int32) for _ in range(3)))
             beyond = np.zeros(len(batch), np.uint64)
             count, stretches = scan_words(
                 batch.data,
@@ -164,96 +124,11 @@ class LicenceCheck:
                 beyond,
             )
             if count <= room and stretches <= region_room:
-                kept = _Regions(*(array[:stretches] for array in regions))
+                kept = Regions(*(array[:stretches] for array in regions))
                 return _Hits(document[:count], word[:count], phrase[:count], beyond, kept)
             room, region_room = max(room, count), max(region_room, stretches)
 
-    def _match_texts(self, batch: Batch, words: Words, regions: _Regions) -> _Texts:
-        """Texts in the stretches; those with marks beyond ASCII are cut into words anew without them."""
-        begin = words.starts[regions.first].astype(np.int64)
-        end = words.ends[regions.last - 1].astype(np.int64)
-        marked = np.array(
-            [
-                bool((batch.data[a:b] >= 0x80).any())
-                for a, b in zip(begin.tolist(), end.tolist(), strict=True)
-            ],
-            np.bool_,
-        )
-        plain = np.nonzero(~marked)[0]
-        first = self._match_regions(batch.data, words, regions.first[plain], regions.last[plain])
-        first = first._replace(document=regions.document[plain[first.document]])
-        if not marked.any():
-            return first
-        parts = [
-            blank_typography(batch.data[a:b].tobytes())
-            for a, b in zip(begin[marked].tolist(), end[marked].tolist(), strict=True)
-        ]
-        offsets = np.cumsum([0, *(len(part) for part in parts)]).astype(np.int64)
-        data = np.frombuffer(b"".join(parts), np.uint8).copy()
-        anew = cut_words(Batch(data, offsets, np.arange(len(parts), dtype=np.int64)))
-        second = self._match_regions(data, anew, anew.documents[:-1], anew.documents[1:])
-        shift = (begin[marked] - offsets[:-1])[second.document]
-        second = second._replace(
-            document=regions.document[marked][second.document],
-            start=second.start + shift,
-            end=second.end + shift,
-        )
-        order = np.lexsort(
-            (np.concatenate((first.start, second.start)), np.concatenate((first.document, second.document)))
-        )
-        return _Texts(
-            np.concatenate((first.document, second.document))[order],
-            np.concatenate((first.text, second.text))[order],
-            np.concatenate((first.start, second.start))[order],
-            np.concatenate((first.end, second.end))[order],
-            np.concatenate((first.covered, second.covered))[order],
-        )
-
-    def _match_regions(self, data: Bytes, words: Words, first: Offsets, last: Offsets) -> _Texts:
-        """Texts in stretches of words; `document` of what it gives is the number of the stretch."""
-        index = self._index
-        room = 64 + 4 * len(first)
-        while True:
-            region, text, begin, end, covered = (np.empty(room, np.int32) for _ in range(5))
-            count = 0
-            if len(first):
-                count = match_texts(
-                    data,
-                    FOLD,
-                    words.hashes,
-                    words.starts,
-                    words.ends,
-                    np.ascontiguousarray(first),
-                    np.ascontiguousarray(last),
-                    N,
-                    index.ngrams.keys,
-                    index.heads,
-                    index.ngrams.bits,
-                    index.ngrams.shift,
-                    index.places,
-                    index.sets,
-                    index.set_starts,
-                    index.members,
-                    index.totals,
-                    index.common,
-                    index.reference,
-                    region,
-                    text,
-                    begin,
-                    end,
-                    covered,
-                )
-            if count <= room:
-                return _Texts(
-                    region[:count],
-                    text[:count],
-                    words.starts[begin[:count]].astype(np.int64),
-                    words.ends[end[:count]].astype(np.int64),
-                    covered[:count],
-                )
-            room = count
-
-    def _add_texts(self, found: _Gathered, texts: _Texts) -> None:
+    def _add_texts(self, found: Gathered, texts: Texts) -> None:
         found.add("licence.text", texts.document.astype(np.int64), texts.start, texts.end)
         totals = self._index.totals[texts.text]
         numbers = self._index.ids[texts.text]
@@ -269,7 +144,7 @@ class LicenceCheck:
             found.prefer(document, _RANKS["text"], covered, start, number)
 
     def _add_notices(
-        self, found: _Gathered, batch: Batch, words: Words, hits: _Hits, group: npt.NDArray[np.int32]
+        self, found: Gathered, batch: Batch, words: Words, hits: _Hits, group: npt.NDArray[np.int32]
     ) -> None:
         chosen = group == self._group_of["copyright"]
         document, word = hits.document[chosen], hits.word[chosen]
@@ -295,7 +170,7 @@ class LicenceCheck:
         found.add("copyright.notice", out_document[:count].astype(np.int64), start[:count], end[:count])
 
     def _add_phrases(
-        self, found: _Gathered, words: Words, hits: _Hits, chosen: npt.NDArray[np.bool_], kind: str
+        self, found: Gathered, words: Words, hits: _Hits, chosen: npt.NDArray[np.bool_], kind: str
     ) -> None:
         word = hits.word[chosen]
         last = word + self._tables.length[hits.phrase[chosen]] - 1
@@ -324,7 +199,7 @@ class LicenceCheck:
 
     def _add_read(
         self,
-        found: _Gathered,
+        found: Gathered,
         batch: Batch,
         places: Iterator[tuple[int, int, int, int]],
         read: Callable[[bytes], sentences.Read | None],
@@ -351,7 +226,7 @@ class LicenceCheck:
         return "header" if sentences.declares_own(batch.data[begin:start].tobytes()) else "statement"
 
     def _name(
-        self, found: _Gathered, document: int, start: int, ids: Sequence[str], top: str | None, how: str
+        self, found: Gathered, document: int, start: int, ids: Sequence[str], top: str | None, how: str
     ) -> None:
         for identifier in ids:
             found.name(document, self._numbers[identifier.lower()], how, 1000)
@@ -359,13 +234,13 @@ class LicenceCheck:
             found.prefer(document, _RANKS[how], 0, start, self._numbers[top.lower()])
 
     def _add_tags(
-        self, found: _Gathered, batch: Batch, words: Words, hits: _Hits, group: npt.NDArray[np.int32]
+        self, found: Gathered, batch: Batch, words: Words, hits: _Hits, group: npt.NDArray[np.int32]
     ) -> None:
         places = self._places(batch, words, hits, group == self._group_of["tag"])
         self._add_read(found, batch, places, self._read_tag, sentences.TAG_BYTES, "tag")
 
     def _add_fields(
-        self, found: _Gathered, batch: Batch, words: Words, hits: _Hits, group: npt.NDArray[np.int32]
+        self, found: Gathered, batch: Batch, words: Words, hits: _Hits, group: npt.NDArray[np.int32]
     ) -> None:
         """Only where a colon or equals sign follows closely: the word itself is everywhere."""
         chosen = group == self._group_of["field"]
@@ -380,12 +255,12 @@ class LicenceCheck:
 
     def _add_addresses(
         self,
-        found: _Gathered,
+        found: Gathered,
         batch: Batch,
         words: Words,
         hits: _Hits,
         group: npt.NDArray[np.int32],
-        texts: _Texts,
+        texts: Texts,
     ) -> None:
         chosen = self._outside(words, hits, group == self._group_of["url"], texts)
         places = self._places(batch, words, hits, chosen)
@@ -393,52 +268,58 @@ class LicenceCheck:
 
     def _add_headers(
         self,
-        found: _Gathered,
+        found: Gathered,
         batch: Batch,
         words: Words,
         hits: _Hits,
         group: npt.NDArray[np.int32],
-        texts: _Texts,
+        texts: Texts,
     ) -> None:
         chosen = self._outside(words, hits, group == self._group_of["header"], texts)
         first, document = hits.word[chosen], hits.document[chosen]
         last = first + self._tables.length[hits.phrase[chosen]] - 1
-        weak = self._tables.detail[hits.phrase[chosen]]
+        order = np.lexsort((last, first, document))
+        first, last, document = first[order], last[order], document[order]
+        weak = self._tables.detail[hits.phrase[chosen][order]].tolist()
         # the window ends with a word, so that equal headers are equal bytes
         stop = np.minimum(last + sentences.HEADER_WORDS, words.documents[document + 1] - 1)
+        places = zip(
+            document.tolist(),
+            words.starts[first].tolist(),
+            words.ends[last].tolist(),
+            words.ends[stop].tolist(),
+            weak,
+            strict=True,
+        )
         spans: dict[str, list[tuple[int, int, int]]] = {}
         told = (-1, -1)
-        for i in np.lexsort((last, first, document)).tolist():
-            place = (int(document[i]), int(words.starts[first[i]]))
-            if place < told:
+        for number, start, begin, end, is_weak in places:
+            if (number, start) < told:
                 continue  # `released under the terms of` has two beginnings
-            begin = int(words.ends[last[i]])
-            window = batch.data[
-                begin : min(int(words.ends[stop[i]]), begin + sentences.HEADER_BYTES)
-            ].tobytes()
-            said = self._read_weak_header(window) if weak[i] else self._read_header(window)
+            window = batch.data[begin : min(end, begin + sentences.HEADER_BYTES)].tobytes()
+            said = self._read_weak_header(window) if is_weak else self._read_header(window)
             if said is None:
                 continue
-            how = self._tell_header(batch, *place)
-            spans.setdefault(how, []).append((*place, begin + said.length))
-            self._name(found, *place, said.ids, said.top, how)
-            told = (place[0], begin + said.length)
+            how = self._tell_header(batch, number, start)
+            spans.setdefault(how, []).append((number, start, begin + said.length))
+            self._name(found, number, start, said.ids, said.top, how)
+            told = (number, begin + said.length)
         self._add_spans(found, spans)
 
     @staticmethod
-    def _add_spans(found: _Gathered, spans: dict[str, list[tuple[int, int, int]]]) -> None:
+    def _add_spans(found: Gathered, spans: dict[str, list[tuple[int, int, int]]]) -> None:
         for how, places in sorted(spans.items()):
             array = np.array(places, np.int64)
             found.add(f"licence.{how}", array[:, 0], array[:, 1], array[:, 2])
 
     def _add_meanings(
         self,
-        found: _Gathered,
+        found: Gathered,
         batch: Batch,
         words: Words,
         hits: _Hits,
         group: npt.NDArray[np.int32],
-        texts: _Texts,
+        texts: Texts,
     ) -> None:
         """Sentences that are a licence without its name, such as `the same terms as Perl`."""
         chosen = self._outside(words, hits, group == self._group_of["meaning"], texts)
@@ -454,7 +335,7 @@ class LicenceCheck:
 
     @staticmethod
     def _outside(
-        words: Words, hits: _Hits, chosen: npt.NDArray[np.bool_], texts: _Texts
+        words: Words, hits: _Hits, chosen: npt.NDArray[np.bool_], texts: Texts
     ) -> npt.NDArray[np.bool_]:
         """Without the hits inside a licence's text: its own notice and address say nothing more."""
         if not len(texts.start):
@@ -472,7 +353,7 @@ class LicenceCheck:
         return kept
 
     def _add_contexts(
-        self, found: _Gathered, batch: Batch, words: Words, hits: _Hits, group: npt.NDArray[np.int32]
+        self, found: Gathered, batch: Batch, words: Words, hits: _Hits, group: npt.NDArray[np.int32]
     ) -> None:
         chosen = group == self._group_of["context"]
         contexts = load_phrases().contexts
@@ -499,8 +380,8 @@ class LicenceCheck:
             places = np.array(by_kind[kind], np.int64)
             found.add(kind, places[:, 0], places[:, 1], places[:, 2])
 
-    def _finish(self, found: _Gathered, documents: int, beyond: npt.NDArray[np.uint64]) -> Examined:
-        findings, clipped = _merge_findings(found, documents)
+    def _finish(self, found: Gathered, documents: int, beyond: npt.NDArray[np.uint64]) -> Examined:
+        findings, clipped = merge_findings(found, documents)
         numbers = np.zeros(documents, np.uint16)
         for document, bid in found.best.items():
             numbers[document] = bid[3]
@@ -522,39 +403,3 @@ class LicenceCheck:
                 }
             },
         )
-
-
-def _merge_findings(found: _Gathered, documents: int) -> tuple[Findings, npt.NDArray[np.uint64]]:
-    """Findings by document and start, those of one kind that overlap as one, at most MAX_HITS a document and kind."""
-    clipped = np.zeros(documents, np.uint64)
-    if not found.starts:
-        return Findings(
-            np.zeros(0, np.int32), np.zeros(0, np.uint16), np.zeros(0, np.int64), np.zeros(0, np.int64)
-        ), clipped
-    kind = np.concatenate(
-        [np.full(len(document), number, np.int64) for number, document, _, _ in found.starts]
-    )
-    document = np.concatenate([part[1] for part in found.starts])
-    start = np.concatenate([part[2] for part in found.starts])
-    end = np.concatenate([part[3] for part in found.starts])
-    order = np.lexsort((end, start, kind, document))
-    kind, document, start, end = kind[order], document[order], start[order], end[order]
-    run = document * len(KINDS) + kind
-    # the furthest end so far within a run: runs are told apart by lifting each above all positions before it
-    lift = np.cumsum(np.concatenate((np.zeros(1, np.int64), (run[1:] != run[:-1]).astype(np.int64)))) << 32
-    furthest = np.maximum.accumulate(end + lift)
-    fresh = np.concatenate((np.ones(1, np.bool_), start[1:] + lift[1:] >= furthest[:-1]))
-    heads = np.nonzero(fresh)[0]
-    tails = np.concatenate((heads[1:], np.array([len(start)]))) - 1
-    end = furthest[tails] - lift[tails]
-    kind, document, start, run = kind[heads], document[heads], start[heads], run[heads]
-    first_of_run = np.concatenate((np.ones(1, np.bool_), run[1:] != run[:-1]))
-    begins = np.nonzero(first_of_run)[0]
-    place = np.arange(len(run)) - begins[np.cumsum(first_of_run) - 1]
-    kept = place < MAX_HITS
-    np.add.at(clipped, document[~kept], np.uint64(1))
-    kind, document, start, end = kind[kept], document[kept], start[kept], end[kept]
-    order = np.lexsort((end, kind, start, document))
-    return Findings(
-        document[order].astype(np.int32), kind[order].astype(np.uint16), start[order], end[order]
-    ), clipped

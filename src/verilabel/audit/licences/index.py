@@ -19,7 +19,7 @@ from verilabel.audit.licences.texts import Licence, digest_data, load_licences, 
 from verilabel.audit.licences.wording import N, blank_typography, find_appendix, fold_words, mark_own_ngrams
 from verilabel.errors import MalformedInput
 
-VERSION = "4"
+VERSION = "5"
 MIN_NGRAMS = 20
 """Texts with fewer own n-grams are not looked for: a sentence of theirs is no evidence. Nor are those of ids that SPDX
 has given up: the same texts have other ids now."""
@@ -81,75 +81,94 @@ class Index(NamedTuple):
     """The words of the texts in lower case, a space behind each."""
 
 
+class _Text(NamedTuple):
+    """What the index takes of one licence's text."""
+
+    needed: Hashes
+    """Different keys, rising; of the parts that copies do not leave out."""
+    spare: Hashes
+    keys: Hashes
+    """Of all own n-grams, in the order of the text."""
+    places: npt.NDArray[np.int64]
+    """Of each of them in `folded`."""
+    folded: Bytes
+
+
 def _rank(licence: Licence) -> tuple[bool, int, str]:
     """Of licences with one text, the narrowest grant before wider ones."""
     return licence.id.endswith("-or-later"), len(licence.id), licence.id
 
 
+def _read_text(licence: Licence) -> _Text:
+    text = blank_typography(licence.text.encode())
+    words, own = mark_own_ngrams(text, licence.name)
+    keys = hash_ngrams(words.hashes, N)[own]
+    needed = np.unique(keys[words.starts[: len(own)][own] < find_appendix(text)])
+    folded, places = fold_words(np.frombuffer(text, np.uint8), words, FOLD)
+    return _Text(needed, np.setdiff1d(keys, needed), keys, places[: len(own)][own], folded)
+
+
 def build_index() -> Index:
     """The index of the shipped texts."""
-    by_keys: dict[bytes, list[Licence]] = {}
-    keys_of: dict[bytes, tuple[Hashes, Hashes]] = {}
-    place_of: dict[int, int] = {}
-    reference: list[bytes] = []
-    length = 0
+    groups: dict[bytes, list[Licence]] = {}
+    text_of: dict[bytes, _Text] = {}
     for licence in load_licences().licences:
-        text = blank_typography(licence.text.encode())
-        words, own = mark_own_ngrams(text, licence.name)
-        hashes = hash_ngrams(words.hashes, N)[own] if len(own) else np.zeros(0, np.uint64)
-        needed = words.starts[: len(own)][own] < find_appendix(text)
-        keys = np.unique(hashes[needed])
-        if len(keys) < MIN_NGRAMS or licence.superseded:
+        text = _read_text(licence)
+        if len(text.needed) < MIN_NGRAMS or licence.superseded:
             continue
-        token = keys.tobytes()
-        by_keys.setdefault(token, []).append(licence)
-        if token in keys_of:
-            continue
-        keys_of[token] = keys, np.setdiff1d(hashes, keys)
-        folded, places = fold_words(np.frombuffer(text, np.uint8), words, FOLD)
-        for key, place in zip(hashes.tolist(), places[: len(own)][own].tolist(), strict=True):
-            place_of.setdefault(key, length + place)
-        reference.append(folded)
-        length += len(folded)
-    return _arrange(by_keys, keys_of, place_of, b"".join(reference))
-
-
-def _arrange(
-    by_keys: dict[bytes, list[Licence]],
-    keys_of: dict[bytes, tuple[Hashes, Hashes]],
-    place_of: dict[int, int],
-    reference: bytes,
-) -> Index:
-    texts = sorted(
-        ((min(group, key=_rank), keys_of[token]) for token, group in by_keys.items()),
+        token = text.needed.tobytes()
+        groups.setdefault(token, []).append(licence)
+        text_of.setdefault(token, text)
+    named = sorted(
+        ((min(group, key=_rank), text_of[token]) for token, group in groups.items()),
         key=lambda pair: pair[0].id,
     )
-    holders: dict[int, list[int]] = {}
-    for number, (_, (needed, spare)) in enumerate(texts):
-        for key in needed.tolist():
-            holders.setdefault(key, []).append(number)
-        for key in spare.tolist():
-            holders.setdefault(key, []).append(-number - 1)
-    ordered = sorted(holders)
-    numbers: dict[tuple[int, ...], int] = {}
-    for key in ordered:
-        numbers.setdefault(tuple(holders[key]), len(numbers))
-    starts = np.concatenate((np.zeros(1, np.int64), np.cumsum([len(members) for members in numbers])))
+    return _arrange([licence for licence, _ in named], [text for _, text in named])
+
+
+def _arrange(licences: list[Licence], texts: list[_Text]) -> Index:
+    keys, places = _place_keys(texts)
+    sets, set_starts, members = _group_holders(keys, texts)
     ids = number_ids()
-    every = np.array(ordered, np.uint64)
     return Index(
-        make_ngram_set(N, every),
-        make_ngram_set(N, every[(every & np.uint64(SAMPLE_MASK)) == 0]),
-        np.searchsorted(every >> np.uint64(64 - HEAD_BITS), np.arange(2**HEAD_BITS + 1)).astype(np.int32),
-        np.array([place_of[key] for key in ordered], np.int32),
-        np.array([numbers[tuple(holders[key])] for key in ordered], np.int32),
-        starts.astype(np.int32),
-        np.array([member for members in numbers for member in members], np.int32),
-        np.array([len(needed) for _, (needed, _) in texts], np.int32),
-        np.array([licence.id in COMMON for licence, _ in texts], np.uint8),
-        np.array([ids[licence.id.lower()] for licence, _ in texts], np.int32),
-        np.frombuffer(reference, np.uint8).copy(),
+        make_ngram_set(N, keys),
+        make_ngram_set(N, keys[(keys & np.uint64(SAMPLE_MASK)) == 0]),
+        np.searchsorted(keys >> np.uint64(64 - HEAD_BITS), np.arange(2**HEAD_BITS + 1)).astype(np.int32),
+        places,
+        sets,
+        set_starts,
+        members,
+        np.array([len(text.needed) for text in texts], np.int32),
+        np.array([licence.id in COMMON for licence in licences], np.uint8),
+        np.array([ids[licence.id.lower()] for licence in licences], np.int32),
+        np.concatenate([text.folded for text in texts]),
     )
+
+
+def _place_keys(texts: list[_Text]) -> tuple[Hashes, Offsets]:
+    """Every key once, rising, and where its words begin in the texts behind one another: its first place."""
+    shifts = np.cumsum([0, *(len(text.folded) for text in texts[:-1])])
+    places = np.concatenate([text.places + shift for text, shift in zip(texts, shifts.tolist(), strict=True)])
+    keys, first = np.unique(np.concatenate([text.keys for text in texts]), return_index=True)
+    return keys, places[first].astype(np.int32)
+
+
+def _group_holders(keys: Hashes, texts: list[_Text]) -> tuple[Offsets, Offsets, Offsets]:
+    """Per key the number of the set of texts that have it; where each set begins in the members; the members."""
+    held = [(text.needed, number) for number, text in enumerate(texts)]
+    held += [(text.spare, -number - 1) for number, text in enumerate(texts)]
+    every = np.concatenate([some for some, _ in held])
+    holder = np.concatenate([np.full(len(some), number, np.int32) for some, number in held])
+    order = np.argsort(every, kind="stable")
+    holder = holder[order]
+    bounds = [*np.searchsorted(every[order], keys, side="left").tolist(), len(every)]
+    numbers: dict[bytes, int] = {}
+    sets = np.empty(len(keys), np.int32)
+    for index in range(len(keys)):
+        token = holder[bounds[index] : bounds[index + 1]].tobytes()
+        sets[index] = numbers.setdefault(token, len(numbers))
+    sizes = [len(token) // holder.itemsize for token in numbers]
+    return sets, np.cumsum([0, *sizes]).astype(np.int32), np.frombuffer(b"".join(numbers), np.int32).copy()
 
 
 def _name() -> str:

@@ -144,7 +144,7 @@ def _cut_phrase(group: Group, detail: int, text: str) -> _Row:
     folded, _ = fold_words(np.frombuffer(plain, np.uint8), words, FOLD)
     at = len(text[: max(mark, 0)].encode())
     back = int(np.searchsorted(words.ends, at, side="right")) if mark >= 0 else 0
-    return _Row(GROUPS.index(group), detail, words.hashes.tolist(), back, folded)
+    return _Row(GROUPS.index(group), detail, words.hashes.tolist(), back, folded.tobytes())
 
 
 @cache

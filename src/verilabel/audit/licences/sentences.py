@@ -33,7 +33,7 @@ _OWN = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(rb"[0-9a-z\x80-\xff]+")
-_TAG = re.compile(rb"[\"'\s:=*<>/#-]{0,12}")
+_TAG = re.compile(rb"[\"'\s]{0,3}[:=][\"'\s:=]{0,9}")
 _FIELD = re.compile(rb"[_\"'\]\*]{0,4}[ \t]{0,8}[:=][ \t]{0,8}([^\r\n]{2,100})")
 _COMMENT_END = re.compile(rb"\s*(?:\*/|-->|#}|%>).*$")
 
@@ -68,7 +68,9 @@ class Memory:
 def read_tag(window: bytes) -> Read | None:
     """The expression behind `SPDX-License-Identifier`; a tag without a licence of the list has no ids."""
     lead = _TAG.match(window)
-    start = lead.end() if lead else 0
+    if lead is None:
+        return None
+    start = lead.end()
     line = _COMMENT_END.sub(b"", window[start:].split(b"\n", 1)[0])
     expression = parse_expression(line.decode("utf-8", "replace"))
     if expression is None:

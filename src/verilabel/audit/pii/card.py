@@ -18,18 +18,28 @@ from verilabel.detectors.spans.packs import pack_digest
 
 VERSION = "1"
 WORDS = (
-    "Looks at every byte for personal data and secrets of 33 kinds by their written forms, check digits, issuers' ranges "
+    "Looks at every byte for personal data and secrets of 33 kinds by their written forms, check digits, "
+    "issuers' ranges "
     "and numbering plans, and by words that announce a number where its form alone says too little."
 )
 LIMITS = (
-    "Names, postal addresses, driver's licences and dates of birth are not looked for, nor values that are encoded, split, "
-    "obfuscated or written in full-width digits; addresses in private, reserved and documentation ranges, domains for "
-    "documentation, networks (10.1.2.0/24), published test cards and makers' example keys are not counted, numbers for "
-    "fiction (555-01xx) are; national telephone numbers count in the usual forms of the settings' regions or beside words; "
-    "secrets without a maker's prefix count only where a name announces them; in one document at most 65,535 candidates of "
+    "Names, postal addresses, driver's licences and dates of birth are not looked for, nor values that "
+    "are encoded, split, "
+    "obfuscated or written in full-width digits; addresses in private, reserved and documentation ranges, "
+    "domains for "
+    "documentation, networks (10.1.2.0/24), published test cards and makers' example keys are not "
+    "counted, numbers for "
+    "fiction (555-01xx) are; national telephone numbers count in the usual forms of the settings' regions "
+    "or beside words; "
+    "secrets without a maker's prefix count only where a name announces them; in one document at most "
+    "65,535 candidates of "
     "a form and findings of a kind are looked at, those beyond are counted in pii_beyond."
 )
-COLUMNS = (Column("pii_beyond", "u4", "candidates and findings beyond the bound of a document, which were not looked at"),)
+COLUMNS = (
+    Column(
+        "pii_beyond", "u4", "candidates and findings beyond the bound of a document, which were not looked at"
+    ),
+)
 
 
 class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,7 +51,8 @@ class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @cache
 def data_digest(regions: Sequence[str]) -> str:
-    """The digest over the rules as they are written, the lists, the packs of rules and the numbering plans."""
+    """The digest over the rules as they are written, the lists, the packs of rules and the numbering "
+    "plans."""
     package = resources.files("verilabel.audit.pii")
     parts = {
         name: sha256(file.read_bytes()).hexdigest()

@@ -20,7 +20,8 @@ from verilabel.audit.settings import PiiSettings
 from verilabel.detectors.spans.checks import IBAN_LENGTHS
 
 _PROVEN = np.array(
-    [INDEX[name] for name in ("pii.email", "pii.ipv4", "pii.ipv6", "pii.mac", "pii.card", "pii.ssn")], np.int64
+    [INDEX[name] for name in ("pii.email", "pii.ipv4", "pii.ipv6", "pii.mac", "pii.card", "pii.ssn")],
+    np.int64,
 )
 """Kinds of the rules whose candidates are findings, in the rules' order."""
 
@@ -69,7 +70,9 @@ class PiiCheck:
         kind[proven] = _PROVEN[rule[proven]]
         self._verifier.begin(batch.data)
         places = np.flatnonzero(~proven)
-        bounds = zip(batch.offsets[rows[places, 0]].tolist(), batch.offsets[rows[places, 0] + 1].tolist(), strict=True)
+        bounds = zip(
+            batch.offsets[rows[places, 0]].tolist(), batch.offsets[rows[places, 0] + 1].tolist(), strict=True
+        )
         for place, fields, (low, high) in zip(places.tolist(), rows[places].tolist(), bounds, strict=True):
             _, number, note, start, end = fields
             found = self._verifier.look(number, Candidate(note, start, end, low, high))
@@ -80,7 +83,9 @@ class PiiCheck:
         return kind, level, claims
 
 
-def _bound(document: Positions, kind: Positions, kinds: int, beyond: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
+def _bound(
+    document: Positions, kind: Positions, kinds: int, beyond: npt.NDArray[np.uint32]
+) -> npt.NDArray[np.bool_]:
     keep = np.zeros(len(document), np.bool_)
     bound_kinds(document.copy(), kind.copy(), kinds, keep, beyond)
     return keep
@@ -93,7 +98,8 @@ def make_tables() -> Tables:
     bits = np.zeros(8192, np.uint8)
     for prefix in prefixes:
         bits[hash_three(*prefix.text[:3])] = 1
-    bits[hash_three(*b"eyJ")] = 1
+    for begin in (b"eyJ", b"BEG"):
+        bits[hash_three(*begin)] = 1
     lengths = np.zeros(26 * 26, np.uint8)
     for country, length in IBAN_LENGTHS.items():
         lengths[(ord(country[0]) - 65) * 26 + ord(country[1]) - 65] = length

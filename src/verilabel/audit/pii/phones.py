@@ -40,7 +40,9 @@ class NumberingPlans:
                 where="$.pii.regions",
                 hint="give ISO 3166 codes of two capitals, such as US, GB or DE",
             )
-        self._national = [(_metadata(region).national_prefix or "", _compile([_metadata(region)])) for region in regions]
+        self._national = [
+            (_metadata(region).national_prefix or "", _compile([_metadata(region)])) for region in regions
+        ]
 
     def holds_international(self, digits: str, *, loosely: bool = False) -> bool:
         """True if digits that begin with a country's code are a number there that can be given to somebody.

@@ -18,27 +18,38 @@ _OF_KINDS: Mapping[str, str] = {
     "secret.github_token": "ghp_ gho_ ghu_ ghs_ ghr_:github_token github_pat_:github_fine_grained",
     "secret.google_key": "AIza:gcp_api_key ya29.:gcp_oauth_token GOCSPX-:gcp_client_secret",
     "secret.slack_token": (
-        "xoxa- xoxb- xoxe- xoxo- xoxp- xoxr- xoxs-:slack_token xapp-:slack_app hooks.slack.com/:slack_webhook"
+        "xoxa- xoxb- xoxe- xoxo- xoxp- xoxr- xoxs-:slack_token xapp-:slack_app "
+        "hooks.slack.com/:slack_webhook"
     ),
     "secret.stripe_key": "sk_live_ sk_test_ sk_prod_ rk_live_ rk_test_ rk_prod_:stripe whsec_:stripe_webhook",
     "secret.private_key": "AGE-SECRET-KEY-1:age_key PuTTY-User-Key-File-:putty_key",
     "secret.vendor_token": (
-        "dop_v1_ doo_v1_ dor_v1_:digitalocean LTAI:alibaba_access_key AKID:tencent_secret_id HRKU-AA:heroku fo1_:fly_io "
+        "dop_v1_ doo_v1_ dor_v1_:digitalocean LTAI:alibaba_access_key AKID:tencent_secret_id "
+        "HRKU-AA:heroku fo1_:fly_io "
         "nfp_:netlify glpat- gldt- glrt- glft- glsoat- glimt- glagent- glptt- glcbt- glffct-:gitlab_token "
-        "GR1348941:gitlab_runner ATBB:bitbucket_app ATATT3:atlassian npm_:npm pypi-:pypi rubygems_:rubygems "
-        "dckr_pat_ dckr_oat_:docker_hub AKCp:artifactory cmVmd:artifactory_reference hvs. hvb. hvr.:vault pul-:pulumi "
-        "dp.pt. dp.st. dp.ct. dp.sa. dp.scim. dp.audit.:doppler ops_eyJ:onepassword_service hf_:huggingface_long,huggingface "
-        "api_org_:huggingface sk-ant-:anthropic sk-lf- pk-lf-:langfuse sk-:openai r8_:replicate gsk_:groq pplx-:perplexity "
-        "xai-:xai nvapi-:nvidia lsv2_pt_ lsv2_sk_:langsmith tvly-:tavily pcsk_:pinecone sq0atp- sq0csp- sq0idp-:square_token "
+        "GR1348941:gitlab_runner ATBB:bitbucket_app ATATT3:atlassian npm_:npm pypi-:pypi "
+        "rubygems_:rubygems "
+        "dckr_pat_ dckr_oat_:docker_hub AKCp:artifactory cmVmd:artifactory_reference hvs. hvb. hvr.:vault "
+        "pul-:pulumi "
+        "dp.pt. dp.st. dp.ct. dp.sa. dp.scim. dp.audit.:doppler ops_eyJ:onepassword_service "
+        "hf_:huggingface_long,huggingface "
+        "api_org_:huggingface sk-ant-:anthropic sk-lf- pk-lf-:langfuse sk-:openai r8_:replicate gsk_:groq "
+        "pplx-:perplexity "
+        "xai-:xai nvapi-:nvidia lsv2_pt_ lsv2_sk_:langsmith tvly-:tavily pcsk_:pinecone sq0atp- sq0csp- "
+        "sq0idp-:square_token "
         "shpat_ shpca_ shppa_ shpss_:shopify FLWSECK:flutterwave SG.:sendgrid xkeysib-:brevo PMAK-:postman "
         "lin_api_ lin_oauth_:linear ntn_:notion figd_ figo_ figu_ figr_:figma dapi:databricks "
-        "pscale_tkn_ pscale_pw_ pscale_oauth_:planetscale sbp_ sb_secret_:supabase NRAK-:newrelic glc_ glsa_:grafana "
-        "sntrys_ sntryu_:sentry dt0c01. dt0s01.:dynatrace EAACEdEose0cBA:facebook_token discord.com/ discordapp.com/:discord_webhook "
+        "pscale_tkn_ pscale_pw_ pscale_oauth_:planetscale sbp_ sb_secret_:supabase NRAK-:newrelic glc_ "
+        "glsa_:grafana "
+        "sntrys_ sntryu_:sentry dt0c01. dt0s01.:dynatrace EAACEdEose0cBA:facebook_token discord.com/ "
+        "discordapp.com/:discord_webhook "
         "A3-:onepassword_secret CLOJARS_:clojars EZAK EZTK:easypost key-:mailgun"
     ),
 }  # fmt: skip
 """By kind: beginnings, and behind a colon the names of the pack's rules for them."""
-_PLAIN = frozenset({"openai", "huggingface_long", "databricks", "slack_token", "gitlab_token", "vault", "figma"})
+_PLAIN = frozenset(
+    {"openai", "huggingface_long", "databricks", "slack_token", "gitlab_token", "vault", "figma"}
+)
 """Rules that names and classes of programs can match: what they find must look random, too."""
 
 

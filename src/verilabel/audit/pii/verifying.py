@@ -27,16 +27,23 @@ _HOST = re.compile(rb"[A-Za-z0-9.-]*")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{16,}")
 _FISCAL = re.compile(r"[A-Z]{6}[0-9L-NP-V]{2}[A-EHLMPR-T][0-9L-NP-V]{2}[A-Z][0-9L-NP-V]{3}[A-Z]")
 _NINO = re.compile(r"(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]")
-_OFFICES = frozenset("AR AT AU BE BR CA CH CN CS CZ EA EP ES HR HK HU JP KR MX NL NZ PL PT RU SE SG SK TR TW WW".split())
+_OFFICES = frozenset(("AT", "CA", "CH", "CN", "EP", "ES", "JP", "KR", "NL", "RU", "SE"))
 """Beginnings of patents' numbers, which have six digits and a letter too."""
 _WORDS_WITHIN = re.compile(r"[A-Za-z]{5,}")
-_MARKS = (b"example", b"xxxx", b"your", b"placeholder", b"redacted", b"dummy", b"changeme", b"sample", b"1234567", b"0000000", b"abcdef", b"deadbeef", b"****", b"....", b"insert")  # fmt: skip
+_MARKS = tuple(
+    mark.encode()
+    for mark in (
+        "example xxxx your placeholder redacted dummy changeme sample insert 1234567 0000000 abcdef deadbeef **** ...."
+    ).split()
+)
 _SECRET_NAME = re.compile(
     rb"(?:api[_-]?key|access[_-]?key(?:[_-]?id)?|secret(?:[_-]?(?:access[_-]?)?key)?|auth[_-]?token|access[_-]?token|"
     rb"client[_-]?secret|private[_-]?token|private[_-]?key|encryption[_-]?key|signing[_-]?key|token|"
     rb"password|passwd|pwd|passphrase|passwo?rd)\Z"
 )
-_PUBLIC_NAME = re.compile(rb"(?:public|csrf|page|next|prev|sort|cache|partition|primary|foreign|pagination|continuation)[_-]?[a-z_-]{0,12}\Z")
+_PUBLIC_NAME = re.compile(
+    rb"(?:public|csrf|page|next|prev|sort|cache|partition|primary|foreign|pagination|continuation)[_-]?[a-z_-]{0,12}\Z"
+)
 _PASSWORD_NAMES = (b"password", b"passwd", b"pwd", b"passphrase", b"passwrd")
 
 
@@ -107,15 +114,23 @@ class Verifier:
     def _look_at_phone(self, candidate: Candidate) -> Found | None:
         text = self._bytes(candidate.start, candidate.end)
         start = candidate.start
-        if text[:1] == b"(" and b")" not in text:
+        if text[:1] == b"(" and text.count(b"(") > text.count(b")"):
             text, start = text[1:], start + 1
-        groups = [(m.start(), m.end()) for m in _DIGITS.finditer(text) if text[m.start() - 1 : m.end() + 1] != b"(0)"]
+        groups = [
+            (m.start(), m.end())
+            for m in _DIGITS.finditer(text)
+            if text[m.start() - 1 : m.end() + 1] != b"(0)"
+        ]
         note = candidate.note
         size = self._international_size(text, groups, note) if note & tables.IS_INTERNATIONAL else 0
-        if not size and self._is_national(text, groups, note):
+        for count in range(len(groups) if not size else 0, 0, -1):
+            if self._is_national(text, groups[:count], note, count == len(groups)):
+                size = groups[count - 1][1]
+                break
+        if not size and groups and self._is_announced(text, groups, note):
             size = groups[-1][1]
         # digits that are something else as well are no telephone number, unless a `+` says so
-        level = 0 if text[:1] == b"+" else -1
+        level = 0 if text[:1] == b"+" else -2 if note & tables.IS_INSIDE else -1
         return Found(INDEX["pii.phone"], start, start + size, level) if size else None
 
     def _international_size(self, text: bytes, groups: list[tuple[int, int]], note: int) -> int:
@@ -130,18 +145,24 @@ class Verifier:
             return groups[-1][1]
         return groups[-1][1] if is_announced and not zeros and 8 <= len(digits) <= 15 else 0
 
-    def _is_national(self, text: bytes, groups: list[tuple[int, int]], note: int) -> bool:
+    def _is_national(self, text: bytes, groups: list[tuple[int, int]], note: int, is_whole: bool) -> bool:
+        """True for a number of the regions, the longest first: what stands behind one may be another number."""
+        if note & tables.IS_TYPICAL and not note & (tables.SAYS_CALL | tables.SAYS_PHONE) and not is_whole:
+            return False
         digits = _join(text, groups)
-        if len(set(digits)) < 3 or (note & tables.IS_INTERNATIONAL and b"+" in text[:2]):
+        return len(digits) >= 7 and _is_varied(digits) and self._plans.holds_national(digits)
+
+    def _is_announced(self, text: bytes, groups: list[tuple[int, int]], note: int) -> bool:
+        """True for digits of no plan that words make a telephone number."""
+        digits = _join(text, groups)
+        if not _is_varied(digits) or (note & tables.IS_INTERNATIONAL and b"+" in text[:2]):
             return False
         if note & tables.SAYS_PHONE:
             return len(digits) <= 13
-        if note & tables.SAYS_CALL and note & (tables.IS_GROUPED | tables.IS_TYPICAL):
-            if len(groups) > 1 and (text.count(b".") != 1 or len(groups) > 2):
-                return True
-        if note & (tables.SAYS_CALL | tables.IS_TYPICAL):
-            return self._plans.holds_national(digits)
-        return False
+        # one dot alone is that of a decimal number
+        return (
+            bool(note & tables.SAYS_CALL) and len(groups) > 1 and (text.count(b".") != 1 or len(groups) > 2)
+        )
 
     def _look_at_iban(self, candidate: Candidate) -> Found | None:
         text = self._text(candidate.start, candidate.end)
@@ -171,8 +192,8 @@ class Verifier:
 
     def _look_at_number(self, candidate: Candidate) -> Found | None:
         text = self._text(candidate.start, candidate.end)
-        kind = find_national_kind(text, candidate.note)
-        return Found(INDEX[kind], candidate.start, candidate.end) if kind else None
+        kind, size = find_national_kind(text, candidate.note)
+        return Found(INDEX[kind], candidate.start, candidate.start + size) if kind else None
 
     def _look_at_fiscal(self, candidate: Candidate) -> Found | None:
         text = self._text(candidate.start, candidate.end)
@@ -211,7 +232,9 @@ class Verifier:
         if len(chars) < _MIN_KEY_CHARS or len(set(chars)) < 12:
             return None
         close = _PEM_END.match(block, end)
-        return Found(INDEX["secret.private_key"], candidate.start, candidate.start + (close.end() if close else end), 3)
+        return Found(
+            INDEX["secret.private_key"], candidate.start, candidate.start + (close.end() if close else end), 3
+        )
 
     def _look_at_jwt(self, candidate: Candidate) -> Found | None:
         text = self._bytes(candidate.start, candidate.end)
@@ -230,7 +253,16 @@ class Verifier:
         lowered = text.lower()
         if not checks.is_chosen(text) or any(char in text for char in "{}<>$*|`()[]") or "%s" in text:
             return None
-        is_mark = any(mark.decode() in lowered for mark in _MARKS) or lowered in ("pass", "secret", "pwd", "token", "pw", "passwd")
+        if ":" in text or "passw" in lowered or lowered.startswith("anon"):
+            return None
+        is_mark = any(mark.decode() in lowered for mark in _MARKS) or lowered in (
+            "pass",
+            "secret",
+            "pwd",
+            "token",
+            "pw",
+            "passwd",
+        )
         if is_mark or lowered == user.lower() or lowered.startswith("pass") or set(lowered) <= set("x-_."):
             return None
         host = _HOST.match(self._bytes(candidate.end + 1, min(candidate.high, candidate.end + 256)))
@@ -244,10 +276,13 @@ class Verifier:
             return None
         value = self._bytes(candidate.start, candidate.end)
         text = value.decode("ascii", "replace")
-        if self._is_placeholder(value, 0) or _has_words(text) or len(set(text)) < 8:
+        if self._is_placeholder(value, 0) or _has_words(text) or len(set(text)) < 8 or text[0] in "$%&@":
             return None
         is_password = match.group(0) in _PASSWORD_NAMES
         if len(text) < 16 and not is_password:
+            return None
+        is_quoted = self._bytes(candidate.start - 1, candidate.start) in (b"'", b'"', b"`")
+        if not is_quoted and "." in text:
             return None
         if not entropy.is_above(value, 3 if is_password else 3.3):
             return None
@@ -264,6 +299,15 @@ class Verifier:
         return sha256(value).hexdigest() in self._examples
 
 
+def _is_varied(digits: str) -> bool:
+    """True for what is neither the number of a book nor a row of like or rising digits."""
+    return (
+        len(set(digits)) >= 3
+        and digits[:10] not in ("0123456789", "1234567890")
+        and not (len(digits) == 13 and digits[:3] in ("978", "979"))
+    )
+
+
 def _join(text: bytes, groups: Sequence[tuple[int, int]]) -> str:
     return b"".join(text[start:end] for start, end in groups).decode("ascii")
 
@@ -274,7 +318,11 @@ def _has_words(text: str) -> bool:
         return True
     parts = re.split(r"[^A-Za-z0-9]", text)
     worded = sum(len(part) for part in parts if part.isalpha() and len(part) >= 3)
-    camel = sum(len(word) for word in _WORDS_WITHIN.findall(text) if word.islower() or word[1:].islower() or word.isupper())
+    camel = sum(
+        len(word)
+        for word in _WORDS_WITHIN.findall(text)
+        if word.islower() or word[1:].islower() or word.isupper()
+    )
     return worded * 3 > len(text) or camel * 2 > len(text)
 
 
@@ -290,7 +338,12 @@ def _national(says: int, kind: str, pattern: str, check: Callable[[str], bool]) 
 
 
 _NATIONAL = (
-    _national(tables.SAYS_BSN, "pii.nl_bsn", r"\d{9}|\d{4}[ .]\d{2}[ .]\d{3}|\d{3}[ .]\d{3}[ .]\d{3}", checks.holds_bsn),
+    _national(
+        tables.SAYS_BSN,
+        "pii.nl_bsn",
+        r"\d{9}|\d{4}[ .]\d{2}[ .]\d{3}|\d{3}[ .]\d{3}[ .]\d{3}",
+        checks.holds_bsn,
+    ),
     _national(tables.SAYS_INSURANCE, "pii.ca_sin", r"[1-79]\d{2}([ -]?)\d{3}\1\d{3}", checks.holds_luhn),
     _national(tables.SAYS_AADHAAR, "pii.in_aadhaar", r"[2-9]\d{3}([ -]?)\d{4}\1\d{4}", checks.holds_verhoeff),
     _national(tables.SAYS_PESEL, "pii.pl_pesel", r"\d{11}", checks.holds_pesel),
@@ -303,21 +356,28 @@ _NATIONAL = (
         r"[12]( ?)\d{2}\1(?:0[1-9]|1[0-2]|[2-9]\d)\1\d{2}\1\d{3}\1\d{3} ?\d{2}",
         checks.holds_nir,
     ),
-    _national(tables.SAYS_NIF, "pii.es_nif", r"(?:\d{8}|[XYZ]\d{7})-?[A-HJ-NP-TV-Z]", checks.holds_nif),
+    _national(tables.SAYS_NIF, "pii.es_nif", r"(?:\d{8}|[XYZ]-?\d{7})-?[A-HJ-NP-TV-Z]", checks.holds_nif),
 )
 _CPF = re.compile(r"\d{3}\.\d{3}\.\d{3}-\d{2}")
 _AHV = re.compile(r"756\.\d{4}\.\d{4}\.\d{2}")
 
 
-def find_national_kind(text: str, says: int) -> str | None:
-    """The kind of a national number, or None; `says` is what words before it say, 0 for forms that need none."""
+def find_national_kind(text: str, says: int) -> tuple[str, int]:
+    """The kind of the national number that a text begins with, and its length; ("", 0) for none.
+
+    `says` is what words before it say, 0 for forms that need none. Groups that follow may be another number's.
+    """
     if says == 0:
         if _CPF.fullmatch(text) and checks.holds_cpf(text):
-            return "pii.br_cpf"
-        return "pii.ch_ahv" if _AHV.fullmatch(text) and checks.holds_ean13(text) else None
-    for rule in _NATIONAL:
-        if says & rule.says and rule.pattern.fullmatch(text) and rule.check(text):
-            return rule.kind
-    return None
-
-
+            return "pii.br_cpf", len(text)
+        is_swiss = _AHV.fullmatch(text) and checks.holds_ean13(text)
+        return ("pii.ch_ahv", len(text)) if is_swiss else ("", 0)
+    if says & tables.SAYS_TAX and says & tables.SAYS_FILE:
+        says |= tables.SAYS_TFN
+    size = len(text)
+    while size >= 8:
+        for rule in _NATIONAL:
+            if says & rule.says and rule.pattern.fullmatch(text, 0, size) and rule.check(text[:size]):
+                return rule.kind, size
+        size = max(text.rfind(separator, 0, size) for separator in " -.")
+    return "", 0

@@ -23,6 +23,7 @@ from verilabel.audit.proof.layout import (
     may_be_path,
 )
 from verilabel.audit.proof.shards import ListedFile
+from verilabel.audit.sampling.result import SampleResult
 from verilabel.audit.settings import AuditSettings
 from verilabel.errors import MalformedInput
 from verilabel.evidence.statement import Tool, parse_time
@@ -89,6 +90,8 @@ class AuditManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     duplicates: DuplicatesSummary | None
     contamination: tuple[BenchmarkSummary, ...]
     canaries: tuple[Recall, ...]
+    sample: SampleResult | None
+    """What costly detectors and judges said of documents that the corpus chose."""
     statements: tuple[Statement, ...]
     secret_id: str
     """Names the secret that commitments and marks were made with."""

@@ -28,8 +28,11 @@ _BOM = b"\xef\xbb\xbf"
 _REASONS = {csv_rows.OTHER_WIDTH: reasons.OTHER_WIDTH, csv_rows.TOO_LONG: reasons.TOO_LONG}
 
 
-def read_header(head: bytes, delimiter: str, where: str) -> tuple[list[str], int]:
-    """The names of the columns and where the first row ends. Raises MalformedInput where there are none."""
+def read_header(head: bytes, delimiter: str, where: str) -> tuple[list[str], int, bool]:
+    """The names of the columns, where the first row ends, and whether its end is there.
+
+    Raises MalformedInput where it is longer than MOST_HEADER.
+    """
     size = len(head)
     window = np.frombuffer(bytearray(head or b"\0"), np.uint8)
     begin = 3 if head.startswith(_BOM) else 0
@@ -42,7 +45,7 @@ def read_header(head: bytes, delimiter: str, where: str) -> tuple[list[str], int
         )
     row = head[begin:end].decode("utf-8", "replace")
     names = next(csv.reader(io.StringIO(row, newline=""), delimiter=delimiter), [])
-    return names, end
+    return names, end, ended
 
 
 class RowReader:
@@ -72,13 +75,16 @@ class RowReader:
         """The documents of the table. Raises Torn where the stream does, and where the columns are not there."""
         window = self._window
         window.extend()
-        while not window.last and window.size < MOST_HEADER:
+        while True:
+            head = window.data[: min(window.size, MOST_HEADER)].tobytes()
+            try:
+                names, window.at, ended = read_header(head, self._delimiter, "the first row")
+            except MalformedInput:
+                raise Torn(reasons.NO_COLUMN) from None
+            if ended or window.last:
+                break
+            window.at = 0
             window.extend()
-        head = window.data[: min(window.size, MOST_HEADER)].tobytes()
-        try:
-            names, window.at = read_header(head, self._delimiter, "the first row")
-        except MalformedInput:
-            raise Torn(reasons.NO_COLUMN) from None
         if not names:
             return
         self._place_columns(names)

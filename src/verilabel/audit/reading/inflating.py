@@ -18,6 +18,8 @@ from verilabel.audit.reading.torn import Torn
 from verilabel.errors import MissingExtra
 
 _OUT_BYTES = 1 * 2**20
+_STEP_BYTES = 64 * 2**10
+"""Of Zstandard at once: what a step had before damage in it is lost."""
 _IN_BYTES = 256 * 2**10
 _BLOCK_BYTES = 4 * 2**20
 _MOST_WINDOW = 2**27
@@ -70,9 +72,11 @@ def _inflate_gzip(blocks: Iterator[Bytes], size: int) -> Iterator[bytes]:
                 if not rest:
                     break
                 inflater = zlib.decompressobj(_GZIP)
+            before = inflater.copy()
             try:
                 out = inflater.decompress(rest, _OUT_BYTES)
             except zlib.error:
+                yield from _salvage(before, rest)
                 raise Torn(reasons.BROKEN_GZIP, size - seen + len(rest)) from None
             if out:
                 yield out
@@ -84,6 +88,23 @@ def _inflate_gzip(blocks: Iterator[Bytes], size: int) -> Iterator[bytes]:
                 break
     if inflater is not None:
         raise Torn(reasons.BROKEN_GZIP)
+
+
+def _salvage(inflater: zlib._Decompress, rest: bytes) -> Iterator[bytes]:
+    """What comes before damage in a step that failed as a whole: the step again, in ever smaller ones."""
+    step = _OUT_BYTES
+    while step:
+        before = inflater.copy()
+        try:
+            out = inflater.decompress(rest, step)
+        except zlib.error:
+            inflater, step = before, step // 32
+            continue
+        if not out or inflater.eof:
+            yield out
+            return
+        yield out
+        rest = inflater.unconsumed_tail
 
 
 class _Source:
@@ -121,7 +142,7 @@ def _inflate_zstd(blocks: Iterator[Bytes], size: int) -> Iterator[bytes]:
     )
     while True:
         try:
-            out = reader.read(_OUT_BYTES)
+            out = reader.read(_STEP_BYTES)
         except zstandard.ZstdError:
             left = size - source.count
             raise Torn(reasons.BROKEN_ZSTD, left) from None

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from verilabel.audit.interface import Batch
+from verilabel.audit.interface import Batch, Bytes, Positions
 from verilabel.audit.reading import reasons
 from verilabel.audit.reading.arrow_texts import (
     Pieces,
@@ -32,7 +32,7 @@ from verilabel.errors import MalformedInput, MissingExtra
 _READ_BYTES = 2**20
 _MOST_ROWS = 8_192
 """At once; a row takes at most what the largest page or dictionary has."""
-_MOST_POINTED = 64 * 2**20
+_MOST_POINTED = 32 * 2**20
 """Bytes that rows of one step may point at in a dictionary."""
 _MOST_PAGE = 128 * 2**20
 """Bytes of a page, or twice the limit of a document if that is more: pages are taken whole."""
@@ -148,6 +148,10 @@ class ParquetFile:
             columns=[group.column(leaf).path_in_schema for leaf in leaves],
             use_threads=False,
         )
+        yield from self._gather(tables)
+
+    def _gather(self, tables: Iterator[Any]) -> Iterator[Any]:
+        """Record batches, small ones together. Raises Torn where they cannot be read on."""
         held: list[Any] = []
         size = 0
         torn = ""
@@ -162,12 +166,19 @@ class ParquetFile:
                 break
             held.append(table)
             size += table.nbytes
+            table = None
             if size >= _READ_BYTES:
-                yield from self._combine(held)
+                ready = self._combine(held)
                 held, size = [], 0
+                while ready:
+                    yield ready.pop(0)
         yield from self._combine(held)
         if torn:
             raise Torn(torn)
+
+    def release(self) -> None:
+        """Give memory back that pyarrow keeps for later."""
+        self._pyarrow.default_memory_pool().release_unused()
 
     def _combine(self, held: list[Any]) -> list[Any]:
         """Small record batches as one, so that what follows is done once for all."""
@@ -269,34 +280,57 @@ def read_groups(
         if group.num_rows == 0:
             continue
         first = ledger.rows
+        tables = file.tables(place, wanted, limit)
         try:
-            for table in file.tables(place, wanted, limit):
-                yield from _read_table(table, columns, beside, limit, ledger, gatherer)
+            # no name holds on to a table while its documents are looked at
+            while (parts := _read_table(next(tables, None), columns, beside, limit, ledger)) is not None:
+                while parts:
+                    yield from gatherer.add(*parts.pop(0))
         except Torn as torn:
             left = first + group.num_rows - ledger.rows
             ledger.miss(ledger.rows, torn.reason, left)
         ledger.rows = first + group.num_rows
+        file.release()
+
+
+Part = tuple[Bytes, Positions, Positions, dict[str, list[str | None]]]
+"""Texts, offsets, rows, and what is said of them."""
 
 
 def _read_table(
-    table: Any,
-    columns: tuple[str, ...],
-    beside: dict[str, list[str]],
-    limit: int,
-    ledger: Ledger,
-    gatherer: Gatherer,
-) -> Iterator[Batch]:
+    table: Any, columns: tuple[str, ...], beside: dict[str, list[str]], limit: int, ledger: Ledger
+) -> list[Part] | None:
+    """The documents of a record batch, or None where there is none."""
+    if table is None:
+        return None
     pieces = _merge([cut_pieces(table, path) for path in columns])
-    rows = table.num_rows
-    lengths, counts = measure_documents(pieces.starts, pieces.ends, pieces.owners, rows)
+    first = ledger.rows
+    ledger.rows += table.num_rows
+    lengths, counts = measure_documents(pieces.starts, pieces.ends, pieces.owners, table.num_rows)
     kept = (counts > 0) & (lengths <= limit)
+    if kept.all() and _stand_together(pieces, table.num_rows):
+        begin, end = int(pieces.starts[0]), int(pieces.ends[-1])
+        offsets = np.append(pieces.starts, end) - begin
+        said = say_beside(table, beside, kept, MOST_BESIDE)
+        return [(pieces.data[begin:end], offsets, pieces.owners + first, said)]
     for row in np.flatnonzero(~kept).tolist():
-        ledger.miss(ledger.rows + row, reasons.NO_TEXT if counts[row] == 0 else reasons.TOO_LONG)
+        ledger.miss(first + row, reasons.NO_TEXT if counts[row] == 0 else reasons.TOO_LONG)
+    found = []
     for part in _parts(lengths, kept):
         data, offsets = join_documents(pieces.data, pieces.starts, pieces.ends, pieces.owners, lengths, part)
         said = say_beside(table, beside, part, MOST_BESIDE)
-        yield from gatherer.add(data, offsets, np.flatnonzero(part) + ledger.rows, said)
-    ledger.rows += rows
+        found.append((data, offsets, np.flatnonzero(part) + first, said))
+    return found
+
+
+def _stand_together(pieces: Pieces, rows: int) -> bool:
+    """Whether each row is one piece, behind the one before it, in bytes that need not be copied."""
+    return bool(
+        0 < rows == len(pieces.owners)
+        and pieces.data.flags.writeable
+        and np.array_equal(pieces.starts[1:], pieces.ends[:-1])
+        and np.array_equal(pieces.owners, np.arange(rows))
+    )
 
 
 def _parts(lengths: Any, kept: Any) -> Iterator[Any]:

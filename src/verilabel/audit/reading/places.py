@@ -26,6 +26,8 @@ _LOCAL = ("file", "local")
 class RemoteFile(NamedTuple):
     """What a listing says of a file."""
 
+    name: str
+    """Below the folder that was listed, or that a pattern begins with."""
     url: str
     size: int
 
@@ -92,15 +94,21 @@ def list_remote(url: str) -> list[RemoteFile]:
     store, path = open_store(url)
     scheme = url.partition("://")[0]
     with reach(url):
-        if any(letter in path for letter in "*?[") and scheme not in ("http", "https"):
+        parts = path.split("/")
+        patterns = [place for place, part in enumerate(parts) if set(part) & set("*?[")]
+        folder = path
+        if patterns and scheme not in ("http", "https"):
             found = store.glob(path, detail=True)
+            folder = "/".join(parts[: patterns[0]])
         elif scheme in ("http", "https") or store.isfile(path):
             info = store.info(path)
-            return [RemoteFile(url, _size(info, url))]
+            return [RemoteFile(path.rpartition("/")[2] or "file", url, _size(info, url))]
         else:
             found = store.find(path, detail=True)
     files = [
-        RemoteFile(store.unstrip_protocol(name), _size(info, url))
+        RemoteFile(
+            name.removeprefix(folder.rstrip("/") + "/"), store.unstrip_protocol(name), _size(info, url)
+        )
         for name, info in sorted(found.items())
         if info.get("type", "file") == "file"
     ]
@@ -229,8 +237,20 @@ def peek_place(place: str) -> Iterator[BinaryIO]:
         return
     store, path = open_store(place)
     with reach(place):
-        source = store.open(path, "rb")
+        # a web server that does not offer ranges gives files from their beginning only
+        streams = place.startswith(("http://", "https://")) and store.info(path).get("partial") is not True
+        source = store.open(path, "rb", block_size=0) if streams else store.open(path, "rb")
     try:
-        yield source
+        yield _Beginning(source) if streams else source  # type: ignore[misc]
     finally:
         source.close()
+
+
+class _Beginning:
+    """A stream that says of itself that it cannot go back."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self.read = source.read
+
+    def seekable(self) -> bool:
+        return False

@@ -96,16 +96,7 @@ def _list_input(given: str) -> tuple[str, list[Found]]:
     if is_hub(given):
         return list_hub(given)
     if is_remote(given):
-        files = list_remote(given)
-        parent = given.rstrip("/") + "/"
-        return "", [
-            Found(
-                file.url.removeprefix(parent) if file.url.startswith(parent) else _below(file.url, given),
-                file.url,
-                file.size,
-            )
-            for file in files
-        ]
+        return "", [Found(*file) for file in list_remote(given)]
     path = local_path(given)
     found = list_local(path)
     if not Path(path).is_dir():
@@ -113,14 +104,6 @@ def _list_input(given: str) -> tuple[str, list[Found]]:
     if not found:
         raise MalformedInput("the folder is empty", where=given)
     return "", select_data(found, given, lambda file: _read_head(file.place, MOST_CARD))
-
-
-def _below(url: str, given: str) -> str:
-    """The name of a file that a pattern found: below the last folder without one."""
-    parts = given.split("/")
-    fixed = next((place for place, part in enumerate(parts) if set(part) & set("*?[")), len(parts) - 1)
-    taken = url.split("/")[fixed:]
-    return "/".join(taken) or file_name(url)
 
 
 def _read_head(place: str, size: int) -> bytes:
@@ -306,7 +289,7 @@ def _look_into(file: File, selection: Selection) -> None:
     """See whether the columns are in the beginning of a file. Raises MalformedInput, Torn."""
     head = b"".join(block.tobytes() for block in _read_start(file.found, file.compression))
     if file.form == "csv":
-        names, _ = read_header(head[:MOST_HEADER], delimiter_of(file.found.name), file.found.place)
+        names, _, _ = read_header(head[:MOST_HEADER], delimiter_of(file.found.name), file.found.place)
         if names:
             choose_columns(names, selection, file.found.place)
         return

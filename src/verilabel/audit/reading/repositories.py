@@ -52,19 +52,19 @@ def list_hub(given: str) -> tuple[str, list[Found]]:
         raise UsageError("the hub names no commit", where=given)
     label = f"{matched['id']}@{commit}"
     url = f"hf://datasets/{label}"
-    files = _relative(list_remote(url + (matched["path"] or "")), matched["id"], commit)
+    files = _relative(list_remote(url + (matched["path"] or "")), label)
     if matched["path"]:
         return label, files
     return label, select_data(files, given, lambda file: _read_remote(file.place))
 
 
-def _relative(files: Sequence[RemoteFile], repository: str, commit: str) -> list[Found]:
-    """Names below the repository; the place is always of the commit."""
-    url = f"hf://datasets/{repository}@{commit}/"
+def _relative(files: Sequence[RemoteFile], label: str) -> list[Found]:
+    """Names below the repository; the place is always of the commit, however the store spells it."""
+    repository = label.partition("@")[0]
     found = []
     for file in files:
         name = re.sub(rf"^hf://datasets/{re.escape(repository)}(@[^/]+)?/", "", file.url)
-        found.append(Found(name, url + name, file.size))
+        found.append(Found(name, f"hf://datasets/{label}/{name}", file.size))
     return sorted(found)
 
 

@@ -7,7 +7,6 @@ one open file, hashed both times; random access (Parquet) is watched by the file
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -121,51 +120,6 @@ class StoredBytes:
                     raise changed(self._where, "is shorter than it was")
                 yield block[:count]
                 at += count
-
-
-class BlockFile(io.RawIOBase):
-    """Blocks of bytes as a file that is read from its beginning to its end."""
-
-    def __init__(self, blocks: Iterator[Bytes]) -> None:
-        self._blocks = blocks
-        self._block = memoryview(b"")
-        self.torn: Torn | None = None
-        """Why it ended before its end, where it did."""
-        self.change: ShardChanged | None = None
-        self.count = 0
-        """Bytes given so far."""
-
-    def readable(self) -> bool:
-        """Always true."""
-        return True
-
-    def readinto(self, target: object) -> int:
-        """Fill a part of the target; 0 at the end, and where the blocks cannot be read on (`torn`, `change`)."""
-        view = memoryview(target).cast("B")  # type: ignore[arg-type]
-        while not len(self._block):
-            try:
-                block = next(self._blocks, None)
-            except Torn as torn:
-                self.torn = torn
-                block = None
-            except ShardChanged as change:
-                self.change = change
-                block = None
-            if block is None:
-                return 0
-            self._block = memoryview(block.data)
-        count = min(len(view), len(self._block))
-        view[:count] = self._block[:count]
-        self._block = self._block[count:]
-        self.count += count
-        return count
-
-    def check(self) -> None:
-        """Raises what ended the blocks, if anything did."""
-        if self.change is not None:
-            raise self.change
-        if self.torn is not None:
-            raise self.torn
 
 
 def _state(file: BinaryIO) -> tuple[int, ...]:

@@ -115,7 +115,9 @@ def _word(
 
 
 @inlined
-def _same(data: Bytes, start: int, end: int, fold: Bytes, text: Bytes, from_byte: int, to_byte: int) -> bool:
+def _same(
+    data: Bytes, start: np.int64, end: np.int64, fold: Bytes, text: Bytes, from_byte: int, to_byte: int
+) -> bool:
     """True if the bytes of words between two positions are those of a term: hashes can be made to collide."""
     at = from_byte
     for position in range(start, end):
@@ -129,7 +131,14 @@ def _same(data: Bytes, start: int, end: int, fold: Bytes, text: Bytes, from_byte
 
 @inlined
 def _stands_free(
-    data: Bytes, first: int, last: int, start: int, end: int, before: Bytes, after: Bytes, fold: Bytes
+    data: Bytes,
+    first: int,
+    last: int,
+    start: np.int64,
+    end: np.int64,
+    before: Bytes,
+    after: Bytes,
+    fold: Bytes,
 ) -> bool:
     if start > first:
         byte = data[start - 1]

@@ -21,6 +21,9 @@ FREE = -1
 CURVED = "\u2019"
 
 
+Spelled = tuple[bytes, tuple[int, ...]]
+
+
 class TermTable(NamedTuple):
     """Nodes are sequences of words; node 0 is the empty one. `next_*` is an open-addressed table of their children.
 
@@ -48,14 +51,14 @@ def make_table(lexicon: Lexicon) -> TermTable:
     texts = sorted(spelled)
     edges: dict[tuple[int, int], int] = {}
     accepts = [-1]
-    for index, text in enumerate(texts):
+    for index, (_, hashes) in enumerate(texts):
         node = 0
-        for word in spelled[text][1]:
+        for word in hashes:
             node = edges.setdefault((node, word), len(accepts))
             if node == len(accepts):
                 accepts.append(-1)
         accepts[node] = index
-    terms = [spelled[text][0] for text in texts]
+    terms = [spelled[each] for each in texts]
     next_key, next_node, shift = _address(edges)
     bits, bits_shift = _bitmap([word for node, word in edges if node == 0])
     return TermTable(
@@ -65,16 +68,16 @@ def make_table(lexicon: Lexicon) -> TermTable:
         bits,
         bits_shift,
         np.array(accepts, np.int32),
-        np.frombuffer(b"".join(texts), np.uint8).copy(),
-        np.concatenate([[0], np.cumsum([len(text) for text in texts])]).astype(np.int32),
+        np.frombuffer(b"".join(text for text, _ in texts), np.uint8).copy(),
+        np.concatenate([[0], np.cumsum([len(text) for text, _ in texts])]).astype(np.int32),
         np.array([CATEGORIES.index(term.category) for term in terms], np.uint16),
         np.array([GROUPS.index(term.group) for term in terms], np.uint8),
         np.array([term.company for term in terms], np.uint8),
     )
 
 
-def _cut_terms(lexicon: Lexicon) -> dict[bytes, tuple[Term, list[int]]]:
-    """Every spelling of every term by its folded bytes, with its words' hashes."""
+def _cut_terms(lexicon: Lexicon) -> dict[Spelled, Term]:
+    """Every spelling of every term: its folded bytes, and its words' hashes, which say where they are parted."""
     written = [(spelling, term) for term in lexicon.terms for spelling in spellings(term.text)]
     raw = [spelling.encode() for spelling, _ in written]
     data = np.frombuffer(b"".join(raw), np.uint8)
@@ -82,13 +85,13 @@ def _cut_terms(lexicon: Lexicon) -> dict[bytes, tuple[Term, list[int]]]:
     words = cut_words(Batch(data, offsets, np.arange(len(raw), dtype=np.int64)))
     hashes = words.hashes.tolist()
     folded = FOLD[data]
-    spelled: dict[bytes, tuple[Term, list[int]]] = {}
+    spelled: dict[Spelled, Term] = {}
     for index, (_, term) in enumerate(written):
         mine = hashes[words.documents[index] : words.documents[index + 1]]
         if not 1 <= len(mine) <= MAX_TERM_WORDS:
             raise MalformedInput("a term must have 1 to 16 words", where=f"$.terms: spelling {index}")
         bytes_of = folded[offsets[index] : offsets[index + 1]]
-        spelled.setdefault(bytes_of[bytes_of > 0].tobytes(), (term, mine))
+        spelled.setdefault((bytes_of[bytes_of > 0].tobytes(), tuple(mine)), term)
     return spelled
 
 

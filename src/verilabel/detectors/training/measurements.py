@@ -14,7 +14,7 @@ import msgspec
 from verilabel.detectors.harmful import read_request
 from verilabel.detectors.linear import LinearModel
 from verilabel.detectors.measure import Measurement, ShippedMeasurements
-from verilabel.detectors.training import harmful, jailbreak, refusal, requests
+from verilabel.detectors.training import harmful, jailbreak, refusal, requests, toxicity
 from verilabel.detectors.training.answers import (
     XSTEST_MODELS,
     LabelledAnswer,
@@ -245,6 +245,7 @@ def files_trained_on(data: Path) -> dict[str, tuple[str, ...]]:
         "refusal": tuple(sorted(xstest)),
         "harmful": tuple(sorted([*xstest, digest_of_files(gptfuzz_path(data)), *supporting])),
         "jailbreak": jailbreak.files_trained_on(data),
+        "toxicity/linear": toxicity.files_trained_on(data),
     }
 
 
@@ -262,6 +263,7 @@ def main() -> None:
         "refusal": measure_refusal(arguments.data),
         "harmful": measure_harmful(arguments.data),
         "jailbreak": jailbreak.measure_jailbreak(arguments.data),
+        "toxicity/linear": toxicity.measure_toxicity(arguments.data),
     }
     errors = {detector: measured[0].counts for detector, measured in tables.items()}
     shipped = ShippedMeasurements(

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from verilabel.detectors.jailbreak import FEATURES_VERSION, WindowModel, windows
 from verilabel.detectors.measure import Measurement
 from verilabel.detectors.normal_form import split_normal
-from verilabel.detectors.toxicity import FEATURES_VERSION, ToxicityModel, parts_of, windows
 from verilabel.detectors.training.answers import digest_of_files, read_lines, read_table
 from verilabel.detectors.training.jailbreak import read_ordinary
 from verilabel.detectors.training.writing import run_recipe
@@ -28,27 +28,42 @@ from verilabel.records.score import ErrorCounts
 WINDOW = 60
 STRENGTH = 0.1
 """Inverse of the L2 penalty (C of scikit-learn)."""
-MIN_TEXTS = 8
+MIN_TEXTS = 4
 """A feature counts if this many training texts have it: nothing of a few texts is shipped."""
-MIN_WEIGHT = 12
+MIN_WEIGHT = 10
 """Thousandths of a nat; smaller weights are left out."""
 MAX_WINDOWS = 20
 PASSAGE_CHARACTERS = 3_000
-PASSAGES_OF_FILE = 4
+PASSAGES_OF_FILE = 12
 PASSAGE_FOLDERS = (
+    "air_bench",
+    "bbh",
     "croissant",
     "cyclonedx",
+    "evalica",
     "every_eval_ever",
     "factscore",
+    "fmti",
+    "garak/tests",
+    "gsm8k",
     "hf_cards",
+    "inspect_logs",
+    "intercode_ctf",
     "licence_texts",
     "model_cards",
+    "moonshot/recipes",
+    "pandalm",
+    "presidio_research",
     "promptfoo",
+    "pythia_evals",
+    "refchecker",
     "spdx",
+    "tau_bench",
     "taxonomy",
+    "truthfulqa",
 )
-PASSAGE_ENDINGS = (".json", ".jsonl", ".md", ".py", ".ts", ".ttl", ".txt", ".yaml", ".yml")
-"""Documentation, licences, cards, schemas, code and biographies: what documents of a corpus look like."""
+PASSAGE_ENDINGS = (".json", ".jsonl", ".md", ".txt", ".yaml")
+"""Documentation, licences, cards, schemas, biographies, answers of models: what documents of a corpus look like."""
 FALSE_ALARMS_OF_1000 = 10
 FOLDS = 4
 ANCHORS_OF_PATTERN = 300
@@ -60,7 +75,7 @@ _MULTIPLIER = 2_654_435_761
 
 
 class Text(NamedTuple):
-    """A text, where it is from, whether people call it toxic, and what it tests where it is a test."""
+    """A text, where it is from, whether people call it toxic; of a test what it tests, of a passage its folder."""
 
     source: str
     text: str
@@ -110,7 +125,7 @@ def read_everyday(data: Path) -> list[Text]:
 
 def read_passages(data: Path) -> list[Text]:
     """Passages of documents, a few of each file, spread over it."""
-    found: dict[str, None] = {}
+    found: dict[str, str] = {}
     for folder in PASSAGE_FOLDERS:
         for path in sorted((data / folder).rglob("*")):
             if path.suffix in PASSAGE_ENDINGS and path.is_file():
@@ -118,8 +133,8 @@ def read_passages(data: Path) -> list[Text]:
                 most = max(1, min(PASSAGES_OF_FILE, len(text) // PASSAGE_CHARACTERS))
                 for index in range(most):
                     start = index * len(text) // most
-                    found.setdefault(text[start : start + PASSAGE_CHARACTERS])
-    return [Text("passages", text, False) for text in found if text.strip()]
+                    found.setdefault(text[start : start + PASSAGE_CHARACTERS], folder)
+    return [Text("passages", text, False, folder) for text, folder in found.items() if text.strip()]
 
 
 @cache
@@ -146,16 +161,13 @@ def _write_out(parts: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 @cache
-def features_of(text: str) -> tuple[dict[str, int], ...]:
-    """The features of a text's windows, the first twenty, and how many different words have each."""
-    found: list[dict[str, int]] = []
-    for (words, pairs), _ in zip(windows(split_normal(text), WINDOW), range(MAX_WINDOWS), strict=False):
-        counted = Counter(part for word in words for part in parts_of(word))
-        found.append({**counted, **dict.fromkeys(words | pairs, 1)})
-    return tuple(found)
+def features_of(text: str) -> tuple[frozenset[str], ...]:
+    """The features of a text's windows, the first twenty."""
+    found = windows(split_normal(text), WINDOW)
+    return tuple(frozenset(seen) for _, seen in zip(range(MAX_WINDOWS), found, strict=False))
 
 
-def train(texts: Sequence[Text]) -> ToxicityModel:
+def train(texts: Sequence[Text]) -> WindowModel:
     """Logistic regression (liblinear, L2) over the windows of texts; bias not yet set.
 
     Each source weighs as much as any other on each side, ordinary texts more; a text's windows share its weight by
@@ -175,7 +187,7 @@ def train(texts: Sequence[Text]) -> ToxicityModel:
         share = TOTAL_OF_GROUP / of_group[text.source, text.event]
         seen = features_of(text.text)
         for features in seen:
-            rows.append({name: features[name] for name in sorted(features) if spread[name] >= MIN_TEXTS})
+            rows.append({name: 1 for name in sorted(features) if spread[name] >= MIN_TEXTS})
             events.append(text.event)
             weights.append(share * len(seen) ** -0.5 * (WEIGHT_OF_ORDINARY if text.source in EVERYDAY else 1))
     vectorizer = DictVectorizer()
@@ -189,7 +201,7 @@ def train(texts: Sequence[Text]) -> ToxicityModel:
         str(name): round(1000 * float(weight))
         for name, weight in zip(vectorizer.get_feature_names_out(), solver.coef_[0], strict=True)
     }
-    return ToxicityModel(
+    return WindowModel(
         id="toxicity/linear",
         version="1.0.0",
         event="toxic",
@@ -200,15 +212,13 @@ def train(texts: Sequence[Text]) -> ToxicityModel:
     )
 
 
-def margin_of(model: ToxicityModel, text: str) -> int:
+def margin_of(model: WindowModel, text: str) -> int:
     """The margin of a text as it was trained on: its first twenty windows."""
     weigh = model.weights.get
-    return model.bias + max(
-        sum(weigh(name, 0) * count for name, count in seen.items()) for seen in features_of(text)
-    )
+    return model.bias + max(sum(weigh(name, 0) for name in seen) for seen in features_of(text))
 
 
-def calibrate(model: ToxicityModel, ordinary: Sequence[Text]) -> ToxicityModel:
+def calibrate(model: WindowModel, ordinary: Sequence[Text]) -> WindowModel:
     """The model with the bias at which it flags one in a hundred of ordinary texts it was not trained on.
 
     Short texts and passages of documents are counted apart, and the stricter of the two decides.
@@ -221,17 +231,18 @@ def calibrate(model: ToxicityModel, ordinary: Sequence[Text]) -> ToxicityModel:
 
 
 def fold_of(text: Text) -> int:
-    """The fold of a text, by its digest."""
-    return int(sha256_hex(text.text.encode("utf-8", "replace"))[:8], 16) % FOLDS
+    """The fold of a text, by its digest; passages of one folder are in one fold, as they resemble each other."""
+    key = text.tests if text.source == "passages" else text.text
+    return int(sha256_hex(key.encode("utf-8", "replace"))[:8], 16) % FOLDS
 
 
-def fit(labelled: Sequence[Text], ordinary: Sequence[Text], fold: int) -> ToxicityModel:
+def fit(labelled: Sequence[Text], ordinary: Sequence[Text], fold: int) -> WindowModel:
     """Weights of labelled and ordinary texts; the bias is set on a fold of ordinary texts that is not trained on."""
     model = train([*labelled, *(t for t in ordinary if fold_of(t) != fold), *read_anchors()])
     return calibrate(model, [t for t in ordinary if fold_of(t) == fold])
 
 
-def fit_shipped(data: Path) -> ToxicityModel:
+def fit_shipped(data: Path) -> WindowModel:
     """The weights of all texts; the bias is the mean of those set for each fold on texts the fold did not train on."""
     labelled, ordinary = list(read_labelled(data)), read_everyday(data)
     model = train([*labelled, *ordinary, *read_anchors()])
@@ -275,9 +286,7 @@ def _count_false_alarms(labelled: Sequence[Text], ordinary: Sequence[Text]) -> l
     return counts
 
 
-def _count(
-    model: ToxicityModel, texts: Sequence[Text], dataset: str, sha256: str, method: str
-) -> ErrorCounts:
+def _count(model: WindowModel, texts: Sequence[Text], dataset: str, sha256: str, method: str) -> ErrorCounts:
     flagged = [margin_of(model, text.text) > 0 for text in texts]
     positives = [flag for flag, text in zip(flagged, texts, strict=True) if text.event]
     negatives = [not flag for flag, text in zip(flagged, texts, strict=True) if not text.event]

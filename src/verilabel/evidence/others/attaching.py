@@ -14,13 +14,13 @@ from typing import NamedTuple
 
 from verilabel.errors import CheckFailed, LimitExceeded, SealError, UsageError
 from verilabel.evidence.atomic import flush_folder, write_file
-from verilabel.evidence.audited import FINDINGS
 from verilabel.evidence.container import Container, open_container, write_zip
 from verilabel.evidence.envelope import open_envelope
 from verilabel.evidence.keys import PublicKey, parse_public_file
 from verilabel.evidence.layout import ATTESTATION, MAX_STATEMENTS, SIGNER_KEY, STATEMENTS
 from verilabel.evidence.others.attestation import Finding
 from verilabel.evidence.others.audit import DataAudit
+from verilabel.evidence.others.audited import FINDINGS
 from verilabel.evidence.others.given import read_given
 from verilabel.evidence.others.signed import Signed, parse_signed, replica_labels
 from verilabel.evidence.reading import read_document

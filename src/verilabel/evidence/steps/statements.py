@@ -4,9 +4,9 @@ A replication counts towards V3 where its signer is independent (another key, wh
 role `replications`), asked the same system for the same measures and kept records of its own, and came to a label that
 contains the granted level (label-semantics section 12). A dispute counts where the policy names its signer for the role
 `disputes`; without a policy every one counts. A withdrawal counts where it is signed with the key of what it withdraws.
-An audit of training data counts where it declares that this system was trained on the data set, and a finding where
-V4 asks for one of its name (`evidence.audited`): both in force, about this system, and signed by a key that the policy
-names for the role `audits` or `attestations`.
+An audit of training data counts where it declares that this system was trained on the data set, and a finding where V4
+asks for one of its name (`others.audited`): both in force, about this system, and signed by a key that the policy names
+for the role `audits` or `attestations`.
 What is dated after the moment of reading counts for nothing, also where it takes something back.
 """
 
@@ -18,9 +18,9 @@ from datetime import datetime
 from verilabel.errors import CheckFailed, LimitExceeded, MalformedInput, SealError
 from verilabel.evidence import layout
 from verilabel.evidence.acceptance import Accepted, Decision
-from verilabel.evidence.audited import FINDINGS, Standing, find_lacking, is_contaminated, say_lacking
 from verilabel.evidence.others.attestation import Dispute, Finding, Replication, Withdrawal
 from verilabel.evidence.others.audit import DataAudit
+from verilabel.evidence.others.audited import FINDINGS, Standing, find_lacking, is_contaminated, say_lacking
 from verilabel.evidence.others.given import objection_to_audit, objection_to_term
 from verilabel.evidence.others.signed import Signed, open_statement_proof, parse_signed, replica_labels
 from verilabel.evidence.reading import read_document

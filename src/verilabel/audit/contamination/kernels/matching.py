@@ -16,7 +16,6 @@ from verilabel.audit.interface import Bytes, Hashes, Offsets, Positions
 from verilabel.audit.kernels.compiling import compiled
 from verilabel.audit.kernels.ngrams import BASE
 
-_ANCHOR = 8
 _KEPT = 16
 """Earlier runs of an item that a run may follow on."""
 _COVERED = np.uint8(1)
@@ -51,7 +50,7 @@ class Items(NamedTuple):
     length13: Bytes
     """Words of the n-gram that counts from here on; 0 where none does."""
     anchored: Bytes
-    """1 where an anchor of eight words begins."""
+    """1 where an anchor begins."""
     segments: Offsets
     """First words of segments: a question, an option, an answer."""
     segment_track: Offsets
@@ -80,26 +79,27 @@ def _same_word(text: Text, items: Items, word: int, place: int) -> bool:
 
 @compiled
 def _follow(
-    text: Text, items: Items, word: int, begin: int, end: int, place: int, segment: int
+    text: Text, items: Items, anchor: int, word: int, begin: int, end: int, place: int, segment: int
 ) -> tuple[int, int, int]:
     """First place, last place + 1 in the item, and first word in the document, of the run through an anchor.
 
     All 0 where the anchor's words are others (a collision), or where an earlier anchor leads to the same run.
     """
-    for step in range(_ANCHOR):
-        if not _same_word(text, items, word + step, place + step):
-            return 0, 0, 0
-    left = 0
     least = items.segments[segment]
+    left = 0
     while (
         place - left > least
         and word - left > begin
         and _same_word(text, items, word - left - 1, place - left - 1)
     ):
         left += 1
+        # either the words from here on are the anchor's, and it has led to this run, or they are no match at all
         if items.anchored[place - left]:
             return 0, 0, 0
-    right = _ANCHOR
+    for step in range(anchor):
+        if not _same_word(text, items, word + step, place + step):
+            return 0, 0, 0
+    right = anchor
     most = items.segments[segment + 1]
     while (
         place + right < most and word + right < end and _same_word(text, items, word + right, place + right)
@@ -122,6 +122,7 @@ def find_items(
     hit_document: Offsets,
     hit_word: Offsets,
     hit_key: Positions,
+    anchor: int,
     fewest_middle: int,
     gap_factor: int,
     gap_words: int,
@@ -132,8 +133,9 @@ def find_items(
 ) -> tuple[int, int]:
     """Rows of the tracks that are found in documents (see `ROW`), and the number of places that were followed.
 
-    `seen` (of the items' words, 0) and `slot_of` (of the tracks, -1) are scratch, and left as they were. `covered` gets
-    1 for every word of the batch inside a run of a track that was found. Rows beyond the room are counted alone.
+    `anchor` is the number of words of an anchor. `seen` (of the items' words, 0) and `slot_of` (of the tracks, -1) are
+    scratch, and left as they were. `covered` gets 1 for every word of the batch inside a run of a track that was found.
+    Rows beyond the room are counted alone.
     """
     found = 0
     followed = 0
@@ -154,7 +156,7 @@ def find_items(
                 segment = items.posting_segment[posting]
                 followed += 1
                 first, last, word = _follow(
-                    text, items, hit_word[hit], begin, end, items.postings[posting], segment
+                    text, items, anchor, hit_word[hit], begin, end, items.postings[posting], segment
                 )
                 if last == 0:
                     continue
@@ -234,7 +236,7 @@ def find_items(
                     if slot < 0 or state[slot, 1] < 0:
                         continue
                     first, last, word = _follow(
-                        text, items, hit_word[hit], begin, end, items.postings[posting], segment
+                        text, items, anchor, hit_word[hit], begin, end, items.postings[posting], segment
                     )
                     counts = False
                     for place in range(first, last):

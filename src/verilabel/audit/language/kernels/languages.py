@@ -35,6 +35,8 @@ WEIGHT_SCALE = 4096
 SCORE_SCALE = TABLE_SCALE * WEIGHT_SCALE
 _TOGETHER = 8  # that many products of a weight and a logarithm fit in 32 bits
 _LANES = 8
+_LEVELS = 4
+_NEIGHBOURS = 128
 _NEVER = np.int64(-(2**62))
 _ROW_BYTES = 256
 _NEGLIGIBLE = 12.0
@@ -141,6 +143,8 @@ def _walk_eight(
 ) -> None:
     # one step waits for memory; eight documents wait together
     shortest = lengths[order[first]]
+    for lane in range(1, _LANES):
+        shortest = min(shortest, lengths[order[first + lane]])
     a = starts[order[first]]
     b = starts[order[first + 1]]
     c = starts[order[first + 2]]
@@ -191,6 +195,8 @@ def _score(
     length: int,
     counts: Small,
     touched: Features,
+    times: Small,
+    alike: Features,
     weights: npt.NDArray[np.int32],
     table: Table,
     priors: Positions,
@@ -206,21 +212,48 @@ def _score(
         distinct += count == 0
         counts[feature] = count + 1
     found: np.int64 = distinct - (counts[none] > 0)
-    counts[none] = 0  # weighs nothing below, and its row is zeros
+    counts[none] = 0  # it weighs nothing
     for k in range(WIDTH):
         scores[k] = priors[k]
-    for first in range(0, distinct, _TOGETHER):
+    for place in range(distinct):
+        times[place] = counts[touched[place]]
+        counts[touched[place]] = 0
+    for level in range(1, _LEVELS + 1):
+        # most features come once or twice: rows of one weight are added first, four in 16 bits, and weighed together
+        same = 0
+        for place in range(distinct):
+            alike[same] = touched[place]
+            same += times[place] == level
+        while same % 4:
+            alike[same] = none
+            same += 1
         for k in range(WIDTH):
             partial[k] = 0
-        for place in range(first, min(first + _TOGETHER, distinct)):
-            row = table[touched[place]]
-            weight = weights[counts[touched[place]]]
+        for first in range(0, same, 4):
+            one = table[alike[first]]
+            two = table[alike[first + 1]]
+            three = table[alike[first + 2]]
+            four = table[alike[first + 3]]
             for k in range(WIDTH):
-                partial[k] = np.int32(partial[k] + np.int32(weight * np.int32(row[k])))
+                partial[k] = np.int32(partial[k] + np.int16(one[k] + two[k] + three[k] + four[k]))
+        weight = np.int64(weights[level])
+        for k in range(WIDTH):
+            scores[k] += partial[k] * weight
+    rest = 0
+    for place in range(distinct):
+        touched[rest] = touched[place]
+        times[rest] = times[place]
+        rest += times[place] > _LEVELS
+    for first in range(0, rest, _TOGETHER):
+        for k in range(WIDTH):
+            partial[k] = 0
+        for place in range(first, min(first + _TOGETHER, rest)):
+            row = table[touched[place]]
+            heavy = weights[times[place]]
+            for k in range(WIDTH):
+                partial[k] = np.int32(partial[k] + np.int32(heavy * np.int32(row[k])))
         for k in range(WIDTH):
             scores[k] += partial[k]
-    for place in range(distinct):
-        counts[touched[place]] = 0
     return found
 
 
@@ -244,6 +277,8 @@ def _tell(
     met = np.empty((_LANES, lengths.max() + 1), np.uint32)
     counts = np.zeros(len(table), np.uint16)
     touched = np.empty(lengths.max() + 1, np.uint32)
+    times = np.empty(lengths.max() + 1, np.uint16)
+    alike = np.empty(lengths.max() + 4, np.uint32)
     partial = np.zeros(WIDTH, np.int32)
     scores = np.zeros(WIDTH, np.int64)
     merged = np.zeros(WIDTH, np.int64)
@@ -256,7 +291,12 @@ def _tell(
             percent[document] = 0
             if length < SHORTEST_BYTES:
                 continue
-            if _score(met[lane], length, counts, touched, weights, table, priors, partial, scores) == 0:
+            if (
+                _score(
+                    met[lane], length, counts, touched, times, alike, weights, table, priors, partial, scores
+                )
+                == 0
+            ):
                 continue
             for k in range(WIDTH):
                 merged[k] = _NEVER
@@ -303,9 +343,9 @@ def tell_languages(data: Bytes, starts: Positions, ends: Positions, model: Model
     lengths = np.zeros(count + 1, np.int64)
     lengths[:count] = ends - starts
     begins = np.append(starts, np.int64(0))
-    order = np.argsort(lengths[:count], kind="stable")
-    # the last lanes are filled with an empty text
-    filled = np.concatenate([np.full(-count % _LANES, count, np.int64), order])
+    # neighbours are of one language more often than others, and share what is in the cache
+    order = np.lexsort((lengths[:count], np.arange(count) // _NEIGHBOURS))
+    filled = np.concatenate([order, np.full(-count % _LANES, count, np.int64)])  # with an empty text
     best = np.full(count + 1, -1, np.int64)
     percent = np.zeros(count + 1, np.uint8)
     margins = np.zeros(count + 1, np.int64)

@@ -170,7 +170,8 @@ def _read_lines(
                 elif kind == _NEWLINE:
                     if line_words and lines < MOST_WORDS:
                         lines += 1
-                        repeated += _meet(mix(line), mask, slots) > 1
+                        if _meet(mix(line), mask, slots) > 1:
+                            repeated += 1
                         if seen:
                             ended += sentence_ends[seen]
                         else:
@@ -215,8 +216,8 @@ def _count_repeats(
         mask = _mask_for(words)
         slots[: np.int64(mask) + 1] = _EMPTY
         long_slots[: np.int64(mask) + 1] = _EMPTY
-        top = 0
-        again = 0
+        top = np.int64(0)
+        again = np.int64(0)
         placeholder = 0
         rolling = np.uint64(0)
         for t in range(first, first + words):

@@ -6,22 +6,17 @@ import numpy as np
 
 from verilabel.audit.interface import Bytes, Hashes, Positions
 from verilabel.audit.kernels.compiling import compiled
-from verilabel.audit.pii.kernels.reading import byte_at, emit, find_hash, read_groups, read_separator
+from verilabel.audit.pii.kernels.phones import find_phone
+from verilabel.audit.pii.kernels.reading import byte_at, emit, find_hash, read_groups, read_number
 from verilabel.audit.pii.kernels.tables import (
     ALNUM,
     CARD,
     DENIED_BY_VERSION,
     DIGIT,
     IPV4,
-    IS_GROUPED,
-    IS_INSIDE,
-    IS_INTERNATIONAL,
-    IS_TYPICAL,
-    LOWER,
     NEEDS_NEAR,
     NEEDS_WORDS,
     NUMBER,
-    PHONE,
     SAYS_CARD,
     SAYS_IP,
     SAYS_NUMBER,
@@ -32,18 +27,6 @@ from verilabel.audit.pii.kernels.tables import (
 )
 
 _DASH, _DOT, _SLASH, _SPACE = 45, 46, 47, 32
-_MAX_PHONE_DIGITS = 15
-_MAX_PHONE_GROUPS = 7
-
-
-@compiled
-def read_number(data: Bytes, start: int, end: int) -> int:
-    """The digits between two places, as one number (at most 19 of them)."""
-    number = 0
-    for at in range(start, end):
-        if 48 <= data[at] <= 57:
-            number = number * 10 + int(data[at]) - 48
-    return number
 
 
 @compiled
@@ -76,7 +59,7 @@ def is_example(rule: int, number: int, examples: Hashes) -> bool:
 
 @compiled
 def find_issuer(first_six: int, digits: int) -> int:
-    """2 where cards of an issuer have that beginning and length, 1 where that alone says little, -1 for no known issuer."""
+    """2 where an issuer's cards have that beginning and length, 1 where that alone says little, -1 for no issuer."""
     one, two, three, four = first_six // 100000, first_six // 10000, first_six // 1000, first_six // 100
     if digits == 16 and (one == 4 or 51 <= two <= 55 or 2221 <= four <= 2720 or four == 6011):
         return 2
@@ -85,9 +68,9 @@ def find_issuer(first_six: int, digits: int) -> int:
     if digits == 15 and (two == 34 or two == 37):
         return 2
     if digits == 14 and (300 <= three <= 305 or two == 36 or two == 38 or two == 39 or three == 309):
-        return 1
+        return 2
     if digits == 15 and (four == 2131 or four == 1800):
-        return 1
+        return 2
     if one == 4 and (digits == 13 or digits == 19):
         return 1
     if 12 <= digits <= 19 and (two == 50 or 56 <= two <= 69 or two == 35):
@@ -124,20 +107,23 @@ def find_ipv4(
         is_small = is_small and value < 32
         address = address << 8 | value
         begin = ends[group] + 1
+    one, two = address >> 24, address >> 16 & 255
+    # 1.3.6.1 and 2.5.4.3 are names of objects (ITU-T X.660) before they are addresses
+    is_small = is_small or (one <= 2 and (two == 2 or two == 3 or two == 5 or two == 16 or two == 23))
     end = int(ends[3])
     after, second = byte_at(data, end, low, high), byte_at(data, end + 1, low, high)
-    if flags[after] & ALNUM or after == 95 or ((after == _DOT or after == _DASH) and flags[second] & (UPPER | LOWER)):
+    if flags[after] & ALNUM or after == 95 or ((after in (_DOT, _DASH)) and flags[second] & ALNUM):
         return count
     if after == _SLASH and 48 <= second <= 57:
         return count
     before, second = byte_at(data, start - 1, low, high), byte_at(data, start - 2, low, high)
-    if (before == _DASH or before == _SLASH or before == 95) and (flags[second] & ALNUM or second == _DOT):
+    if (before in (_DASH, _SLASH) or before == 95) and (flags[second] & ALNUM or second == _DOT):
         return count
     if before == 61 and (second == 61 or second == 62 or second == 60 or second == 126 or second == 33):
         return count
-    if before == 62 or before == 60 or before == 126 or before == 94:
-        if second != before and not flags[second] & ALNUM and second != 34 and second != 47:
-            return count
+    is_compared = before == 62 or before == 60 or before == 126 or before == 94
+    if is_compared and second != before and not flags[second] & ALNUM and second != 34 and second != 47:
+        return count
     if is_reserved_ipv4(address) or is_example(IPV4, address, examples):
         return count
     note = NEEDS_WORDS | DENIED_BY_VERSION | (SAYS_IP if is_small else 0)
@@ -150,12 +136,15 @@ def is_reserved_ipv4(address: int) -> bool:
     one, two = address >> 24, address >> 16 & 255
     if one == 0 or one == 10 or one == 127 or one >= 224:
         return True
-    if one == 100 and 64 <= two <= 127 or one == 169 and two == 254 or one == 172 and 16 <= two <= 31:
+    if (one == 100 and 64 <= two <= 127) or (one == 169 and two == 254) or (one == 172 and 16 <= two <= 31):
         return True
     three = address >> 8
-    if one == 192 and two == 168 or three == 0xC00002 or three == 0xC00000:
+    # 2.5.4, 2.5.29 and 1.3.6 name attributes and enterprises far more often than machines
+    if three == 0x020504 or three == 0x02051D or address >> 8 == 0x010306:
         return True
-    return one == 198 and (two == 18 or two == 19) or three == 0xC63364 or three == 0xCB0071
+    if (one == 192 and two == 168) or three == 0xC00002 or three == 0xC00000:
+        return True
+    return (one == 198 and (two == 18 or two == 19)) or three == 0xC63364 or three == 0xCB0071
 
 
 @compiled
@@ -168,12 +157,15 @@ def find_card(
     digits = int(lengths[0])
     if 12 <= digits <= 19:
         used = 1
-    elif separator == _DASH or separator == _SPACE:
+    elif separator in (_DASH, _SPACE):
         if groups >= 4 and digits == 4 and lengths[1] == 4 and lengths[2] == 4 and lengths[3] == 4:
             used, digits = 4, 16
-            if groups >= 5 and lengths[4] == 3 and find_issuer(read_number(data, start, ends[1]) // 100, 19) > 0:
-                if holds_luhn(data, start, int(ends[4])):
-                    used, digits = 5, 19
+            if (
+                groups >= 5
+                and lengths[4] == 3
+                and find_issuer(read_number(data, start, ends[1]) // 100, 19) > 0
+            ) and holds_luhn(data, start, int(ends[4])):
+                used, digits = 5, 19
         elif groups >= 3 and digits == 4 and lengths[1] == 6 and 4 <= lengths[2] <= 5:
             used, digits = 3, 10 + int(lengths[2])
     if used == 0:
@@ -192,7 +184,7 @@ def find_card(
     if end < high and (flags[data[end]] & ALNUM or data[end] == 95):
         return count
     before, second = byte_at(data, start - 1, low, high), byte_at(data, start - 2, low, high)
-    if before == _DOT or before == _SLASH or before == 95:
+    if before in (_DOT, _SLASH) or before == 95:
         return count
     if before == _DASH and flags[second] & ALNUM:
         return count
@@ -224,7 +216,7 @@ def find_ssn(
     if not is_number_edge(data, end, low, high, flags):
         return count
     before, second = byte_at(data, start - 1, low, high), byte_at(data, start - 2, low, high)
-    if (before == _DASH or before == _DOT or before == _SLASH or before == 95) and flags[second] & ALNUM:
+    if (before in (_DASH, _DOT, _SLASH) or before == 95) and flags[second] & ALNUM:
         return count
     number = read_number(data, start, end)
     area, group, serial = number // 1000000, number // 10000 % 100, number % 10000
@@ -234,131 +226,6 @@ def find_ssn(
         return count
     note = NEEDS_WORDS | SAYS_SSN if used == 1 or separator == _SPACE else 0
     return emit(out, count, document, SSN, note, start, end)
-
-
-@compiled
-def read_phone(data: Bytes, start: int, high: int, flags: Bytes) -> tuple[int, int, int, int]:
-    """(end, digits, groups, shape) of digits that people may have written as a telephone number.
-
-    Separators are ` .-/()` and spaces and hyphens that do not break, at most two beside one another. Where groups are
-    joined by dashes or dots, a space ends the number. The shape has four bits a group: its digits, the first lowest.
-    """
-    at = start
-    digits = 0
-    groups = 0
-    shape = 0
-    end = start
-    is_joined = False
-    while groups < _MAX_PHONE_GROUPS:
-        begin = at
-        while at < high and flags[data[at]] & DIGIT and at - begin <= _MAX_PHONE_DIGITS:
-            at += 1
-        size = at - begin
-        if size == 0 or digits + size > _MAX_PHONE_DIGITS:
-            break
-        shape |= size << (4 * groups)
-        digits += size
-        groups += 1
-        end = at
-        gap = 0
-        while gap < 2 and at < high:
-            byte = data[at]
-            if byte == 40 or byte == 41:
-                at += 1
-            else:
-                separator, width = read_separator(data, at, high)
-                if separator == 0:
-                    break
-                if gap == 0 and groups > 1 and is_joined and separator == _SPACE and digits >= 7:
-                    return end, digits, groups, shape
-                is_joined = (is_joined or separator == _DASH or separator == _DOT) and digits > 4
-                at += width
-            gap += 1
-        if gap == 2 and at < high and not flags[data[at]] & DIGIT:
-            # ") (" and " - " are three
-            separator, width = read_separator(data, at, high)
-            if separator == 0 and data[at] != 40:
-                break
-            at += max(width, 1)
-        if gap == 0:
-            break
-    return end, digits, groups, shape
-
-
-@compiled
-def is_date(data: Bytes, start: int, groups: int, shape: int) -> bool:
-    """True if groups of digits are a day, such as 2024-01-31 or 31/01/2024, or a range of years."""
-    one, two, three = shape & 15, shape >> 4 & 15, shape >> 8 & 15
-    if groups == 1 and one == 8 or one == 4 and two <= 2 and groups >= 2 or one == 4 and two == 4 and groups == 2:
-        year = read_number(data, start, start + 4)
-        return 1800 <= year <= 2099
-    if groups >= 3 and one <= 2 and two <= 2 and three == 4:
-        return True
-    return groups == 3 and one <= 2 and two <= 2 and three <= 2
-
-
-@compiled
-def find_phone(
-    data: Bytes, low: int, start: int, high: int, document: int, flags: Bytes,
-    out: Rows, count: int,
-) -> int:  # fmt: skip
-    """A telephone number's candidate, where its form, `+` or words before or behind it speak for one."""
-    begin = start
-    before = byte_at(data, start - 1, low, high)
-    note = 0
-    if before == 40:
-        begin -= 1
-        before = byte_at(data, begin - 1, low, high)
-    if before == 43:
-        note = IS_INTERNATIONAL
-        begin -= 1
-        before = byte_at(data, begin - 1, low, high)
-        if before == 40:
-            begin -= 1
-            before = byte_at(data, begin - 1, low, high)
-    end, digits, groups, shape = read_phone(data, start, high, flags)
-    if digits < 7 or (end < high and (flags[data[end]] & DIGIT or data[end] == 95)):
-        return count
-    second = byte_at(data, begin - 1 - 1, low, high)
-    if flags[before] & ALNUM or before == 95 or before == 36 or before == 35 or before == 37:
-        return count
-    if (before == _DOT or before == _DASH or before == _SLASH or before == 61) and flags[second] & ALNUM:
-        if before != 61 and not (before == _DASH and note):
-            return count
-    is_inside = before == _SPACE and 48 <= second <= 57 and note == 0 and data[begin] != 40
-    after = byte_at(data, end, low, high)
-    if flags[after] & (UPPER | LOWER) and after != 120 and after != 101:
-        return count
-    if (after == _DOT or after == 44) and 48 <= byte_at(data, end + 1, low, high) <= 57:
-        return count
-    if note == 0 and data[start] == 48 and data[start + 1] == 48 and digits >= 10 and data[begin] != 40:
-        note = IS_INTERNATIONAL
-    if note == 0 and is_date(data, start, groups, shape):
-        return count
-    if groups > 1:
-        note |= IS_GROUPED
-    one, two, three, four = shape & 15, shape >> 4 & 15, shape >> 8 & 15, shape >> 12 & 15
-    if groups > 1 and not is_inside and is_typical_shape(data, begin, start, groups, one, two, three, four, digits):
-        if not (48 <= byte_at(data, end + 1, low, high) <= 57 and after == _SPACE and data[start + one] == _SPACE):
-            note |= IS_TYPICAL
-    if is_inside:
-        note |= IS_INSIDE
-    return emit(out, count, document, PHONE, note, begin, end)
-
-
-@compiled
-def is_typical_shape(
-    data: Bytes, begin: int, start: int, groups: int, one: int, two: int, three: int, four: int, digits: int
-) -> bool:
-    """True for the groups in which numbers are written in North America, and with a leading 0 elsewhere."""
-    if groups == 3 and one == 3 and two == 3 and three == 4:
-        return 50 <= data[start] <= 57
-    if groups == 4 and one == 1 and two == 3 and three == 3 and four == 4:
-        return data[start] == 49
-    is_bracketed = data[begin] == 40 and data[start + one] == 41
-    if data[start] != 48 or digits < 9 or digits > 12 or groups > 5:
-        return False
-    return is_bracketed or (one >= 3 and two >= 3) or (groups == 5 and one == 2 and digits == 10)
 
 
 @compiled
@@ -372,24 +239,46 @@ def find_numbers(
     groups, separator = packed & 15, packed >> 4
     if groups == 0:
         return count
-    is_later = (before == _DOT or before == _DASH or before == _SLASH) and 48 <= second <= 57
-    if separator == _DOT and groups == 4 and not is_later:
-        return find_ipv4(
-            data, low, start, high, document, flags, examples, lengths, ends, out, count
-        )
+    is_later = (before in (_DOT, _DASH, _SLASH)) and 48 <= second <= 57
+    if separator == _DOT and groups == 4 and not is_later and before != 43 and lengths[1] < 4:
+        return find_ipv4(data, low, start, high, document, flags, examples, lengths, ends, out, count)
     total = 0
     for group in range(min(groups, 8)):
         total += int(lengths[group])
     if not is_later:
         if total >= 12:
             count = find_card(
-                data, low, start, high, document, flags, examples, groups, separator, lengths, ends, out, count
+                data,
+                low,
+                start,
+                high,
+                document,
+                flags,
+                examples,
+                groups,
+                separator,
+                lengths,
+                ends,
+                out,
+                count,
             )
         if total >= 9:
             count = find_ssn(
-                data, low, start, high, document, flags, examples, groups, separator, lengths, ends, out, count
+                data,
+                low,
+                start,
+                high,
+                document,
+                flags,
+                examples,
+                groups,
+                separator,
+                lengths,
+                ends,
+                out,
+                count,
             )
-        if total >= 8:
+        if total >= 7:
             count = find_national(
                 data, low, start, high, document, flags, groups, separator, lengths, ends, out, count
             )
@@ -413,28 +302,42 @@ def find_national(
     if used == 4 and separator == _DOT and lengths[0] == 3:
         is_formed = total == 13  # a Swiss number
     end = int(ends[used - 1])
-    if used == 3 and separator == _DOT and total == 9 and lengths[0] == 3 and lengths[1] == 3:
-        if end + 2 < high and data[end] == _DASH:  # a Brazilian one
-            tail = end + 1
-            while tail < high and flags[data[tail]] & DIGIT and tail - end < 4:
-                tail += 1
-            if tail - end == 3:
-                is_formed, end, total = True, tail, 11
-    if total > 15 or total < 8:
+    is_brazilian = used == 3 and separator == _DOT and total == 9 and lengths[0] == 3 and lengths[1] == 3
+    if is_brazilian and end + 2 < high and data[end] == _DASH:
+        tail = end + 1
+        while tail < high and flags[data[tail]] & DIGIT and tail - end < 4:
+            tail += 1
+        if tail - end == 3:
+            is_formed, end, total = True, tail, 11
+    begin = start
+    if total == 7 and used == 1 and byte_at(data, start - 1, low, high) == _DASH:
+        # a Spanish number of a foreigner is X-1234567-L
+        letter = byte_at(data, start - 2, low, high)
+        if 88 <= letter <= 90 and not flags[byte_at(data, start - 3, low, high)] & ALNUM:
+            begin = start - 2
+    if total > 23 or (total < 8 and begin == start):
         return count
+    if used > 1 and end < high and flags[data[end]] & ALNUM and not (flags[data[end]] & UPPER and used == 1):
+        end = int(ends[used - 2])  # the last group is the beginning of something else
     is_lettered = end < high and bool(flags[data[end]] & UPPER)
     if is_lettered:
         end += 1
-    elif end + 1 < high and data[end] == _DASH and flags[data[end + 1]] & UPPER and total == 8:
+    elif end + 1 < high and data[end] == _DASH and flags[data[end + 1]] & UPPER and total <= 8:
         end += 2
     if not is_number_edge(data, end, low, high, flags):
         return count
-    return emit(out, count, document, NUMBER, 0 if is_formed else NEEDS_WORDS | SAYS_NUMBER, start, end)
+    return emit(out, count, document, NUMBER, 0 if is_formed else NEEDS_WORDS | SAYS_NUMBER, begin, end)
 
 
 @compiled
 def look_at_numbers(
-    data: Bytes, offsets: Positions, anchors: Positions, documents: Positions, flags: Bytes, examples: Hashes, out: Rows
+    data: Bytes,
+    offsets: Positions,
+    anchors: Positions,
+    documents: Positions,
+    flags: Bytes,
+    examples: Hashes,
+    out: Rows,
 ) -> int:
     """Candidates at places where digits begin; gives their number, also where there was no room."""
     lengths = np.zeros(16, np.int64)

@@ -24,6 +24,17 @@ def byte_at(data: Bytes, at: int, low: int, high: int) -> int:
 
 
 @compiled
+def byte_before(data: Bytes, at: int, low: int) -> int:
+    """The byte before a place of the document, or 0; a backslash for both bytes of an escape such as `\\n`."""
+    if at <= low:
+        return 0
+    byte = int(data[at - 1])
+    if (byte == 110 or byte == 116 or byte == 114) and at - 2 >= low and data[at - 2] == 92:
+        return 92
+    return byte
+
+
+@compiled
 def lower(byte: int) -> int:
     """An ASCII letter in lower case."""
     return byte + 32 if 65 <= byte <= 90 else byte
@@ -105,6 +116,16 @@ def read_groups(data: Bytes, start: int, high: int, flags: Bytes, lengths: Posit
         elif separator != found:
             return separator * 16 + count
         at += width
+
+
+@compiled
+def read_number(data: Bytes, start: int, end: int) -> int:
+    """The digits between two places, as one number (at most 19 of them)."""
+    number = 0
+    for at in range(start, end):
+        if 48 <= data[at] <= 57:
+            number = number * 10 + int(data[at]) - 48
+    return number
 
 
 @compiled

@@ -12,7 +12,7 @@ from verilabel.audit.pii.kernels.context import keep_announced
 from verilabel.audit.pii.kernels.numbers import look_at_numbers
 from verilabel.audit.pii.kernels.reading import hash_three
 from verilabel.audit.pii.kernels.signs import look_at_assignments, look_at_emails, look_at_machines
-from verilabel.audit.pii.kernels.tables import ALNUM, DIGIT, HEX, LOWER, SIGN, UPPER, VALUE, Rows, Tables
+from verilabel.audit.pii.kernels.tables import ALNUM, DIGIT, HEX, SIGN, UPPER, VALUE, Rows, Tables
 from verilabel.audit.pii.kernels.tokens import look_at_tokens
 
 AT_NUMBER, AT_TOKEN, AT_EMAIL, AT_MACHINE, AT_ASSIGNMENT = range(5)
@@ -44,6 +44,12 @@ def _find_anchors(
                 at += 1
                 while at < high and flags[data[at]] & ALNUM:
                     at += 1
+                is_escape = byte == 110 or byte == 116 or byte == 114
+                if is_escape and place > low and data[place - 1] == 92 and at > place + 1:
+                    # in strings of programs and JSON a line ends with \n, whose letter is no part of what follows
+                    place += 1
+                    byte = data[place]
+                    flag = flags[byte]
                 size = at - place
                 if size == 4 and place + 14 <= high and data[at] == 46 and data[place + 9] == 46:
                     counts[AT_MACHINE] += 1
@@ -74,13 +80,15 @@ def _find_anchors(
                 elif size >= 2 and place + 4 < high:
                     two = data[place + 1]
                     three = data[place + 2]
-                    if prefix_bits[hash_three(int(byte), int(two), int(three))]:
+                    if (
+                        prefix_bits[hash_three(int(byte), int(two), int(three))]
+                        or flags[three] & DIGIT
+                        or flags[two] & DIGIT
+                    ) or (
+                        (flag & UPPER and flags[two] & UPPER)
+                        and (size == 16 or (size == 2 and three == 32 and flags[data[place + 3]] & DIGIT))
+                    ):
                         kind = AT_TOKEN
-                    elif flags[three] & DIGIT or flags[two] & DIGIT:
-                        kind = AT_TOKEN
-                    elif flag & UPPER and flags[two] & UPPER:
-                        if size == 16 or (size == 2 and three == 32 and flags[data[place + 3]] & DIGIT):
-                            kind = AT_TOKEN
             elif not flag & SIGN:
                 at += 1
                 continue
@@ -105,7 +113,14 @@ def _find_anchors(
                     if after == 47 and byte == 58:
                         if data[at + 1] == 47:
                             kind = AT_ASSIGNMENT
-                    elif after != 61 and (before & (ALNUM | VALUE) or data[place - 1] == 32 or data[place - 1] == 34 or data[place - 1] == 39 or data[place - 1] == 93 or data[place - 1] == 58):
+                    elif after != 61 and (
+                        before & (ALNUM | VALUE)
+                        or data[place - 1] == 32
+                        or data[place - 1] == 34
+                        or data[place - 1] == 39
+                        or data[place - 1] == 93
+                        or data[place - 1] == 58
+                    ):
                         # a value has ten bytes of its own, and they do not begin with a bracket
                         first = data[at]
                         if first == 32 or first == 62:
@@ -131,7 +146,7 @@ def find_candidates(data: Bytes, offsets: Positions, words: Words, tables: Table
             break
         room = int(counts.max())
 
-    def look(kind: int, function: Callable[..., int], *tables_: np.ndarray) -> Rows:  # type: ignore[type-arg]
+    def look(kind: int, function: Callable[..., int], *tables_: object) -> Rows:
         part = slice(kind * room, kind * room + int(counts[kind]))
         return _collect(function, data, offsets, anchors[part], documents[part], *tables_)
 
@@ -152,7 +167,9 @@ def find_candidates(data: Bytes, offsets: Positions, words: Words, tables: Table
     return rows[:count]
 
 
-def _collect(function: Callable[..., int], data: Bytes, offsets: Positions, anchors: Positions, *rest: object) -> Rows:
+def _collect(
+    function: Callable[..., int], data: Bytes, offsets: Positions, anchors: Positions, *rest: object
+) -> Rows:
     room = 64 + len(anchors) // 4
     while True:
         out = np.empty((room, 5), np.int64)

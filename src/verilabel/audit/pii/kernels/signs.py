@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from verilabel.audit.interface import Bytes, Hashes, Positions
 from verilabel.audit.kernels.compiling import compiled
-from verilabel.audit.pii.kernels.reading import byte_at, emit, find_hash, hash_lower, lower
+from verilabel.audit.pii.kernels.reading import byte_at, byte_before, emit, find_hash, hash_lower, lower
 from verilabel.audit.pii.kernels.tables import (
     ALNUM,
     ASSIGNED,
@@ -81,8 +81,25 @@ def is_documentation_domain(data: Bytes, start: int, end: int) -> bool:
 
 
 @compiled
+def is_userinfo(data: Bytes, low: int, colon: int, flags: Bytes) -> bool:
+    """True if a colon parts a user from a password in a URL."""
+    at = colon
+    while at > low and flags[data[at - 1]] & LOCAL and colon - at <= _MAX_LOCAL:
+        at -= 1
+    return at - 3 >= low and data[at - 1] == _SLASH and data[at - 2] == _SLASH and data[at - 3] == _COLON
+
+
+@compiled
 def find_email(
-    data: Bytes, low: int, at: int, high: int, document: int, flags: Bytes, tlds: Hashes, out: Rows, count: int
+    data: Bytes,
+    low: int,
+    at: int,
+    high: int,
+    document: int,
+    flags: Bytes,
+    tlds: Hashes,
+    out: Rows,
+    count: int,
 ) -> int:
     """An e-mail address around an `@`."""
     start = at
@@ -92,9 +109,16 @@ def find_email(
         start -= 1
     if at - start > _MAX_LOCAL or data[at - 1] == _DOT:
         return count
-    while start < at and (data[start] == _DOT or data[start] == _DASH or data[start] == 43 or data[start] == 37):
+    while start < at and (
+        data[start] == _DOT or data[start] == _DASH or data[start] == 43 or data[start] == 37
+    ):
         # %3C before an address is a bracket of a URL
-        is_escape = data[start] == 37 and start + 3 < at and flags[data[start + 1]] & HEX and flags[data[start + 2]] & HEX
+        is_escape = (
+            data[start] == 37
+            and start + 3 < at
+            and flags[data[start + 1]] & HEX
+            and flags[data[start + 2]] & HEX
+        )
         start += 3 if is_escape else 1
     before = byte_at(data, start - 1, low, high)
     if before == 92 and start + 1 < at and (data[start] == 110 or data[start] == 114 or data[start] == 116):
@@ -103,15 +127,34 @@ def find_email(
         return count
     if before == _SLASH and byte_at(data, start - 2, low, high) == _SLASH:
         return count
+    if before == _COLON and is_userinfo(data, low, start - 1, flags):
+        return count
     end = read_domain(data, at + 1, high, flags, tlds)
     if end < 0 or is_documentation_domain(data, at + 1, end):
         return count
     after = byte_at(data, end, low, high)
     if after == 40 or after == _AT or after == 95:
         return count
-    if after == _COLON and at - start == 3 and data[start] == 103 and data[start + 1] == 105 and data[start + 2] == 116:
+    if (
+        after == _COLON
+        and at - start == 3
+        and data[start] == 103
+        and data[start + 1] == 105
+        and data[start + 2] == 116
+    ):
         return count
     return emit(out, count, document, EMAIL, 0, start, end)
+
+
+@compiled
+def is_label(data: Bytes, low: int, colon: int, flags: Bytes) -> bool:
+    """True if what stands before a colon is a word such as `BSSID`, and no group of an address."""
+    at = colon
+    while at > low and flags[data[at - 1]] & ALNUM and colon - at <= 4:
+        at -= 1
+        if not flags[data[at]] & HEX:
+            return True
+    return colon - at > 4 or (colon > low and at == colon and data[colon - 1] != _COLON)
 
 
 @compiled
@@ -124,8 +167,10 @@ def find_colons(
     while start > low and flags[data[start - 1]] & HEX and at - start <= 4:
         start -= 1
     first = at - start
-    before = byte_at(data, start - 1, low, high)
-    if first > 4 or flags[before] & ALNUM or before == 95 or before == _COLON or before == _DOT:
+    before = byte_before(data, start, low)
+    if first > 4 or flags[before] & ALNUM or before == 95 or before == _DOT:
+        return count, at + 1
+    if before == _COLON and not is_label(data, low, start - 1, flags):
         return count, at + 1
     if first == 0:
         return count, at + 1  # an address that begins with :: is nobody's
@@ -191,9 +236,9 @@ def is_reserved_ipv6(data: Bytes, start: int, first: int, at: int, high: int, fl
     while stop < high and flags[data[stop]] & HEX and stop - at <= 4:
         stop += 1
     two = read_hex(data, at + 1, stop)
-    if one == 0 or one >= 0xFC00 or one == 0x3FFF and two < 0x1000:
+    if one == 0 or one >= 0xFC00 or (one == 0x3FFF and two < 0x1000):
         return True
-    return one == 0x2001 and (two == 0xDB8 or two == 0) or one == 0x64 or one == 0x100
+    return (one == 0x2001 and (two == 0xDB8 or two == 0)) or one == 0x64 or one == 0x100
 
 
 @compiled
@@ -233,9 +278,16 @@ def find_dashed_mac(
     start = at - 2
     if start < low or at + 15 > high:
         return count
-    before = byte_at(data, start - 1, low, high)
+    before = byte_before(data, start, low)
     after = byte_at(data, at + 15, low, high)
-    if flags[before] & ALNUM or before == _DASH or before == 95 or flags[after] & ALNUM or after == _DASH or after == 95:
+    if (
+        flags[before] & ALNUM
+        or before == _DASH
+        or before == 95
+        or flags[after] & ALNUM
+        or after == _DASH
+        or after == 95
+    ):
         return count
     letters = 0
     for place in range(17):
@@ -260,7 +312,7 @@ def find_dotted_mac(
     if end > high:
         return count
     before, after = byte_at(data, start - 1, low, high), byte_at(data, end, low, high)
-    if before == _DOT or before == 95 or before == _DASH or flags[after] & ALNUM or after == 95 or after == _DASH:
+    if before in (_DOT, _DASH) or before == 95 or flags[after] & ALNUM or after == 95 or after == _DASH:
         return count
     if after == _DOT and flags[byte_at(data, end + 1, low, high)] & ALNUM:
         return count
@@ -289,7 +341,7 @@ def find_url(
     scheme = at
     while scheme > low and at - scheme < 24:
         byte = data[scheme - 1]
-        if not (flags[byte] & ALNUM or byte == 43 or byte == _DOT or byte == _DASH):
+        if not (flags[byte] & ALNUM or byte == 43 or byte in (_DOT, _DASH)):
             break
         scheme -= 1
     if at - scheme < 2:
@@ -301,7 +353,16 @@ def find_url(
         byte = data[stop]
         if byte == _AT:
             break
-        if byte <= 32 or byte >= 127 or byte == _SLASH or byte == 34 or byte == 39 or byte == 60 or byte == 62 or byte == 92:
+        if (
+            byte <= 32
+            or byte >= 127
+            or byte == _SLASH
+            or byte == 34
+            or byte == 39
+            or byte == 60
+            or byte == 62
+            or byte == 92
+        ):
             return count
         if byte == _COLON and colon < 0:
             colon = stop
@@ -314,6 +375,12 @@ def find_url(
     if end == stop + 1 and byte_at(data, end, low, high) != 91:
         return count
     return emit(out, count, document, URL, begin, colon + 1, stop)
+
+
+@compiled
+def is_sign(byte: int) -> bool:
+    """True for signs that passwords have beside letters and digits: `! # $ % & * ? @ ^`."""
+    return 35 <= byte <= 38 or byte == 33 or byte == 42 or byte == 63 or byte == 64 or byte == 94
 
 
 @compiled
@@ -337,7 +404,11 @@ def find_assigned(
     stop = begin
     digits = 0
     letters = 0
-    while stop < high and flags[data[stop]] & VALUE and stop - begin <= 200:
+    while (
+        stop < high
+        and stop - begin <= 200
+        and (flags[data[stop]] & VALUE or (is_quoted and is_sign(data[stop])))
+    ):
         digits += 1 if flags[data[stop]] & DIGIT else 0
         letters += 1 if flags[data[stop]] & (UPPER | LOWER) else 0
         stop += 1
@@ -374,7 +445,13 @@ def find_assigned(
 
 @compiled
 def look_at_emails(
-    data: Bytes, offsets: Positions, anchors: Positions, documents: Positions, flags: Bytes, tlds: Hashes, out: Rows
+    data: Bytes,
+    offsets: Positions,
+    anchors: Positions,
+    documents: Positions,
+    flags: Bytes,
+    tlds: Hashes,
+    out: Rows,
 ) -> int:
     """Candidates at signs `@`; gives their number, also where there was no room."""
     count = 0

@@ -54,6 +54,8 @@ SAYS_VERSION = 32768
 SAYS_MAC = 65536
 SAYS_PLACE = 1 << 17
 """Words such as `office`, which count behind a telephone number alone."""
+SAYS_TAX = 1 << 18
+SAYS_FILE = 1 << 19
 SAYS_NUMBER = (
     SAYS_BSN
     | SAYS_INSURANCE
@@ -64,17 +66,18 @@ SAYS_NUMBER = (
     | SAYS_TFN
     | SAYS_NIR
     | SAYS_NIF
+    | SAYS_TAX
 )
 """Words that announce a national number, whose check digits alone would let too much through."""
 NEAR = 24
 """A mask of words has those of the last four words again, so many bits higher."""
-IS_INTERNATIONAL = 1 << 18
+IS_INTERNATIONAL = 1 << 20
 """Of a telephone number's note: it is written with `+` or `00` and the code of its country."""
-IS_TYPICAL = 1 << 19
+IS_TYPICAL = 1 << 21
 """Of a telephone number's note: it is written as people of some country write theirs."""
-IS_GROUPED = 1 << 20
+IS_GROUPED = 1 << 22
 """Of a telephone number's note: there are separators between its digits."""
-IS_INSIDE = 1 << 21
+IS_INSIDE = 1 << 23
 """Of a telephone number's note: other digits stand before it, so that only words make it one."""
 NEEDS_WORDS = 1 << 24
 """Of another note: it stands only if words before it say one of the things whose bits it has."""

@@ -40,7 +40,7 @@ def read_token(data: Bytes, start: int, high: int, flags: Bytes, most: int) -> i
 
 @compiled
 def find_prefix(
-    data: Bytes, low: int, start: int, high: int, document: int, prefixes: Bytes, prefix_offsets: Positions,
+    data: Bytes, start: int, high: int, document: int, prefixes: Bytes, prefix_offsets: Positions,
     out: Rows, count: int,
 ) -> int:  # fmt: skip
     """Keys and tokens that begin as their makers' do. The note is the prefix's number."""
@@ -93,7 +93,15 @@ def find_jwt(
 
 @compiled
 def find_iban(
-    data: Bytes, low: int, start: int, high: int, document: int, flags: Bytes, iban_lengths: Bytes, out: Rows, count: int
+    data: Bytes,
+    low: int,
+    start: int,
+    high: int,
+    document: int,
+    flags: Bytes,
+    iban_lengths: Bytes,
+    out: Rows,
+    count: int,
 ) -> int:
     """As many letters and digits as an IBAN of the country has, compact or in groups of four."""
     one, two = lower(int(data[start])) - 97, lower(int(data[start + 1])) - 97
@@ -142,7 +150,7 @@ def find_nino(
     before, after = byte_at(data, start - 1, low, high), byte_at(data, at + 1, low, high)
     if flags[after] & ALNUM or after == 95 or after == 45 or before == 95 or before == 45 or before == 46:
         return count
-    return emit(out, count, document, NINO, spaces, start, at + 1)
+    return emit(out, count, document, NINO, 1 if spaces else 0, start, at + 1)
 
 
 @compiled
@@ -151,7 +159,9 @@ def find_lettered(
     out: Rows, count: int,
 ) -> int:  # fmt: skip
     """Numbers of persons and documents that begin with a capital and have digits among their letters."""
-    if not (flags[data[start + 2]] & DIGIT or flags[data[start + 1]] & DIGIT or flags[data[start + 4]] & ALNUM):
+    if not (
+        flags[data[start + 2]] & DIGIT or flags[data[start + 1]] & DIGIT or flags[data[start + 4]] & ALNUM
+    ):
         return count
     end = read_token(data, start, high, flags, 18)
     size = end - start
@@ -209,19 +219,28 @@ def look_at_tokens(
         document = documents[index]
         start = anchors[index]
         low, high = offsets[document], offsets[document + 1]
-        one, two, three, four = int(data[start]), int(data[start + 1]), int(data[start + 2]), int(data[start + 3])
+        one, two, three, four = (
+            int(data[start]),
+            int(data[start + 1]),
+            int(data[start + 2]),
+            int(data[start + 3]),
+        )
         if flags[one] & DIGIT:
             count = find_passport(data, low, start, high, document, flags, out, count)
             if one == 49 or one == 51:
                 count = find_wallet(data, low, start, high, document, flags, out, count)
             continue
         if prefix_bits[hash_three(one, two, three)]:
-            count = find_prefix(data, low, start, high, document, prefixes, prefix_offsets, out, count)
+            count = find_prefix(data, start, high, document, prefixes, prefix_offsets, out, count)
             if one == 101 and two == 121 and three == 74:
                 count = find_jwt(data, low, start, high, document, flags, out, count)
-        if one == 66 and two == 69 and three == 71 and four == 73:
-            if byte_at(data, start - 1, low, high) == 45 and byte_at(data, start - 5, low, high) == 45:
-                count = emit(out, count, document, PEM, 0, start - 5, start)
+        is_begin = one == 66 and two == 69 and three == 71 and four == 73
+        if (
+            is_begin
+            and byte_at(data, start - 1, low, high) == 45
+            and byte_at(data, start - 5, low, high) == 45
+        ):
+            count = emit(out, count, document, PEM, 0, start - 5, start)
         if flags[three] & DIGIT and flags[four] & DIGIT:
             count = find_iban(data, low, start, high, document, flags, iban_lengths, out, count)
         if one | 32 == 98 and two | 32 == 99 and three == 49:
