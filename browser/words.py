@@ -49,6 +49,7 @@ def words() -> str:
         "auditFacts": wording.AUDIT_FACT_SAYS,
         "auditColumns": wording.AUDIT_COLUMNS,
         "read": wording.READ_SAYS,
+        "unknown": wording.UNKNOWN_SAYS,
         "lookedAt": wording.LOOKED_AT_SAYS,
         "benchmarks": wording.BENCHMARK_SAYS,
         "margin": wording.MARGIN_SAYS,

@@ -106,6 +106,7 @@ def _claim(statement: str) -> Signed:
 
 
 def _audits() -> dict[str, Signed]:
+    unsure = audit_reference(unknown=2)
     second = audit_reference(dataset_root=digest(b"another data set"))
     return {
         "audit": audit(),
@@ -122,6 +123,8 @@ def _audits() -> dict[str, Signed]:
             contamination=(matches(benchmark_sha256=digest(b"other data")),)
         ),
         "audit-of-one-sample": audit(contamination=(matches(items=1),)),
+        "audit-of-samples-that-cannot-be-found": audit(contamination=(matches(unchecked=6),)),
+        "audit-of-some-that-cannot-be-found": audit(contamination=(matches(unchecked=5),), audit=unsure),
         "audit-that-found-the-suite": audit(contamination=(matches(items_matched=1, documents=2),)),
         "audit-of-another-data-set": audit(audit=second, contamination=()),
     }
@@ -380,6 +383,8 @@ def _forgeries() -> dict[str, tuple[str, Any]]:
         "with-more-matched-than-looked-for": ("contamination.0.items_matched", 1000),
         "with-matches-in-no-document": ("contamination.0.items_matched", 1),
         "with-documents-that-hold-nothing": ("contamination.0.documents", 1),
+        "with-more-unchecked-than-items": ("contamination.0.unchecked", 7),
+        "of-a-negative-number-of-places": ("audit.unknown", -1),
         "of-a-benchmark-without-items": ("contamination.0.items", 0),
         "with-more-canaries-found-than-planted": ("canaries.0.found", 301),
         "of-another-relation": ("relation", "trained-on"),

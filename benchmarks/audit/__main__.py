@@ -52,7 +52,8 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     if given.write and (given.quick or given.only):
         parser.error("only a whole run is written down; leave out --write, or --quick and --only")
-    machine = describe_machine(arguments, peers=False)
+    lines = describe_machine(arguments, peers=False)
+    machine = [line.replace("python -m benchmarks", parser.prog) for line in lines]
     print("\n".join(machine), flush=True)
     folder = given.folder.resolve() / ("quick" if given.quick else "")
     section = measure_all(folder, quick=given.quick, rivals=given.peers, only=given.only, fresh=given.fresh)

@@ -21,6 +21,7 @@ from benchmarks.audit.base_texts import Gathered, gather, read_base, write_base
 from benchmarks.audit.items import read_items, usual_items
 from benchmarks.audit.negatives import NEGATIVES
 from benchmarks.audit.sources import environment_roots, usual_roots
+from benchmarks.audit.unseen import UNSEEN
 from verilabel.audit.canaries.copies import copy_documents
 from verilabel.audit.canaries.draws import Draws
 from verilabel.audit.canaries.items import Item
@@ -52,7 +53,7 @@ def plant_corpus(texts: Sequence[bytes], items: Sequence[Item], per_format: int)
     """The texts with values, look-alikes, licences and copies in them; what is true stands beside each."""
     draws = Draws(SEED, "corpus")
     order = draws.shuffle(range(len(texts)))
-    formats = list_formats(plantable_kinds(), items) + NEGATIVES.formats
+    formats = list_formats(plantable_kinds(), items) + NEGATIVES.formats + UNSEEN.formats
     hosts = order[: -(-len(formats) * per_format // VALUES_A_HOST)]
     if len(hosts) > len(texts) // 2:
         raise SystemExit(f"{len(texts)} documents are too few for {len(hosts)} hosts: ask for more --mb")
@@ -104,12 +105,14 @@ def repeat_with_edits(gathered: Gathered, megabytes: float) -> None:
     draws = Draws(SEED, "repetition")
     size, wanted = sum(map(len, gathered.texts)), megabytes * 1e6
     distinct = len(gathered.texts)
-    vocabulary = [word for text in gathered.texts[:2_000] for word in text.split()[:60]]
+    vocabulary = draws.shuffle([word for text in gathered.texts[:4_000] for word in text.split()[:60]])
     while size < wanted:
         one = draws.below(distinct)
         words = gathered.texts[one].split(b" ")
-        for at in range(draws.below(4), len(words), 4):
-            words[at] = draws.pick(vocabulary)
+        places = range(draws.below(4), len(words), 4)
+        first = draws.below(max(1, len(vocabulary) - len(places)))
+        for at, word in zip(places, vocabulary[first:], strict=False):
+            words[at] = word
         gathered.texts.append(b" ".join(words))
         gathered.code.append(gathered.code[one])
         gathered.sources.append(gathered.sources[one])

@@ -5,10 +5,10 @@ examples:
   python -m benchmarks.audit.measure_contamination base.parquet --write
 
 The texts are the column `text` of a Parquet file (benchmarks.audit.base_texts makes one). First they are searched as
-they are: whatever is found there counts as wrong, though packages do cite benchmarks, and every such row is printed for a
-person to look at. Then items of GSM8K, XSTest, TruthfulQA and BIG-Bench Hard (from the data beside the repository), and
-functions of the standard library, are planted in them, changed in the ways below, one a document. Every number comes of
-the run. `--write` puts the errors beside the code of the check.
+they are: whatever is found there counts as wrong, though packages do cite benchmarks, and every such row is printed for
+a person to look at. Then items of GSM8K, XSTest, TruthfulQA and BIG-Bench Hard (from the data beside the repository),
+and functions of the standard library, are planted in them, changed in the ways below, one a document. Every number is
+one of the run. `--write` puts the errors beside the code of the check.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from verilabel.audit.contamination.items import load_benchmark
 from verilabel.audit.contamination.opening import MEASURED, OPENING
 from verilabel.audit.contamination.queries import query_benchmark
 from verilabel.audit.contamination.sketch import build_sketch, join_fingerprints, parse_sketch
-from verilabel.audit.interface import Batch, Check, Error
+from verilabel.audit.interface import Batch, Check, Error, Words
 from verilabel.audit.kernels.tokens import cut_words
 from verilabel.audit.settings import AuditSettings, ContaminationSettings
 
@@ -117,7 +117,7 @@ def measure(base: Path, most: int, folder: Path) -> list[Error]:
             f"{plan.words:66} {error.found:4} of {error.planted:4}, claimed {error.claimed:4} (right {error.correct})"
         )
         if plan.benchmark == "gsm8k":
-            _search_sketch(folder / "gsm8k.jsonl", plan, planted)
+            _search_sketch(folder / "gsm8k.jsonl", planted)
     return errors
 
 
@@ -168,25 +168,34 @@ def read_rows(path: Path) -> list[Item]:
 
 def plans(items: dict[str, list[Item]]) -> list[Plan]:
     """What is planted how."""
-    gsm8k, short = items["gsm8k"], [item for item in items["xstest"] if len(item.question.split()) >= 5]
+    gsm8k, functions = items["gsm8k"], items["functions"]
+    longer = [item for item in items["xstest"] if len(item.question.split()) >= 5]
     return [
-        Plan("gsm8k, verbatim, question and answer", "gsm8k", gsm8k, lambda i, _: f"{i.question}\n{i.answer}"),
+        Plan("gsm8k, verbatim, question and answer", "gsm8k", gsm8k, _join),
         Plan("gsm8k, in upper case, lines of 8 words, other punctuation", "gsm8k", gsm8k, _rewrap),
-        Plan("gsm8k, without a solver's notes", "gsm8k", gsm8k, lambda i, _: _NOTE.sub("", f"{i.question}\n{i.answer}")),
-        Plan("gsm8k, plain quotes", "gsm8k", gsm8k, lambda i, _: i.question.replace("\u2019", "'")),
-        Plan("gsm8k, question only", "gsm8k", gsm8k, lambda i, _: i.question),
+        Plan("gsm8k, without a solver's notes", "gsm8k", gsm8k, lambda item, _: _NOTE.sub("", _join(item))),
+        Plan("gsm8k, plain quotes", "gsm8k", gsm8k, lambda item, _: item.question.replace("\u2019", "'")),
+        Plan("gsm8k, question only", "gsm8k", gsm8k, lambda item, _: item.question),
         Plan("gsm8k, half of the question, at least 16 words", "gsm8k", gsm8k, _halve),
         Plan("gsm8k, every 9th word changed, question and answer", "gsm8k", gsm8k, _change_ninth),
         Plan("gsm8k, every 9th word changed, question only", "gsm8k", gsm8k, _change_ninth_of_question),
         Plan("gsm8k, words replaced from a table of 26 synonyms", "gsm8k", gsm8k, _replace),
         Plan("gsm8k, every number changed", "gsm8k", gsm8k, _change_numbers),
-        Plan("bbh date understanding, verbatim", "bbh", items["bbh"], lambda i, _: i.question),
-        Plan("truthfulqa, question and best answer", "truthfulqa", items["truthfulqa"], lambda i, _: f"{i.question} {i.answer}"),
-        Plan("xstest, prompts of 5 words and more", "xstest", short, lambda i, _: f"Q: {i.question}"),
-        Plan("xstest, all prompts", "xstest", items["xstest"], lambda i, _: f"Q: {i.question}"),
-        Plan("functions of the standard library, verbatim", "functions", items["functions"], lambda i, _: f"{i.question}\n{i.answer}"),
-        Plan("functions of the standard library, indented", "functions", items["functions"], lambda i, _: textwrap.indent(f"{i.question}\n{i.answer}", "        ")),
-    ]  # fmt: skip
+        Plan("bbh date understanding, verbatim", "bbh", items["bbh"], lambda item, _: item.question),
+        Plan("truthfulqa, question and best answer", "truthfulqa", items["truthfulqa"], _join),
+        Plan("xstest, prompts of 5 words and more", "xstest", longer, lambda item, _: f"Q: {item.question}"),
+        Plan("xstest, all prompts", "xstest", items["xstest"], lambda item, _: f"Q: {item.question}"),
+        Plan("functions of the standard library, verbatim", "functions", functions, _join),
+        Plan("functions of the standard library, indented", "functions", functions, _indent),
+    ]
+
+
+def _join(item: Item, _: random.Random | None = None) -> str:
+    return f"{item.question}\n{item.answer}"
+
+
+def _indent(item: Item, _: random.Random) -> str:
+    return textwrap.indent(_join(item), "        ")
 
 
 def _search_plain(check: Check, base: Path, most: int, warming: Sequence[Item]) -> Error:
@@ -220,19 +229,21 @@ def _search_planted(check: Check, plan: Plan, texts: Sequence[bytes]) -> tuple[E
         _plant(texts[host], plan.change(item, chance), chance)
         for host, item in zip(hosts, plan.items, strict=True)
     ]
-    claims = {
-        (claim.document, claim.item, claim.benchmark)
-        for claim in _claims(check, planted)
-        if claim.benchmark != "functions.jsonl" or plan.benchmark == "functions"
-    }
+    # functions of the standard library stand in the texts by themselves
+    wanted = [
+        c
+        for c in _claims(check, planted)
+        if c.benchmark != "functions.jsonl" or plan.benchmark == "functions"
+    ]
+    claims = {(claim.document, claim.item, claim.benchmark) for claim in wanted}
     right = {(number, item.id, f"{plan.benchmark}.jsonl") for number, item in enumerate(plan.items)}
     found = len(claims & right)
-    rules = Counter(claim.rule for claim in _claims(check, planted))
+    rules = Counter(claim.rule for claim in wanted)
     print(" " * 8, dict(sorted(rules.items())))
     return Error(plan.words, len(right), found, len(claims), found), planted
 
 
-def _search_sketch(items: Path, plan: Plan, planted: Sequence[bytes]) -> None:
+def _search_sketch(items: Path, planted: Sequence[bytes]) -> None:
     settings = AuditSettings(contamination=ContaminationSettings(sketch=True))
     with tempfile.TemporaryDirectory() as folder:
         OPENING.prepare(settings, Path(folder))
@@ -283,7 +294,7 @@ def _batches(texts: Iterator[bytes]) -> Iterator[list[bytes]]:
         yield held
 
 
-def _cut(texts: Sequence[bytes]):  # type: ignore[no-untyped-def]
+def _cut(texts: Sequence[bytes]) -> tuple[Batch, Words]:
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum([len(text) for text in texts])])
     batch = Batch(np.frombuffer(b"".join(texts), np.uint8), offsets, np.arange(len(texts), dtype=np.int64))
     return batch, cut_words(batch)

@@ -1,11 +1,11 @@
 """Errors and speed of the check of licences: `python -m benchmarks.audit.measure_licences --corpus DIR [--write]`.
 
 Four sets. `planted` is the corpus of `benchmarks.audit.corpus` (licences, tags, addresses, notices, reservations,
-opt-outs and paywalls at known places in texts that have none). `spdx-list` is every text of the SPDX list that the index holds,
-with holders filled in, wrapped anew and behind the marks of a comment, at the head of a planted corpus' clean text.
-`choosealicense` are the texts of github/choosealicense.com, if --choosealicense names their folder. `debian` are the
-licence paragraphs of this machine's machine-readable /usr/share/doc/*/copyright, with the short names that Debian's
-people gave them; the field itself is not shown to the check.
+opt-outs and paywalls at known places in texts that have hardly any). `spdx-list` is every text of the SPDX list that
+the index holds, with holders filled in, wrapped anew and behind the marks of a comment, at the head of clean text of
+that corpus. `choosealicense` are the texts of github/choosealicense.com, if --choosealicense names their folder.
+`debian` are the licence paragraphs of this machine's machine-readable /usr/share/doc/*/copyright, with the short names
+that Debian's people gave them; the field itself is not shown to the check.
 
 --write puts what was measured into src/verilabel/audit/licences/data/errors.json, which the check's card prints.
 """
@@ -144,7 +144,13 @@ def measure_planted(check: Check, folder: Path) -> dict[str, Error]:
         correct.subtract(place.kind for place in wrong)
     print(f"planted: {len(documents)} documents, {wrong_documents} with something found that was not planted")
     return {
-        kind: Error("planted corpus", planted[kind], found[kind], claimed[kind], correct[kind])
+        kind: Error(
+            "planted corpus (what its base texts say of themselves counts as wrong)",
+            planted[kind],
+            found[kind],
+            claimed[kind],
+            correct[kind],
+        )
         for kind in sorted(set(planted) | set(claimed))
     }
 

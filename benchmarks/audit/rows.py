@@ -175,6 +175,7 @@ def _span_fields(corpus: Corpus, found: Any, kinds: Sequence[str]) -> Score:
         "claimed": told.claimed,
         "correct": told.correct,
         "by_kind": told.by_kind,
+        "unseen": told.unseen,
         "look_alikes": told.look_alikes,
         "elsewhere": told.elsewhere,
     }

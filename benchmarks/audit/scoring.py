@@ -10,11 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from benchmarks.audit.unseen import PREFIX
+
 SECRETS_AND_DATA = ("pii.", "secret.")
 LICENCES = ("licence.text", "licence.header")
 BUCKETS = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
 _FULL = "full:"
-_FULL_NAMES = {"Artistic": "Artistic-1.0", "GFDL": "GFDL"}
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ class SpanScore:
     correct: int
     """Findings that meet a planted value of any such kind."""
     by_kind: Mapping[str, tuple[int, int]]
+    unseen: tuple[int, int]
+    """Of the tool's kinds in formats that are in no canary."""
     look_alikes: Mapping[str, int]
     """Wrong findings that meet a look-alike, by its name."""
     elsewhere: int
@@ -98,10 +101,14 @@ def score_spans(corpus: Corpus, found: Iterable[dict[str, Any]], kinds: Iterable
     spans = _spans_in_bytes(corpus, found)
     own = set(kinds)
     by_kind: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    unseen = [0, 0]
     for document, rows in corpus.truth.items():
         for row in rows:
             if row["kind"].startswith(SECRETS_AND_DATA):
-                tally = by_kind[row["kind"]]
+                is_new = row["format"].startswith(PREFIX)
+                if is_new and row["kind"] not in own:
+                    continue
+                tally = unseen if is_new else by_kind[row["kind"]]
                 tally[0] += 1
                 tally[1] += (
                     2 * _covered(spans.get(document, ()), row["start"], row["end"])
@@ -132,6 +139,7 @@ def score_spans(corpus: Corpus, found: Iterable[dict[str, Any]], kinds: Iterable
         claimed,
         correct,
         {kind: (tally[0], tally[1]) for kind, tally in sorted(by_kind.items())},
+        (unseen[0], unseen[1]),
         dict(look_alikes.most_common()),
         elsewhere,
     )

@@ -151,7 +151,7 @@ def _scrubbed() -> list[tuple[Any, Any]]:
     always = [
         (rb"\S*@\S*", b"contact"),
         (rb"[a-z]{2} ?\d{2} ?\d{2} ?\d{2} ?[a-d]\b", b"code"),
-        (rb"[a-z]{2}\d{2}[a-z0-9 ]{8,}", b"code"),
+        (rb"(?-i:[A-Z]{2}\d{2}[A-Z0-9 ]{7,}[A-Z0-9])|[a-z]{2}\d{2}[a-z0-9]{10,}", b"code"),
         (rb"\+?\(?\d[\d\-.() /]{5,}\d", b"42"),
         (rb"(?:[0-9a-f]{2}-){5}[0-9a-f]{2}|(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}", b"address"),
         (

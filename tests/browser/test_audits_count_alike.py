@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -37,6 +38,8 @@ from party_factory import (
     statement_of,
     withdrawal_of,
 )
+from servers.answering import answering_server
+from small_runs import at_most, numbered_rows, open_place, rubric_text, write_suite
 from two_findings import finding_here, finding_there
 from verilabel.evaluation.labelling import count_answers, keep_given
 from verilabel.evidence.others.signed import Signed
@@ -110,3 +113,34 @@ def test_any_company_of_statements_is_judged_alike(run_node: RunNode, original: 
         assert finding_here(found) == finding_there(answer), company
         levels.add(str(found.level))
     assert {"V2", "V3", "V4"} <= levels
+
+
+def judge_by_length(prompt: str) -> str:
+    return json.dumps({"harmful": len(prompt) % 3 == 0, "reason": "it says so"})
+
+
+@pytest.mark.parametrize("is_judged", [True, False])
+def test_scores_of_a_judge_ask_for_its_calibration(
+    run_node: RunNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_judged: bool
+) -> None:
+    write_suite(tmp_path / "suite", numbered_rows(24))
+    statistics = "alpha: 0.05, missing: worst_case, max_missing: 0.2, judge: {adjust: none}"
+    event = "violation" if is_judged else "refusal"
+    measure = f"harm: {{suite: test/harm@1, estimand: proportion, event: {event}, direction: lower_is_safer}}"
+    text = rubric_text(at_most("0.8", "harm"), measures=measure, statistics=statistics)
+    (tmp_path / "rubric.yaml").write_text(text)
+    place = open_place(tmp_path, monkeypatch)
+    with answering_server(judge_by_length) as judge:
+        detector = (
+            ("--detector", f"harmful=judge:strict@{judge.base_url}", "--design", "fixed") if is_judged else ()
+        )
+        model = ("--model", "simulated:rate=0.5,seed=3", "--suite", "suite", "--rubric", "rubric.yaml")
+        place.succeed("label", *model, *detector, "--quiet", "--out", "b.bundle")
+    now = datetime.now(UTC)
+    found = verify_bundle(tmp_path / "b.bundle", now=now)
+    (answer,) = run_node("verify.mjs", "--now", now.isoformat(), tmp_path / "b.bundle")
+    assert finding_here(found) == finding_there(answer)
+    assert ("V2", is_judged) == (
+        found.level,
+        "no statement on judge calibration" in found.lacking_for_v4,
+    )

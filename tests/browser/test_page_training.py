@@ -20,6 +20,7 @@ from audit_statements import (
     findings_of,
     matches,
     read_parts,
+    reference,
 )
 from bundle_factory import READ
 from party_factory import STRANGER, make_party, model_that, replica_recipe, replication_of
@@ -98,9 +99,9 @@ def test_a_v4_label_has_the_report_s_words_on_its_card(
 
 def test_audits_are_shown_as_in_the_report(page: Page, tmp_path: Path, original: Path) -> None:
     _, plan = read_parts(original)
-    dirty = covering(plan, items_matched=2, documents=1)
+    dirty = covering(plan, items_matched=2, documents=1, unchecked=3)
     given = (
-        declaration_of(original, contamination=(matches(), dirty[0])),
+        declaration_of(original, contamination=(matches(), dirty[0]), audit=reference(unknown=1)),
         declaration_of(original, STRANGER, contamination=covering(plan, items=5)),
         declaration_of(
             original,

@@ -32,6 +32,7 @@ from party_factory import (
     CRITIC,
     REPLICATOR,
     STRANGER,
+    USUAL,
     another_digest,
     dispute_of,
     make_party,
@@ -53,6 +54,7 @@ from verilabel.evidence.others.audited import counted_suites, is_judged
 from verilabel.evidence.others.given import path_of, read_given
 from verilabel.evidence.others.signed import Signed
 from verilabel.evidence.requirements import Requirements, find_shortfalls
+from verilabel.evidence.sealed.withholding import Choice, withhold_records
 from verilabel.evidence.sealing import Sealing, seal_bundle
 from verilabel.evidence.verification import Verification
 from verilabel.evidence.verifier import verify_bundle
@@ -197,6 +199,16 @@ def test_a_suite_that_was_looked_for_in_part_is_not_covered(original: Path, read
         found.level,
         found.lacking_for_v4,
     )
+
+
+def test_a_suite_of_which_nothing_can_be_told_from_chance_is_not_covered(
+    original: Path, read_as: ReadAs
+) -> None:
+    _, plan = read_parts(original)
+    quiz, puzzles = covering(plan)
+    for unchecked, level in ((20, "V3"), (19, "V4")):
+        unsure = msgspec.structs.replace(quiz, unchecked=unchecked)
+        assert level == read_as(declaration_of(original, contamination=(unsure, puzzles))).level
 
 
 def test_another_data_set_has_to_be_looked_through_as_well(original: Path, read_as: ReadAs) -> None:
@@ -357,9 +369,11 @@ def test_what_does_not_belong_in_a_bundle_fails_the_step(
     )
 
 
-def seal_with(folder: Path, *given: Signed) -> Path:
+UNLOGGED = Recipe(log_key=None)
+
+
+def seal_with(folder: Path, *given: Signed, recipe: Recipe = USUAL) -> Path:
     """A bundle whose label was made with statements about its system."""
-    recipe = Recipe()
     store, suites, log = begin_store(folder, recipe)
     with store:
         asyncio.run(run_recipe(recipe, store, suites, log))
@@ -461,3 +475,12 @@ def test_what_is_lacking_is_in_the_findings_json(original: Path, read_as: ReadAs
 
     document = json.loads(json.dumps(document_of(read_as())))
     assert ["no statement on training data"] == document["lacking_for_v4"]
+
+
+def test_a_bundle_whose_audit_has_ended_can_still_be_sealed_again(original: Path, tmp_path: Path) -> None:
+    audit = declaration_of(original, issued=EARLY, until=ISSUED + timedelta(days=1))
+    bundle = seal_with(tmp_path / "made", audit, recipe=UNLOGGED)
+    chosen = Choice(everything=True)
+    done = Sealing(ISSUER, None, ISSUED + timedelta(days=2))
+    withhold_records(bundle, tmp_path / "sealed", tmp_path / "openings", chosen, done)
+    assert (audit.data,) == tuple(item.data for item in read_given(Folder(tmp_path / "sealed")).audits)

@@ -18,6 +18,7 @@ from audit_statements import (
     findings_of,
     matches,
     read_parts,
+    reference,
 )
 from bundle_factory import READ
 from party_factory import STRANGER, make_party, model_that, replica_recipe, replication_of, statement_of
@@ -105,6 +106,14 @@ def test_items_of_the_label_s_suites_in_the_data_are_said_on_the_card(original: 
     assert "a suite of this label: found" in section_of(view)
     partly = declaration_of(original, contamination=covering(plan, items=5))
     assert "not all were looked for" in section_of(view_with(original, partly))
+
+
+def test_what_an_audit_cannot_know_stands_beside_its_figures(original: Path) -> None:
+    _, plan = read_parts(original)
+    unsure = declaration_of(original, audit=reference(unknown=3), contamination=covering(plan, unchecked=4))
+    section = section_of(view_with(original, unsure))
+    assert "a suite of this label: not found; 4 items cannot be told from chance" in section
+    assert "2 could not be read; at 3 places nobody can know how many more" in section
 
 
 def test_an_audit_that_does_not_count_is_folded_away_and_comes_last(original: Path) -> None:
@@ -196,7 +205,7 @@ def test_one_audit_is_checked_alone(
         "relation",
         "declared-training-data",
         "998 of 1000 read",
-        "0 of 20 items",
+        "0 of 20 items (0 cannot",
         "299 of 300 found",
     ):
         assert text in out

@@ -22,6 +22,7 @@ const REFERENCE = struct({
   confidence: required(text),
   started: required(text),
   ended: required(text),
+  unknown: optional(integer, () => 0),
 });
 
 const CHECK = struct({ name: required(text), version: required(text), data_sha256: required(text) });
@@ -41,6 +42,7 @@ const MATCHES = struct({
   items: required(integer),
   items_matched: required(integer),
   documents: required(integer),
+  unchecked: optional(integer, () => 0),
 });
 export type Matches = Read<typeof MATCHES>;
 
@@ -132,7 +134,8 @@ function checkMatches(matches: Matches, read: number, where: string): void {
   requireDigest(matches.benchmark_sha256, `${where}.benchmark_sha256`);
   requireCounts(matches, where);
   if (matches.items === 0) throw malformed("a benchmark of which nothing was looked for", `${where}.items`);
-  requirePart(matches.items_matched, matches.items, `${where}.items_matched`);
+  requirePart(matches.unchecked, matches.items, `${where}.unchecked`);
+  requirePart(matches.items_matched, matches.items - matches.unchecked, `${where}.items_matched`);
   requirePart(matches.documents, read, `${where}.documents`);
   if (matches.items_matched > 0 !== matches.documents > 0) {
     throw malformed("items are found in documents, and documents hold items", `${where}.documents`);

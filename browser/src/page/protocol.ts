@@ -115,6 +115,8 @@ export interface BenchmarkView {
   items: number;
   matched: number;
   documents: number;
+  /** Items that cannot be told from chance. */
+  unchecked: number;
   samples: number | undefined;
 }
 

@@ -131,13 +131,14 @@ function viewBenchmarks(audit: Audit, suites: readonly Stream[]): BenchmarkView[
     items: found?.items ?? 0,
     matched: found?.items_matched ?? 0,
     documents: found?.documents ?? 0,
+    unchecked: found?.unchecked ?? 0,
     samples: stream.samples,
   }));
   const others = audit.contamination.filter((row) => !taken.has(row));
   return [
     ...ofSuites,
-    ...others.map(({ benchmark, items, items_matched: matched, documents }) => {
-      return { benchmark, items, matched, documents, samples: undefined };
+    ...others.map(({ benchmark, items, items_matched: matched, documents, unchecked }) => {
+      return { benchmark, items, matched, documents, unchecked, samples: undefined };
     }),
   ];
 }

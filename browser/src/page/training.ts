@@ -10,6 +10,7 @@ import {
   sayLookedAt,
   sayNumber,
   sayReadFigures,
+  sayUnknown,
   statementWord,
   trainingLimits,
   trainingSay,
@@ -24,11 +25,12 @@ export function sayBound(perMillion: string): string {
   return whole.length > 1 ? sayNumber(Number(whole) + 1) : perMillion;
 }
 
-function sayBenchmark({ items, matched, samples }: BenchmarkView): string {
+function sayBenchmark({ items, matched, unchecked, samples }: BenchmarkView): string {
   const found = matched > 0 ? "found" : "none";
-  if (samples === undefined) return benchmarkWord(found, "");
-  if (items === 0) return benchmarkWord("own_missing", "");
-  return benchmarkWord(items === samples ? `own_${found}` : "own_part", sayNumber(samples));
+  const more = unchecked > 0 ? benchmarkWord("unchecked", { unchecked: sayNumber(unchecked) }) : "";
+  if (samples === undefined) return benchmarkWord(found) + more;
+  if (items === 0) return benchmarkWord("own_missing");
+  return benchmarkWord(items === samples ? `own_${found}` : "own_part", { samples: sayNumber(samples) }) + more;
 }
 
 function drawGrid(name: "benchmarks" | "bounds" | "canaries", numeric: readonly number[], rows: readonly Child[][]): Child[] {
@@ -53,7 +55,7 @@ function drawFacts({ audit: { audit, checks, valid_until: until }, signer }: Aud
   });
   const listed = checks.slice(0, MOST_ROWS).map(({ name, version }) => `${name} ${version}`);
   const facts: [Parameters<typeof auditFact>[0], string][] = [
-    ["read", read],
+    ["read", audit.unknown > 0 ? read + sayUnknown(sayNumber(audit.unknown)) : read],
     ["audited", `${audit.started.slice(0, 10)} – ${audit.ended.slice(0, 10)}`],
     ["signer", signer],
     ["valid_until", until.slice(0, 10)],

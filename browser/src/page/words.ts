@@ -62,9 +62,10 @@ export const trainingLimits: readonly string[] = WORDS.trainingLimits;
 export const relationWord = (relation: keyof typeof WORDS.relations): string => WORDS.relations[relation];
 export const auditFact = (name: keyof typeof WORDS.auditFacts): string => WORDS.auditFacts[name];
 export const auditColumns = (table: keyof typeof WORDS.auditColumns): readonly string[] => WORDS.auditColumns[table];
-export const benchmarkWord = (kind: keyof typeof WORDS.benchmarks, samples: string): string =>
-  fillIn(WORDS.benchmarks[kind], { samples });
+export const benchmarkWord = (kind: keyof typeof WORDS.benchmarks, values: Table = {}): string =>
+  fillIn(WORDS.benchmarks[kind], values);
 export const sayReadFigures = (values: Table): string => fillIn(WORDS.read, values);
+export const sayUnknown = (unknown: string): string => fillIn(WORDS.unknown, { unknown });
 export const sayLookedAt = (basis: keyof typeof WORDS.lookedAt, count: string): string =>
   fillIn(WORDS.lookedAt[basis], { count });
 

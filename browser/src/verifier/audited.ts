@@ -66,7 +66,7 @@ function* uncovered(suites: readonly Stream[], audits: readonly Audit[]): Genera
       const found = together.flatMap((audit) => matchesOf(stream, audit) ?? []);
       const place = `in the data set ${root.slice(0, 19)}`;
       if (found.length === 0) yield `no statement on ${stream.suite} ${place}`;
-      else if (found.every(({ items }) => items !== stream.samples)) {
+      else if (found.every(({ items, unchecked }) => items !== stream.samples || unchecked === items)) {
         yield `no statement on all ${stream.samples} samples of ${stream.suite} ${place}`;
       }
     }

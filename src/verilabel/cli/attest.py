@@ -1,14 +1,17 @@
-"""Sign a finding about a system that a rubric asks for: what a person found and no suite measures.
+"""Sign a finding about a system that a rubric or the level V4 asks for: what a person found and no suite measures.
 
 Rubrics name such findings under `attestations`, with the role that must sign them. A finding is about one system, by
 its descriptor's digest, and ends on a date. `verilabel label --attestation FILE` encloses it in a label, whose row
-`attested` it then meets; readers count it if their trust policy names its signer for the role `attestations`.
+`attested` it then meets; readers count it if their trust policy names its signer for the role `attestations`. The
+findings that V4 asks for (elicitation, governance, judge-calibration) may also come after the label: attach them.
 
 examples:
   verilabel attest elicitation --system gpt.bundle --role capability-evaluator --text @found.txt --out elicitation.json
   verilabel attest uplift-trial --system system.json --role domain-expert --text "no uplift" --evidence trial.pdf \\
       --valid-days 180 --rubric capability-ladder --out uplift.json
   verilabel label --model openai/gpt-4o --rubric capability-ladder --attestation elicitation.json --out gpt.bundle
+  verilabel attest governance --system gpt.bundle --role owner --text @decision.txt --out governance.json
+  verilabel statements attach gpt.bundle governance.json
 """
 
 from __future__ import annotations

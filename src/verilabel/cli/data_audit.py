@@ -30,7 +30,6 @@ from verilabel.cli.console import add_json_flag, plain
 from verilabel.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
-    from verilabel.audit.engine.interface import Executor
     from verilabel.audit.settings import AuditSettings
 
 SUMMARY = "audit training data in one pass, with bounds and proofs"
@@ -169,6 +168,7 @@ def settings_of(args: Namespace) -> AuditSettings:
 def run(args: Namespace) -> ExitStatus:
     """Audit, and say what was found."""
     from verilabel.audit.engine.auditing import Ordered, audit
+    from verilabel.audit.engine.opening import open_executor
     from verilabel.audit.engine.watching import Watch
     from verilabel.cli.data_progress import show_audit
     from verilabel.cli.data_text import print_audit
@@ -198,22 +198,6 @@ def run(args: Namespace) -> ExitStatus:
 
 def _say(words: str) -> None:
     print(plain(words), file=sys.stderr)
-
-
-def open_executor(engine: str, workers: int | None) -> Executor:
-    """The executor that --engine names. Raises UsageError for another word, MissingExtra where Ray is not installed."""
-    if workers is not None and workers < 1:
-        raise UsageError("less than one worker", where="--workers")
-    if engine == "local":
-        from verilabel.audit.engine.local import LocalExecutor, usable_cores
-
-        return LocalExecutor(workers or usable_cores())
-    if engine == "ray" or engine.startswith(("ray://", "ray:")):
-        from verilabel.audit.engine.ray_cluster import RayExecutor
-
-        address = None if engine == "ray" else engine if engine.startswith("ray://") else engine[4:]
-        return RayExecutor(address, workers)
-    raise UsageError(f"no engine {engine!r}", where="--engine", hint="local, ray, or ray://HOST:PORT")
 
 
 def _check_out(args: Namespace) -> None:

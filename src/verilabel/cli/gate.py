@@ -4,6 +4,7 @@ examples:
   verilabel gate gpt.bundle --min L2 --verification V2 --max-age 180d --trust trust.yaml
   verilabel gate gpt.bundle --ruled-out C3 --system system.json
   verilabel gate gpt.bundle --min L2 --verification V3 --forbid-flag disputed --trust trust.yaml
+  verilabel gate gpt.bundle --min L2 --verification V4 --forbid-flag contaminated --trust trust.yaml
   verilabel gate gpt.bundle --min L2 --forbid-flag suite_unknown --forbid-flag errors_stated --trust trust.yaml
 
 --min asks that the level is granted (assurance scales); --ruled-out that the level is ruled out (hazard scales).

@@ -242,7 +242,8 @@ def _facts_of_audit(audit: DataAudit) -> list[tuple[str, str]]:
     found = [
         (
             m.benchmark[:40],
-            f"{m.items_matched} of {m.items} items, in {m.documents} documents ({m.benchmark_sha256})",
+            f"{m.items_matched} of {m.items} items ({m.unchecked} cannot be told from chance), in {m.documents} "
+            f"documents ({m.benchmark_sha256})",
         )
         for m in audit.contamination
     ]

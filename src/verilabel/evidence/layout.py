@@ -30,9 +30,11 @@ LOG_KEY = "log/log.vkey"
 KEYLESS = "attestations/label.sigstore.json"
 TIMESTAMP = "log/label.tsr"
 GIVEN = "attestations/given/"
-"""Findings that the label's attested rows lean on, signed by others before the label was; listed in the manifest."""
+"""Findings that the label's attested rows lean on, and audits of training data, signed before the label was.
+
+Listed in the manifest."""
 STATEMENTS = "statements/"
-"""What others signed about the label after it was made: replications, disputes, withdrawals."""
+"""What others signed about the label or its system: replications, disputes, withdrawals, findings, audits."""
 
 UNLISTED = (
     MANIFEST,

@@ -157,6 +157,7 @@ def _build(store: Store, counted: Recount, work: Path, sealing: Sealing) -> Seal
     plan = read_plan(container)
     again = recount(plan, read_indexes(container, plan), evidence_lines(container))  # step 3
     rubric = load_rubric(store.document(RUBRIC), RUBRIC)
+    _check_audits(container, plan, sealing.now)
     label = decide(
         rubric,
         again.tallies(),
@@ -175,15 +176,19 @@ def _build(store: Store, counted: Recount, work: Path, sealing: Sealing) -> Seal
     return Sealed(work, label, again, "sha256:" + root.root.hex(), manifest.digest)
 
 
-def names_given(container: Folder, rubric: Rubric, plan: Plan, now: datetime) -> list[str]:
-    """Names of the findings that the label may lean on.
+def _check_audits(container: Folder, plan: Plan, now: datetime) -> None:
+    """Refuse an audit that says nothing of the label's system; of a bundle that is sealed again it is not asked.
 
-    Raises UsageError for one that does not count, and for an audit that says nothing of the label's system.
+    Raises UsageError.
     """
-    given, audits = read_given(container)
-    for audit in audits:
+    for audit in read_given(container).audits:
         if (why := objection_to_audit(audit, plan.system_sha256, now)) is not None:
             raise UsageError(f"the audit does not count: {why}", where=path_of(audit))
+
+
+def names_given(container: Folder, rubric: Rubric, plan: Plan, now: datetime) -> list[str]:
+    """Names of the findings that the label may lean on. Raises UsageError for one that does not count."""
+    given = read_given(container).findings
     for name, signed in given.items():
         if (why := objection_to_finding(signed, rubric, plan.system_sha256, now)) is not None:
             raise UsageError(f"the finding {name!r} does not count: {why}", where=path_of(signed))

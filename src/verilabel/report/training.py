@@ -41,6 +41,8 @@ class BenchmarkView(msgspec.Struct, frozen=True):
     """0 where it was not looked for."""
     items_matched: int
     documents: int
+    unchecked: int = 0
+    """Items that cannot be told from chance."""
     samples: int | None = None
 
 
@@ -66,6 +68,8 @@ class AuditView(msgspec.Struct, frozen=True, kw_only=True):
     documents: int
     documents_read: int
     documents_unread: int
+    unknown: int
+    """Places where nobody can know how many documents were not read."""
     bytes_text: int
     confidence: str
     started: str
@@ -123,6 +127,7 @@ def _view(found: StatementFinding, audit: DataAudit, suites: Iterable[StreamPlan
         documents=read.documents,
         documents_read=read.documents_read,
         documents_unread=read.documents_unread,
+        unknown=read.unknown,
         bytes_text=read.bytes_text,
         confidence=read.confidence,
         started=read.started,
@@ -139,11 +144,10 @@ def _view(found: StatementFinding, audit: DataAudit, suites: Iterable[StreamPlan
 
 def _of_suite(stream: StreamPlan, matches: BenchmarkMatches | None) -> BenchmarkView:
     if matches is None:
-        return BenchmarkView(stream.suite, 0, 0, 0, stream.samples)
-    return BenchmarkView(
-        stream.suite, matches.items, matches.items_matched, matches.documents, stream.samples
-    )
+        return BenchmarkView(stream.suite, 0, 0, 0, samples=stream.samples)
+    return msgspec.structs.replace(_of_other(matches), samples=stream.samples)
 
 
 def _of_other(matches: BenchmarkMatches) -> BenchmarkView:
-    return BenchmarkView(matches.benchmark, matches.items, matches.items_matched, matches.documents)
+    counts = (matches.items, matches.items_matched, matches.documents, matches.unchecked)
+    return BenchmarkView(matches.benchmark, *counts)

@@ -221,6 +221,7 @@ AUDIT_COLUMNS = {
 READ_SAYS = (
     "{read} of {documents} documents, {bytes} bytes of text, in {shards} shards; {unread} could not be read"
 )
+UNKNOWN_SAYS = "; at {unknown} places nobody can know how many more"
 LOOKED_AT_SAYS = {"census": "every one that was read: {count}", "sampled": "a sample of {count}"}
 BENCHMARK_SAYS = {
     "own_missing": "a suite of this label: not looked for",
@@ -229,6 +230,7 @@ BENCHMARK_SAYS = {
     "own_none": "a suite of this label: not found",
     "found": "found",
     "none": "not found",
+    "unchecked": "; {unchecked} items cannot be told from chance",
 }
 STATEMENTS_SAY = (
     "Replications, disputes, withdrawals, findings and audits are files of their own, each signed by whoever makes it. "
@@ -348,13 +350,15 @@ def say_number(value: int) -> str:
 
 def say_read(audit: AuditView) -> str:
     """How much of a data set was read."""
-    return READ_SAYS.format(
+    more = UNKNOWN_SAYS.format(unknown=say_number(audit.unknown)) if audit.unknown else ""
+    read = READ_SAYS.format(
         read=say_number(audit.documents_read),
         documents=say_number(audit.documents),
         bytes=say_number(audit.bytes_text),
         shards=say_number(audit.shards),
         unread=say_number(audit.documents_unread),
     )
+    return read + more
 
 
 def say_looked_at(bound: BoundView) -> str:
@@ -373,12 +377,15 @@ def say_bound(per_million: str) -> str:
 def say_benchmark(benchmark: BenchmarkView) -> str:
     """Whether a benchmark was found in the data."""
     found = "found" if benchmark.items_matched else "none"
+    more = ""
+    if benchmark.unchecked:
+        more = BENCHMARK_SAYS["unchecked"].format(unchecked=say_number(benchmark.unchecked))
     if benchmark.samples is None:
-        return BENCHMARK_SAYS[found]
+        return BENCHMARK_SAYS[found] + more
     if not benchmark.items:
         return BENCHMARK_SAYS["own_missing"]
     kind = f"own_{found}" if benchmark.items == benchmark.samples else "own_part"
-    return BENCHMARK_SAYS[kind].format(samples=say_number(benchmark.samples))
+    return BENCHMARK_SAYS[kind].format(samples=say_number(benchmark.samples)) + more
 
 
 def say_log(text: str | None) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import doctest
 import sys
 from decimal import Decimal
 from fractions import Fraction
 from math import comb
+from pathlib import Path
 from random import Random
 from subprocess import run
 
@@ -160,3 +162,9 @@ def test_large_pools_are_counted_as_independent_draws_which_is_wider() -> None:
 def test_statements_need_no_numpy() -> None:
     code = "import sys, verilabel.audit.bounds.statements; sys.exit('numpy' in sys.modules)"
     assert run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_examples_of_the_page_give_what_it_shows() -> None:
+    page = Path(__file__).resolve().parents[3] / "docs" / "audit-bounds.md"
+    told = doctest.testfile(str(page), module_relative=False)
+    assert (3, 0) == (told.attempted - 1, told.failed)

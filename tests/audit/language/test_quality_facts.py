@@ -16,6 +16,7 @@ from verilabel.audit.kernels.tokens import cut_text, cut_words
 from verilabel.audit.language.kernels.quality import (
     LONG_NGRAM,
     MARKUP,
+    MOST_PROBES,
     MOST_WORDS,
     NO_LETTERS,
     PLACEHOLDER,
@@ -24,7 +25,9 @@ from verilabel.audit.language.kernels.quality import (
     VERY_SHORT,
     Quality,
     measure_quality,
+    meet_key,
 )
+from verilabel.audit.language.measured import measured_errors
 from verilabel.audit.language.memorisation import WORDS, Repeated, count_indicators
 
 PLAIN = (
@@ -184,3 +187,21 @@ def test_indicators_count_documents_by_how_often_they_are_there() -> None:
 
 def test_no_shards_have_no_indicators() -> None:
     assert {0} == {counted.exact + counted.near for counted in count_indicators([]).repeated}
+
+
+def test_keys_made_to_collide_are_forgotten_instead_of_looked_for_ever_longer() -> None:
+    slots = np.zeros(1024, np.uint64)
+    keys = [np.uint64(number << 20 | 5) for number in range(1, 1_000)]
+    first = [int(meet_key(key, np.uint64(1023), slots)) for key in keys]
+    again = [int(meet_key(key, np.uint64(1023), slots)) for key in keys]
+    assert [1] * len(keys) == first
+    assert [2] * MOST_PROBES + [1] * (len(keys) - MOST_PROBES) == again
+    assert MOST_PROBES == np.count_nonzero(slots)
+
+
+def test_the_measured_errors_come_with_their_method() -> None:
+    measured = measured_errors()
+    every, sure = measured.told
+    assert every.correct / every.planted > 0.98
+    assert sure.correct / sure.claimed > 0.99
+    assert "measure_language" in measured.method

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from licence_documents import Told, examine, make_batch
 from verilabel.audit.interface import Check, Examined
 from verilabel.audit.kernels.tokens import cut_words
-from verilabel.audit.licences.kernel import MAX_HITS
+from verilabel.audit.licences.kernels.scanning import MAX_HITS
 from verilabel.audit.licences.texts import load_licences
 
 MIT = next(licence.text for licence in load_licences().licences if licence.id == "MIT")

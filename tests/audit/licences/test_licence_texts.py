@@ -98,6 +98,25 @@ def test_two_licences_in_one_document_are_both_listed(licence_check: Check) -> N
     assert {("Apache-2.0", "text"), ("MIT", "text")} <= {(name, how) for name, how, _ in told.rows}
 
 
+def test_licences_that_share_most_of_their_words_are_told_apart_behind_one_another(
+    licence_check: Check,
+) -> None:
+    for names in (
+        ("MIT", "NCSA"),
+        ("UPL-1.0", "MIT-0"),
+        ("MIT-0", "UPL-1.0"),
+        ("BSD-3-Clause", "BSD-2-Clause"),
+    ):
+        told = examine_one(licence_check, "\n\n".join(TEXTS[name] for name in names))
+        assert set(names) == {name for name, how, _ in told.rows if how == "text"}
+
+
+def test_copies_of_one_licence_are_found_each(licence_check: Check) -> None:
+    told = examine_one(licence_check, "\n\n".join([TEXTS["MIT"]] * 5))
+    assert 5 == sum(kind == "licence.text" for kind, _ in told.findings)
+    assert [("MIT", "text", 1000)] == told.rows
+
+
 def test_the_first_half_of_a_long_licence_is_found(licence_check: Check) -> None:
     text = TEXTS["GPL-3.0-only"]
     told = examine_one(licence_check, text[: len(text) // 3])

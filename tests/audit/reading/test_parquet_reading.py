@@ -178,7 +178,7 @@ def test_documents_longer_than_the_limit_are_unread(tmp_path: Path, read: Read) 
 
 def test_a_long_text_that_many_rows_point_at_is_read_a_part_at_a_time(tmp_path: Path, read: Read) -> None:
     text = "abcdefgh" * 2**17
-    path = _write(tmp_path / "a.parquet", {"text": pa.array([text] * 200)})
+    path = _write(tmp_path / "a.parquet", {"text": pa.array([text] * 100)})
     assert path.stat().st_size < 3 * 2**20
     reader = FileReader()
     largest = count = 0
@@ -188,20 +188,8 @@ def test_a_long_text_that_many_rows_point_at_is_read_a_part_at_a_time(tmp_path: 
                 largest = max(largest, len(batch.data))
                 count += len(batch)
                 assert text.encode() == batch.text(0)
-    assert 200 == count
-    assert largest <= 80 * 2**20
-
-
-def test_a_page_that_becomes_too_large_is_not_taken(tmp_path: Path, read: Read) -> None:
-    schema = pa.schema([("text", pa.string())])
-    path = tmp_path / "a.parquet"
-    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=False) as writer:
-        writer.write_table(pa.table({"text": ["small"]}))
-        writer.write_table(pa.table({"text": ["a" * (130 * 2**20)]}))
-        writer.write_table(pa.table({"text": ["behind"]}))
-    found = read(path)
-    assert [b"small", b"behind"] == found.texts
-    assert [(1, "Parquet page longer than the limit", 1, 0)] == found.unread
+    assert 100 == count
+    assert largest <= 48 * 2**20
 
 
 def test_a_truncated_footer_is_an_error_alone_and_counted_among_others(tmp_path: Path, read: Read) -> None:

@@ -13,7 +13,10 @@ from benchmarks.audit.__main__ import put_section
 from benchmarks.audit.measuring import run_tree
 from benchmarks.audit.rows import cut_corpus, own_rows, rival_rows
 from benchmarks.audit.scoring import Corpus, score_copies, score_documents, score_licences, score_spans
+from benchmarks.audit.unseen import PREFIX, UNSEEN
 from benchmarks.settings import CommandFailed
+
+from verilabel.audit.canaries.planting import list_formats, plantable_kinds
 
 TRUTH = [
     {"id": "a", "kind": "pii.email", "format": "plain", "start": 10, "end": 20},
@@ -57,6 +60,26 @@ def test_spans_count_as_found_where_half_of_a_value_is_covered(corpus: Corpus) -
     assert (told.planted_all, told.found_all) == (2, 1)
     assert (told.claimed, told.correct, told.elsewhere) == (4, 2, 1)
     assert told.look_alikes == {"version": 1}
+
+
+def test_formats_that_are_in_no_canary_are_counted_apart(corpus: Corpus) -> None:
+    unseen = [
+        {"id": "f", "kind": "pii.email", "format": "unseen_deep", "start": 0, "end": 8},
+        {"id": "f", "kind": "pii.card", "format": "unseen_json", "start": 10, "end": 18},
+    ]
+    with (corpus.folder / "truth.jsonl").open("a") as file:
+        file.writelines(json.dumps(row) + "\n" for row in unseen)
+    told = score_spans(corpus, [{"id": "f", "kind": "pii.email", "start": 0, "end": 8}], ["pii.email"])
+    assert told.unseen == (1, 1)
+    assert (told.planted_all, told.claimed, told.correct) == (2, 1, 1)
+
+
+def test_no_unseen_format_is_a_canary() -> None:
+    known = {(form.kind, form.name) for form in list_formats(plantable_kinds())}
+    names = {(form.kind, form.name) for form in UNSEEN.formats}
+    assert not names & known
+    assert all(name.startswith(PREFIX) for _, name in names)
+    assert {kind for kind, _ in names} <= set(plantable_kinds())
 
 
 def test_documents_are_scored_by_format_and_wrong_ones_are_counted(corpus: Corpus) -> None:

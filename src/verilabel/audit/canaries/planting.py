@@ -17,9 +17,9 @@ from verilabel.audit.interface import Batch
 
 VALUES_A_DOCUMENT = 8
 """So many values go into one copy: fewer copies to examine, and still far from one another."""
-MAX_HOST_BYTES = 4_096
+MAX_HOST_BYTES = 2_048
 """Of a longer document a stretch of this length is copied."""
-MIN_DISTANCE = 80
+MIN_DISTANCE = 60
 """Bytes of the document's own text between two values, where it is long enough."""
 _TRIES = 24
 _WINDOW = 160

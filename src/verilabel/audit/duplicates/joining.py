@@ -181,9 +181,7 @@ def describe_sizes(sizes: npt.NDArray[np.int64]) -> Clusters:
     return Clusters(clusters=clusters, documents=documents, copies=documents - clusters, largest=largest)
 
 
-def count_larger(
-    sizes: npt.NDArray[np.int64], smallest: int, listed: int
-) -> tuple[int, tuple[Cluster, ...]]:
+def count_larger(sizes: npt.NDArray[np.int64], smallest: int, listed: int) -> tuple[int, tuple[Cluster, ...]]:
     """How many clusters have `smallest` documents or more, and the largest of them."""
     count = 0
     kept: list[tuple[int, int]] = []

@@ -111,12 +111,25 @@ def _gather_keys(
         more, rows = parted.map_keys(part, name, low, high)
         entries += len(more)
         if entries > most:
-            largest = max(*keys, more, key=len)
-            upper, lower = largest[len(largest) // 2].tolist()
-            return int(upper) << 64 | int(lower)
+            return _middle_of([(_middle_key(some), len(some)) for some in (*keys, more) if len(some)])
         keys.append(more.astype(np.uint64))  # a copy lets go of the file
         documents.append(rows.astype(np.int64) + first)
     return np.concatenate(keys), np.concatenate(documents)
+
+
+def _middle_key(keys: Hashes) -> int:
+    upper, lower = keys[len(keys) // 2].tolist()
+    return int(upper) << 64 | int(lower)
+
+
+def _middle_of(middles: list[tuple[int, int]]) -> int:
+    """The median of sorted runs' medians, by length: a quarter of all entries or more is on either side of it or at it."""
+    left = sum(length for _, length in middles) // 2
+    for key, length in sorted(middles):
+        left -= length
+        if left <= 0:
+            return key
+    raise AssertionError("lengths add up to their sum")
 
 
 def _around(low: int, key: int, high: int) -> list[tuple[int, int]]:
@@ -164,8 +177,9 @@ def _gather_bands(sources: Sequence[Source], low: int, high: int, most: int) -> 
         more = parted.map_bands(part, low, high)
         entries += len(more)
         if entries > most:
-            largest = max(*found, more, key=len)
-            return int(largest[len(largest) // 2] >> _ROW_BITS)
+            return _middle_of(
+                [(int(some[len(some) // 2] >> _ROW_BITS), len(some)) for some in (*found, more) if len(some)]
+            )
         found.append(more.astype(np.uint64))  # a copy lets go of the file
     return found[1:]
 

@@ -15,7 +15,8 @@ from verilabel.audit.licences import sentences
 from verilabel.audit.licences.card import make_card
 from verilabel.audit.licences.gathering import Gathered, merge_findings
 from verilabel.audit.licences.index import SAMPLE_MASK, Index
-from verilabel.audit.licences.kernel import find_notices, scan_words
+from verilabel.audit.licences.kernels.notices import find_notices
+from verilabel.audit.licences.kernels.scanning import scan_words
 from verilabel.audit.licences.matching import Regions, Texts, match_stretches
 from verilabel.audit.licences.phrases import GROUPS, build_tables, load_phrases
 from verilabel.audit.licences.texts import RESERVED, list_classes, list_ids, number_ids

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from verilabel.audit.interface import Findings, Positions
 from verilabel.audit.licences.card import KINDS
-from verilabel.audit.licences.kernel import MAX_HITS
+from verilabel.audit.licences.kernels.scanning import MAX_HITS
 
 
 @dataclass

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from verilabel.audit.interface import Bytes, Hashes, Offsets
 from verilabel.audit.kernels.ngrams import NgramSet, hash_ngrams, make_ngram_set
 from verilabel.audit.kernels.tokens import FOLD
-from verilabel.audit.licences.kernel import HEAD_BITS
+from verilabel.audit.licences.kernels.comparing import HEAD_BITS
 from verilabel.audit.licences.texts import Licence, digest_data, load_licences, number_ids
 from verilabel.audit.licences.wording import N, blank_typography, find_appendix, fold_words, mark_own_ngrams
 from verilabel.errors import MalformedInput

@@ -9,7 +9,7 @@ import numpy as np
 from verilabel.audit.interface import Batch, Bytes, Offsets, Positions, Words
 from verilabel.audit.kernels.tokens import FOLD, cut_words
 from verilabel.audit.licences.index import Index
-from verilabel.audit.licences.kernel import match_texts
+from verilabel.audit.licences.kernels.comparing import match_texts
 from verilabel.audit.licences.wording import N, blank_typography
 
 

@@ -126,6 +126,11 @@ def _spdx_names() -> dict[str, str]:
     return found
 
 
+@cache
+def _first_words() -> frozenset[str]:
+    return frozenset(name.split(" ", 1)[0] for name in _spdx_names())
+
+
 def settle_id(identifier: str) -> str | None:
     """The id of the list as SPDX recommends it, whatever its case; None for one that is not of the list."""
     number = number_ids().get(identifier.lower())
@@ -206,26 +211,40 @@ def _read_fixed(words: str, start: int) -> Named | None:
 
 def _read_listed(words: str, start: int) -> Named | None:
     """The longest name or id of the SPDX list that begins here."""
-    ends = [match.start() for match in re.finditer(r" |$", words[start : start + 200])][:_MAX_NAME_WORDS]
-    for end in reversed(ends):
-        identifier = _spdx_names().get(words[start : start + end])
+    first = words[start : start + 200].split(" ", _MAX_NAME_WORDS)
+    if first[0] not in _first_words():
+        return None
+    for count in range(min(len(first), _MAX_NAME_WORDS), 0, -1):
+        written = " ".join(first[:count])
+        end = len(written)
+        identifier = _spdx_names().get(written)
         if identifier and end >= 6:
             return Named((identifier,), start + end)
     return None
 
 
+@cache
+def _any_name() -> re.Pattern[str]:
+    """Whether any of the patterns fits: asked first, since nearly always none does."""
+    names = load_names()
+    patterns = [rule.pattern for rule in names.gnu] + [rule.pattern for rule in names.versioned]
+    return re.compile("|".join([*patterns, *(pattern for pattern, _ in names.fixed), "creative", "cc"]))
+
+
 def _read_one(words: str, start: int) -> Named | None:
     leading = _LEADING_VERSION.match(words, start)
     at = leading.end() if leading else start
-    if not leading:
-        return (
-            _read_gnu(words, None, at)
-            or _read_creative_commons(words, at)
-            or _read_listed(words, at)
-            or _read_fixed(words, at)
-            or _read_versioned(words, None, at)
-        )
-    return _read_gnu(words, leading, at) or _read_versioned(words, leading, at)
+    if not _any_name().match(words, at):
+        return None if leading else _read_listed(words, at)
+    if leading:
+        return _read_gnu(words, leading, at) or _read_versioned(words, leading, at)
+    return (
+        _read_gnu(words, None, at)
+        or _read_creative_commons(words, at)
+        or _read_listed(words, at)
+        or _read_fixed(words, at)
+        or _read_versioned(words, None, at)
+    )
 
 
 def read_names(words: str) -> Named | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from verilabel.audit.interface import Bytes, Hashes, Offsets
 from verilabel.audit.kernels.tokens import FOLD
-from verilabel.audit.licences.kernel import SLOT_BITS
+from verilabel.audit.licences.kernels.scanning import SLOT_BITS
 from verilabel.audit.licences.wording import cut_bytes, fold_words
 
 Group = Literal[
@@ -32,7 +32,7 @@ GROUPS: tuple[Group, ...] = (
     "context",
 )
 NOTICE_KINDS = ("word", "sign", "letter", "entity", "sign and year")
-"""What a hit of the group `copyright` is, as `kernel.find_notices` counts them."""
+"""What a hit of the group `copyright` is, as `kernels.notices.find_notices` counts them."""
 
 
 class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,7 +69,7 @@ class PhraseList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class PhraseTables:
-    """What `kernel.scan_words` takes, and what its phrase numbers mean."""
+    """What `kernels.scanning.scan_words` takes, and what its phrase numbers mean."""
 
     word_bits: Hashes
     slots: Hashes

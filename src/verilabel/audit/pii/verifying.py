@@ -31,10 +31,9 @@ _OFFICES = frozenset(("AT", "CA", "CH", "CN", "EP", "ES", "JP", "KR", "NL", "RU"
 """Beginnings of patents' numbers, which have six digits and a letter too."""
 _WORDS_WITHIN = re.compile(r"[A-Za-z]{5,}")
 _MARKS = tuple(
-    mark.encode()
-    for mark in (
-        "example xxxx your placeholder redacted dummy changeme sample insert 1234567 0000000 abcdef deadbeef **** ...."
-    ).split()
+    b"example,xxxx,your,placeholder,redacted,dummy,changeme,sample,insert,1234567,0000000,abcdef,deadbeef,****,....".split(
+        b","
+    )
 )
 _SECRET_NAME = re.compile(
     rb"(?:api[_-]?key|access[_-]?key(?:[_-]?id)?|secret(?:[_-]?(?:access[_-]?)?key)?|auth[_-]?token|access[_-]?token|"

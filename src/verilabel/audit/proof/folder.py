@@ -106,7 +106,8 @@ class AuditFolder:
                 raise SealError(
                     f"{listed.path} has not the size that is listed", where=str(self.root), step=1
                 )
-            if DIGEST_PREFIX + hashlib.file_digest(cast(io.BufferedReader, file), "sha256").hexdigest() != listed.sha256:
+            sha = hashlib.file_digest(cast(io.BufferedReader, file), "sha256").hexdigest()
+            if DIGEST_PREFIX + sha != listed.sha256:
                 raise SealError(
                     f"{listed.path} has not the digest that is listed", where=str(self.root), step=1
                 )

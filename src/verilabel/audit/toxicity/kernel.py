@@ -23,8 +23,6 @@ MAX_SIGNS = 8
 MAX_WORD_BYTES = 64
 _FNV_START = np.uint64(0xCBF29CE484222325)
 _FNV_PRIME = np.uint64(0x100000001B3)
-_MARK = np.uint8(0xC2)
-_HIGH = np.uint8(0x80)
 _SIX = np.uint64(6)
 _LOW = np.uint64(63)
 _ONE = np.uint64(1)
@@ -102,6 +100,22 @@ def _trim(
     return mix(hashed), first, last
 
 
+@compiled
+def _may_have_signs(data: Bytes, start: np.int64, end: np.int64) -> bool:
+    """A quick look at a word's ends: False for all words of other scripts that have no such signs."""
+    lead = data[start]
+    if lead == 0xE2 or lead == 0xC2 or lead == 0xF0:
+        return True
+    if data[end - 1] < 0x80:
+        return False
+    size = end - start
+    return bool(
+        (size > 2 and data[end - 2] == 0xC2)
+        or (size > 3 and data[end - 3] == 0xE2)
+        or (size > 4 and data[end - 4] == 0xF0)
+    )
+
+
 @inlined
 def _word(
     data: Bytes, hashes: Hashes, starts: Offsets, ends: Offsets, t: int, fold: Bytes
@@ -109,7 +123,7 @@ def _word(
     """Hash and place of a word, without signs at its ends."""
     start = np.int64(starts[t])
     end = np.int64(ends[t])
-    if data[start] < _MARK and data[end - 1] < _HIGH:
+    if not _may_have_signs(data, start, end):
         return hashes[t], start, end
     return _trim(data, hashes[t], start, end, fold)
 
@@ -212,7 +226,7 @@ def _find(
         t = documents[document]
         while t < end_word:
             hashed = hashes[t]
-            if data[starts[t]] >= _MARK or data[ends[t] - 1] >= _HIGH:
+            if _may_have_signs(data, np.int64(starts[t]), np.int64(ends[t])):
                 hashed, start, end = _trim(data, hashed, np.int64(starts[t]), np.int64(ends[t]), fold)
             probe = (hashed * FIRST_PROBE) >> bits_by
             if not (bits[probe >> _SIX] >> (probe & _LOW)) & _ONE:

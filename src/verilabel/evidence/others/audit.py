@@ -37,7 +37,7 @@ class _Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
-class AuditReference(_Form, frozen=True):
+class AuditReference(_Form, frozen=True, omit_defaults=True):
     """Which audit, of which data set, and how much of it was read."""
 
     manifest_sha256: str
@@ -55,6 +55,8 @@ class AuditReference(_Form, frozen=True):
     """Of every bound, as a decimal between 0 and 1."""
     started: str
     ended: str
+    unknown: int = 0
+    """Places where nobody can know how many documents were not read: `documents` is then a lower bound."""
 
 
 class AuditCheck(_Form, frozen=True):
@@ -81,7 +83,7 @@ class BoundedStatement(_Form, frozen=True, omit_defaults=True):
     """Documents in the sample; 0 for a census."""
 
 
-class BenchmarkMatches(_Form, frozen=True):
+class BenchmarkMatches(_Form, frozen=True, omit_defaults=True):
     """What was found of one benchmark's items in the data set."""
 
     benchmark: str
@@ -89,10 +91,12 @@ class BenchmarkMatches(_Form, frozen=True):
     benchmark_sha256: str
     """A suite's digest (of the bytes of its `suite.yaml`, which pin its data), or that of the file."""
     items: int
-    """Items that were looked for: of a suite all its samples."""
+    """All items of the benchmark: of a suite all its samples."""
     items_matched: int
     documents: int
     """Documents that hold at least one of them."""
+    unchecked: int = 0
+    """Items that cannot be told from chance, such as very short ones: whether they are there is not known."""
 
 
 class CanaryRecall(_Form, frozen=True):
@@ -221,7 +225,8 @@ def _check_matches(matches: BenchmarkMatches, read: int, where: str) -> None:
     _check_counts(matches, where)
     if not matches.items:
         raise MalformedInput("a benchmark of which nothing was looked for", where=f"{where}.items")
-    _check_part(matches.items_matched, matches.items, f"{where}.items_matched")
+    _check_part(matches.unchecked, matches.items, f"{where}.unchecked")
+    _check_part(matches.items_matched, matches.items - matches.unchecked, f"{where}.items_matched")
     _check_part(matches.documents, read, f"{where}.documents")
     if (matches.items_matched > 0) != (matches.documents > 0):
         raise MalformedInput(

@@ -20,6 +20,7 @@ Shares = npt.NDArray[np.uint16]
 
 MOST_WORDS = 8_192
 """So many of a document's first words, and of its first lines, are looked at for repetition."""
+MOST_PROBES = 128
 SHORT_WORDS = 20
 MOST_REPEATED_LINES = 300
 MOST_REPLACED = 10
@@ -61,14 +62,22 @@ _OTHER_ENDS: npt.NDArray[np.int64] = np.sort(
 
 
 @inlined
-def _meet(key: np.uint64, mask: np.uint64, slots: Hashes) -> np.int64:
-    """How often the key was met, with this time. A slot is the upper 48 bits of a key and how often, or 0."""
+def meet_key(key: np.uint64, mask: np.uint64, slots: Hashes) -> np.int64:
+    """How often the key was met, with this time. A slot is the upper 48 bits of a key and how often, or 0.
+
+    A key that finds no place within MOST_PROBES is forgotten: only keys made to collide come to that, and they must not
+    make the work grow with the square of a document.
+    """
     slot = key & mask
     wanted = key & _KEY
-    while slots[slot] != _EMPTY and slots[slot] & _KEY != wanted:
+    probes = 0
+    while slots[slot] != _EMPTY and slots[slot] & _KEY != wanted and probes < MOST_PROBES:
         slot = (slot + _ONE) & mask
-    met = (slots[slot] & _COUNT) + _ONE
-    slots[slot] = wanted | met
+        probes += 1
+    met = _ONE
+    if probes < MOST_PROBES:
+        met = (slots[slot] & _COUNT) + _ONE
+        slots[slot] = wanted | met
     return np.int64(met)
 
 
@@ -170,7 +179,7 @@ def _read_lines(
                 elif kind == _NEWLINE:
                     if line_words and lines < MOST_WORDS:
                         lines += 1
-                        if _meet(mix(line), mask, slots) > 1:
+                        if meet_key(mix(line), mask, slots) > 1:
                             repeated += 1
                         if seen:
                             ended += sentence_ends[seen]
@@ -224,12 +233,12 @@ def _count_repeats(
             rolling = rolling * BASE + hashes[t]
             if t > first:
                 pair = hashes[t - 1] * BASE + hashes[t]
-                top = max(top, _meet(pair, mask, slots))
+                top = max(top, meet_key(pair, mask, slots))
                 placeholder |= (hashes[t - 1] == lorem) & (hashes[t] == ipsum)
             if t >= first + LONG_NGRAM:
                 rolling -= power * hashes[t - LONG_NGRAM]
             if t >= first + LONG_NGRAM - 1:
-                again += _meet(rolling, mask, long_slots) > 1
+                again += meet_key(rolling, mask, long_slots) > 1
         found[document, _TOP] = top
         found[document, _LONG] = again
         found[document, _PLACEHOLDER] = placeholder

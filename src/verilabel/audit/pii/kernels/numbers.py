@@ -86,7 +86,7 @@ def is_number_edge(data: Bytes, at: int, low: int, high: int, flags: Bytes) -> b
     if flags[data[at]] & ALNUM or data[at] == 95:
         return False
     after = byte_at(data, at + 1, low, high)
-    joins = data[at] == _DOT or data[at] == _DASH or data[at] == _SLASH or data[at] == 44
+    joins = data[at] == _DOT or data[at] == _DASH or data[at] == _SLASH
     return not (joins and 48 <= after <= 57)
 
 
@@ -117,7 +117,7 @@ def find_ipv4(
     if after == _SLASH and 48 <= second <= 57:
         return count
     before, second = byte_at(data, start - 1, low, high), byte_at(data, start - 2, low, high)
-    if (before in (_DASH, _SLASH) or before == 95) and (flags[second] & ALNUM or second == _DOT):
+    if (before in (_DASH, _SLASH, _DOT) or before == 95) and (flags[second] & ALNUM or second == _DOT):
         return count
     if before == 61 and (second == 61 or second == 62 or second == 60 or second == 126 or second == 33):
         return count
@@ -342,7 +342,7 @@ def look_at_numbers(
     """Candidates at places where digits begin; gives their number, also where there was no room."""
     lengths = np.zeros(16, np.int64)
     ends = np.zeros(16, np.int64)
-    count = 0
+    count = int(np.int64(0))  # a literal would be a type of its own, and compile everything twice
     for index in range(len(anchors)):
         document = documents[index]
         low, high = offsets[document], offsets[document + 1]

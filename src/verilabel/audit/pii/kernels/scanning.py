@@ -137,6 +137,8 @@ def _find_anchors(
 def find_candidates(data: Bytes, offsets: Positions, words: Words, tables: Tables) -> Rows:
     """All candidates of a batch that words beside them do not forbid."""
     room = 4_096 + len(data) // 16
+    data = data.view()
+    data.flags.writeable = False  # one type for all callers, so that the passes are compiled once
     while True:
         anchors = np.empty(_KINDS * room, np.int64)
         documents = np.empty(_KINDS * room, np.int64)

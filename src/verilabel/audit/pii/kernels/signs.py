@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from verilabel.audit.interface import Bytes, Hashes, Positions
 from verilabel.audit.kernels.compiling import compiled
 from verilabel.audit.pii.kernels.reading import byte_at, byte_before, emit, find_hash, hash_lower, lower
@@ -454,7 +456,7 @@ def look_at_emails(
     out: Rows,
 ) -> int:
     """Candidates at signs `@`; gives their number, also where there was no room."""
-    count = 0
+    count = int(np.int64(0))  # a literal would be a type of its own, and compile everything twice
     for index in range(len(anchors)):
         document = documents[index]
         count = find_email(
@@ -468,8 +470,8 @@ def look_at_machines(
     data: Bytes, offsets: Positions, anchors: Positions, documents: Positions, flags: Bytes, out: Rows
 ) -> int:
     """Candidates at colons and dashes between hexadecimal digits, and where such digits before a dot begin."""
-    count = 0
-    done = 0
+    count = int(np.int64(0))  # a literal would be a type of its own, and compile everything twice
+    done = int(np.int64(0))
     for index in range(len(anchors)):
         document = documents[index]
         at = anchors[index]
@@ -488,7 +490,7 @@ def look_at_assignments(
     data: Bytes, offsets: Positions, anchors: Positions, documents: Positions, flags: Bytes, out: Rows
 ) -> int:
     """Candidates at `://`, `=` and `:`; gives their number, also where there was no room."""
-    count = 0
+    count = int(np.int64(0))  # a literal would be a type of its own, and compile everything twice
     for index in range(len(anchors)):
         document = documents[index]
         at = anchors[index]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from verilabel.audit.interface import Bytes, Positions
 from verilabel.audit.kernels.compiling import compiled
 from verilabel.audit.pii.kernels.reading import byte_at, emit, hash_three, lower
@@ -214,7 +216,7 @@ def look_at_tokens(
     prefixes: Bytes, prefix_offsets: Positions, iban_lengths: Bytes, out: Rows,
 ) -> int:  # fmt: skip
     """Candidates at places where letters and digits begin; gives their number, also where there was no room."""
-    count = 0
+    count = int(np.int64(0))  # a literal would be a type of its own, and compile everything twice
     for index in range(len(anchors)):
         document = documents[index]
         start = anchors[index]

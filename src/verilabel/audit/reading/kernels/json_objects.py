@@ -13,6 +13,20 @@ import numpy.typing as npt
 
 from verilabel.audit.interface import Bytes, Positions
 from verilabel.audit.kernels.compiling import compiled
+from verilabel.audit.reading.kernels.json_values import (
+    DIGITS,
+    ESCAPES,
+    FALSE,
+    INCOMPLETE,
+    INVALID,
+    NULL_WORD,
+    STOPS,
+    TRUE,
+    pass_number,
+    pass_string,
+    pass_word,
+    unescape,
+)
 
 GROUPS = 3
 """What is read beside the text: url, date, licence."""
@@ -40,22 +54,6 @@ NEEDS_MORE = 0
 FULL = 1
 LEFT_OVER = 2
 
-_INCOMPLETE = -1
-_INVALID = -2
-_LONE = -3
-
-_CLASS: npt.NDArray[np.uint8] = np.zeros(256, np.uint8)
-_CLASS[:0x20] = 1
-_CLASS[ord('"')] = 1
-_CLASS[ord("\\")] = 1
-_DIGIT: npt.NDArray[np.int16] = np.full(256, -1, np.int16)
-for _value, _digits in enumerate("0123456789abcdef"):
-    _DIGIT[ord(_digits)] = _value
-    _DIGIT[ord(_digits.upper())] = _value
-_ESCAPE: npt.NDArray[np.uint8] = np.zeros(256, np.uint8)
-for _letter, _byte in zip('"\\/bfnrt', b'"\\/\b\f\n\r\t', strict=True):
-    _ESCAPE[ord(_letter)] = _byte
-
 
 class Lines(NamedTuple):
     """What one call found: arrays that are written from the front."""
@@ -68,165 +66,6 @@ class Lines(NamedTuple):
     """Of shape (documents, GROUPS, 3): start and end in the window, and what it is (ABSENT, PLAIN, ESCAPED, NUMBER)."""
     missed: npt.NDArray[np.int64]
     """Of shape (lines, 2): row and what the line is, of lines that give no document."""
-
-
-@compiled
-def _hex4(window: Bytes, at: int, digit: npt.NDArray[np.int16]) -> int:
-    value = 0
-    for place in range(at, at + 4):
-        one = digit[window[place]]
-        if one < 0:
-            return -1
-        value = value * 16 + one
-    return value
-
-
-@compiled
-def _string(
-    window: Bytes, at: int, size: int, stops: Bytes, escapes: Bytes, digit: npt.NDArray[np.int16]
-) -> tuple[int, bool, bool]:
-    """From behind an opening quote: the closing one, whether anything is escaped, whether a surrogate is alone."""
-    escaped = False
-    lone = False
-    while True:
-        while at < size and stops[window[at]] == 0:
-            at += 1
-        if at >= size:
-            return _INCOMPLETE, escaped, lone
-        byte = window[at]
-        if byte == 34:
-            return at, escaped, lone
-        if byte != 92:
-            return _INVALID, escaped, lone
-        escaped = True
-        if at + 1 >= size:
-            return _INCOMPLETE, escaped, lone
-        letter = window[at + 1]
-        if letter != 117:
-            if escapes[letter] == 0:
-                return _INVALID, escaped, lone
-            at += 2
-            continue
-        if at + 6 > size:
-            for place in range(at + 2, size):
-                if digit[window[place]] < 0:
-                    return _INVALID, escaped, lone
-            return _INCOMPLETE, escaped, lone
-        value = _hex4(window, at + 2, digit)
-        if value < 0:
-            return _INVALID, escaped, lone
-        at += 6
-        if value < 0xD800 or value > 0xDFFF:
-            continue
-        if value > 0xDBFF:
-            lone = True
-            continue
-        if at + 6 > size:
-            # the window ends within what may be the second half, or the string ends before it
-            if at < size and window[at] != 92:
-                lone = True
-                continue
-            if at + 1 < size and window[at + 1] != 117:
-                lone = True
-                continue
-            for place in range(at + 2, size):
-                if digit[window[place]] < 0:
-                    return _INVALID, escaped, lone
-            return _INCOMPLETE, escaped, lone
-        if window[at] == 92 and window[at + 1] == 117:
-            second = _hex4(window, at + 2, digit)
-            if second < 0:
-                return _INVALID, escaped, lone
-            if 0xDC00 <= second <= 0xDFFF:
-                at += 6
-                continue
-        lone = True
-
-
-@compiled
-def _unescape(
-    window: Bytes, at: int, end: int, out: Bytes, used: int, escapes: Bytes, digit: npt.NDArray[np.int16]
-) -> int:
-    while at < end:
-        byte = window[at]
-        if byte != 92:
-            out[used] = byte
-            used += 1
-            at += 1
-            continue
-        letter = window[at + 1]
-        if letter != 117:
-            out[used] = escapes[letter]
-            used += 1
-            at += 2
-            continue
-        value = _hex4(window, at + 2, digit)
-        at += 6
-        if 0xD800 <= value <= 0xDBFF:
-            value = 0x10000 + ((value - 0xD800) << 10) + (_hex4(window, at + 2, digit) - 0xDC00)
-            at += 6
-        if value < 0x80:
-            out[used] = value
-            used += 1
-        elif value < 0x800:
-            out[used] = 0xC0 | (value >> 6)
-            out[used + 1] = 0x80 | (value & 63)
-            used += 2
-        elif value < 0x10000:
-            out[used] = 0xE0 | (value >> 12)
-            out[used + 1] = 0x80 | ((value >> 6) & 63)
-            out[used + 2] = 0x80 | (value & 63)
-            used += 3
-        else:
-            out[used] = 0xF0 | (value >> 18)
-            out[used + 1] = 0x80 | ((value >> 12) & 63)
-            out[used + 2] = 0x80 | ((value >> 6) & 63)
-            out[used + 3] = 0x80 | (value & 63)
-            used += 4
-    return used
-
-
-@compiled
-def _number(window: Bytes, at: int, size: int) -> int:
-    """Where a number ends, or _INVALID; at the end of the window its last byte counts as its end."""
-    if window[at] == 45:
-        at += 1
-    if at >= size:
-        return size
-    if window[at] == 48:
-        at += 1
-    elif 49 <= window[at] <= 57:
-        while at < size and 48 <= window[at] <= 57:
-            at += 1
-    else:
-        return _INVALID
-    if at < size and window[at] == 46:
-        at += 1
-        first = at
-        while at < size and 48 <= window[at] <= 57:
-            at += 1
-        if at == first and at < size:
-            return _INVALID
-    if at < size and (window[at] == 101 or window[at] == 69):
-        at += 1
-        if at < size and (window[at] == 43 or window[at] == 45):
-            at += 1
-        first = at
-        while at < size and 48 <= window[at] <= 57:
-            at += 1
-        if at == first and at < size:
-            return _INVALID
-    return at
-
-
-@compiled
-def _word(window: Bytes, at: int, size: int, word: Bytes) -> int:
-    for letter in range(len(word)):
-        if at + letter >= size:
-            return _INCOMPLETE
-        if window[at + letter] != word[letter]:
-            return _INVALID
-    return at + len(word)
 
 
 @compiled
@@ -246,11 +85,6 @@ def _which_key(window: Bytes, start: int, end: int, names: Bytes, name_ends: Pos
     return -1
 
 
-_TRUE: Bytes = np.frombuffer(b"true", np.uint8).copy()
-_FALSE: Bytes = np.frombuffer(b"false", np.uint8).copy()
-_NULL: Bytes = np.frombuffer(b"null", np.uint8).copy()
-
-
 @compiled
 def _object(
     window: Bytes,
@@ -267,7 +101,7 @@ def _object(
     false: Bytes,
     null: Bytes,
 ) -> tuple[int, bool]:
-    """From an opening brace: behind the closing one (or _INCOMPLETE, _INVALID), and whether it is odd.
+    """From an opening brace: behind the closing one (or INCOMPLETE, INVALID), and whether it is odd.
 
     `places` gets start, end and what it is for each of the names.
     """
@@ -283,15 +117,15 @@ def _object(
         while at < size and (window[at] == 32 or window[at] == 9 or window[at] == 13):
             at += 1
         if at >= size:
-            return _INCOMPLETE, odd
+            return INCOMPLETE, odd
         byte = window[at]
         if wants <= 1:
             if byte == 125 and wants == 0:
                 wants = 5
             elif byte != 34:
-                return _INVALID, odd
+                return INVALID, odd
             else:
-                end, escaped, lone = _string(window, at + 1, size, stops, escapes, digit)
+                end, escaped, lone = pass_string(window, at + 1, size, stops, escapes, digit)
                 if end < 0:
                     return end, odd
                 odd = odd or lone
@@ -302,9 +136,9 @@ def _object(
                 while at < size and (window[at] == 32 or window[at] == 9 or window[at] == 13):
                     at += 1
                 if at >= size:
-                    return _INCOMPLETE, odd
+                    return INCOMPLETE, odd
                 if window[at] != 58:
-                    return _INVALID, odd
+                    return INVALID, odd
                 at += 1
                 wants = 3
                 continue
@@ -314,7 +148,7 @@ def _object(
                 wants = 1 if stack[depth - 1] == 123 else 3
                 continue
             if byte != stack[depth - 1] + 2:  # } is { + 2, ] is [ + 2
-                return _INVALID, odd
+                return INVALID, odd
             wants = 5
         elif wants == 2 and byte == 93:
             wants = 5
@@ -328,7 +162,7 @@ def _object(
         what = OTHER
         start = at
         if byte == 34:
-            end, escaped, lone = _string(window, at + 1, size, stops, escapes, digit)
+            end, escaped, lone = pass_string(window, at + 1, size, stops, escapes, digit)
             if end < 0:
                 return end, odd
             odd = odd or lone
@@ -338,14 +172,14 @@ def _object(
         elif byte == 123 or byte == 91:
             end = at
         elif byte == 116:
-            end = _word(window, at, size, true)
+            end = pass_word(window, at, size, true)
         elif byte == 102:
-            end = _word(window, at, size, false)
+            end = pass_word(window, at, size, false)
         elif byte == 110:
-            end = _word(window, at, size, null)
+            end = pass_word(window, at, size, null)
             what = NULL
         else:
-            end = _number(window, at, size)
+            end = pass_number(window, at, size)
             what = NUMBER
         if end < 0:
             return end, odd
@@ -428,7 +262,7 @@ def _read(
                 false,
                 null,
             )
-            if end == _INCOMPLETE and not last:
+            if end == INCOMPLETE and not last:
                 return start, row, documents, misses, used, NEEDS_MORE, 0
             if end >= 0:
                 what = TAKEN
@@ -466,7 +300,7 @@ def _read(
                     out[used : used + behind - first] = window[first:behind]
                     used += behind - first
                 else:
-                    used = _unescape(window, first, behind, out, used, escapes, digit)
+                    used = unescape(window, first, behind, out, used, escapes, digit)
                 break
         if what == TAKEN:
             for group in range(GROUPS):
@@ -545,12 +379,12 @@ def read_objects(
             keys.ends,
             keys.texts,
             keys.groups,
-            _CLASS,
-            _ESCAPE,
-            _DIGIT,
-            _TRUE,
-            _FALSE,
-            _NULL,
+            STOPS,
+            ESCAPES,
+            DIGITS,
+            TRUE,
+            FALSE,
+            NULL_WORD,
             lines.out,
             lines.offsets,
             lines.rows,

@@ -1,0 +1,1 @@
+"""Compiled loops of the check of licences."""
