@@ -32,7 +32,8 @@ $(VENV)/.demo: pyproject.toml
 
 $(VENV)/.test: pyproject.toml
 	$(CREATE)
-	$(INSTALL) -e '.[eval,parquet,hub,import,server,gateway,agents,redis,postgres,otel,sigstore,model-signing,timestamps]' --group test --group lint --group train
+	$(INSTALL) -e '.[eval,parquet,hub,import,server,gateway,agents,audit,query,ray,redis,postgres,otel,sigstore,model-signing,timestamps]' --group test --group lint --group train
+	$(BIN)/python -m verilabel.audit.engine.warming
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.test

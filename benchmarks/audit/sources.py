@@ -138,8 +138,9 @@ def _dropped() -> Any:
     words = (
         r"licen[sc]e|licen[sc]ing|copyright|\(c\) ?\d|©|rights reserved|creativecommons|spdx|warrant(y|ies)"
     )
-    more = r"|redistribut|private key|noai|tdm-?reserv|subscribe|subscription|paywall|proprietary"
-    return re2.compile(words + more, options)
+    terms = r"|\bl?gpl|public domain|same terms as|artistic|redistribut|proprietary"
+    marks = r"|private key|noai|tdm-?reserv|subscribe|subscription|paywall"
+    return re2.compile(words + terms + marks, options)
 
 
 @lru_cache(maxsize=1)

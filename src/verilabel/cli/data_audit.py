@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "audit training data in one pass, with bounds and proofs"
 CHECK_NAMES = ("pii", "licences", "contamination", "duplicates", "language", "toxicity", "provenance")
+MAX_DOCUMENT_BYTES = 64 * 2**20
 FORMS = ("parquet", "jsonl", "csv", "warc", "text")
 
 
@@ -85,6 +86,13 @@ def add_settings_options(parser: ArgumentParser) -> None:
         default=[],
         metavar="PATH",
         help="the text, such as text, answer.body or messages[].content (repeatable; default: the obvious one)",
+    )
+    text.add_argument(
+        "--max-document-bytes",
+        type=int,
+        default=MAX_DOCUMENT_BYTES,
+        metavar="N",
+        help=f"longer documents are counted and not read (default {MAX_DOCUMENT_BYTES})",
     )
     text.add_argument("--form", choices=FORMS, help="where names of files do not say it")
     checks = parser.add_argument_group("checks")
@@ -148,14 +156,14 @@ def settings_of(args: Namespace) -> AuditSettings:
         Selection,
     )
 
-    if args.sample < 0 or args.canaries < 0:
-        raise UsageError("a negative number", where="--sample, --canaries")
+    if args.sample < 0 or args.canaries < 0 or args.max_document_bytes < 1:
+        raise UsageError("a negative number", where="--sample, --canaries, --max-document-bytes")
     asked = tuple(name for name in CHECKS if not args.check or name in args.check)
     if args.bench and "contamination" not in asked:
         raise UsageError("--bench asks for a check that --check leaves out", hint="--check contamination")
     regions = tuple(region.upper() for region in args.region) if args.region else PiiSettings().regions
     return AuditSettings(
-        selection=Selection(columns=tuple(args.column), form=args.form),
+        selection=Selection(tuple(args.column), args.form, args.max_document_bytes),
         checks=asked,
         pii=PiiSettings(regions=regions),
         contamination=ContaminationSettings(tuple(args.bench), args.mirror, args.sketch),

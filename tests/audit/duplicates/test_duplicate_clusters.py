@@ -298,7 +298,7 @@ def test_the_measured_errors_come_with_their_method() -> None:
 def test_a_corpus_that_lies_in_the_order_of_its_digests_is_cut_evenly(tmp_path: Path) -> None:
     # every part holds another range of keys: cuts must not follow the first part again and again
     chance = np.random.default_rng(5)
-    count, each = 4_000, 10
+    count, each = 1_200, 40
     digests = chance.integers(0, 256, (count, 32), np.uint8)
     digests = digests[np.lexsort(digests[:, ::-1].T)]
     digests[1::2] = digests[::2]
@@ -311,5 +311,5 @@ def test_a_corpus_that_lies_in_the_order_of_its_digests_is_cut_evenly(tmp_path: 
         }
         paths.append(tmp_path / f"part-{start}")
         write_map_part(spill, digests[start : start + each], paths[-1])
-    reduce_partition(paths, list(range(0, count, each)), 0, 1, tmp_path / "edges", 0.6, 500)
+    reduce_partition(paths, list(range(0, count, each)), 0, 1, tmp_path / "edges", 0.6, 60)
     assert Tally(exact=count // 2) == read_tally(tmp_path / "edges")

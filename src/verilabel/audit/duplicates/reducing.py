@@ -123,7 +123,7 @@ def _middle_key(keys: Hashes) -> int:
 
 
 def _middle_of(middles: list[tuple[int, int]]) -> int:
-    """The median of sorted runs' medians, by length: a quarter of all entries or more is on either side of it or at it."""
+    """The median of sorted runs' medians, by length: a quarter of all entries or more is on each side, or is it."""
     left = sum(length for _, length in middles) // 2
     for key, length in sorted(middles):
         left -= length

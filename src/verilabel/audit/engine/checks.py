@@ -6,10 +6,7 @@ import importlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from verilabel.audit.interface import Batch, Check, CheckCard, Opening
-from verilabel.audit.kernels.tokens import cut_words
+from verilabel.audit.interface import Check, CheckCard, Opening
 from verilabel.audit.settings import AuditSettings, Name
 
 _PACKAGES: dict[Name, str] = {
@@ -39,18 +36,6 @@ def prepare_checks(settings: AuditSettings, folder: Path) -> None:
 def open_checks(settings: AuditSettings, folder: Path) -> list[Check]:
     """The checks that were asked for, in the order of `settings.checks`."""
     return [_opening(name).open(settings, folder / name) for name in settings.checks]
-
-
-def warm_up(checks: Sequence[Check]) -> None:
-    """Have every check look at a little text, so that what it compiles is compiled once, before the workers start."""
-    text = b"A text of eight words, one of these: x@y.z. 0123456789\n" * 4
-    data = np.frombuffer(text, np.uint8)
-    batch = Batch(
-        data, np.array([0, len(text)], np.int64), np.zeros(1, np.int64), {"url": ["https://example.org/"]}
-    )
-    words = cut_words(batch)
-    for check in checks:
-        check.examine(batch, words)
 
 
 def cards_of(checks: Sequence[Check]) -> tuple[CheckCard, ...]:

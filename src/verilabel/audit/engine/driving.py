@@ -25,7 +25,7 @@ from verilabel.audit.canaries.recall import Recall, add_recalls
 from verilabel.audit.duplicates.joining import join_edges
 from verilabel.audit.duplicates.reducing import partitions_for
 from verilabel.audit.engine.canary import keep_items
-from verilabel.audit.engine.checks import cards_of, open_checks, prepare_checks, warm_up
+from verilabel.audit.engine.checks import cards_of, open_checks, prepare_checks
 from verilabel.audit.engine.finishing import JOINED, OUT
 from verilabel.audit.engine.interface import (
     CanaryTask,
@@ -42,6 +42,7 @@ from verilabel.audit.engine.job import INDEXES, Job, write_job
 from verilabel.audit.engine.mapping import DUPLICATES, MAP
 from verilabel.audit.engine.sampled import Say, sample
 from verilabel.audit.engine.tasks import EDGES, PARTS, Parts
+from verilabel.audit.engine.warming import warm_up
 from verilabel.audit.engine.watching import Watch
 from verilabel.audit.engine.work import place_secret
 from verilabel.audit.reading.files import FileReader

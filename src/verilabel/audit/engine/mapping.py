@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import secrets
 import shutil
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import msgspec
 import numpy as np
@@ -67,7 +67,10 @@ def map_shard(opened: Opened, task: MapTask, report: Report) -> Mapped:
 
 def key_of(opened: Opened, task: MapTask, shard_sha256: str) -> str:
     """The name of what this job makes of a shard with these bytes."""
-    form = f"{opened.job.digest} {task.shard.form} {task.shard.compression} {shard_sha256}"
+    shard = task.shard
+    # the same bytes read in another form are other documents; a file's last name says what parts the columns of CSV
+    suffix = PurePath(shard.files[0]).suffix if shard.form == "csv" else ""
+    form = f"{opened.job.digest} {shard.form} {shard.compression} {suffix} {shard_sha256}"
     return hashlib.sha256(form.encode()).hexdigest()[:40]
 
 

@@ -156,6 +156,8 @@ class Verifier:
         digits = _join(text, groups)
         if not _is_varied(digits) or (note & tables.IS_INTERNATIONAL and b"+" in text[:2]):
             return False
+        if [end - start for start, end in groups] == [3, 2, 4]:
+            return False  # the form of a social security number, of one that cannot be
         if note & tables.SAYS_PHONE:
             return len(digits) <= 13
         # one dot alone is that of a decimal number

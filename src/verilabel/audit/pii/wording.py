@@ -46,7 +46,7 @@ CONTEXT: dict[int, str] = {
     tables.SAYS_NIF: "dni nif nie documento",
     tables.SAYS_PASSPORT: "passport passports passeport pasaporte reisepass reisepassnummer passaporto passnummer",
     tables.SAYS_IP: "ip ipv4 ips ipaddress ipaddr addr address host client server remote peer ping",
-    tables.SAYS_VERSION: "version versions ver v release released build rev revision section chapter oid table",
+    tables.SAYS_VERSION: "version versions ver release released build rev revision section chapter oid table",
     tables.SAYS_MAC: "mac ether ethernet hwaddr bssid macaddress macaddr",
 }
 """What words say, by the bits of `kernels.tables`; folded as `cut_words` folds them."""

@@ -415,7 +415,7 @@ def find_assigned(
         letters += 1 if flags[data[stop]] & (UPPER | LOWER) else 0
         stop += 1
     size = stop - begin
-    if digits < 2 or letters < 2 or size < 10 or size > 200:
+    if digits < 1 or letters < 2 or size < 10 or size > 200:
         return count
     after = byte_at(data, stop, low, high)
     if is_quoted:
