@@ -42,7 +42,7 @@ from verilabel.audit.engine.job import INDEXES, Job, write_job
 from verilabel.audit.engine.mapping import DUPLICATES, MAP
 from verilabel.audit.engine.sampled import Say, sample
 from verilabel.audit.engine.tasks import EDGES, PARTS, Parts
-from verilabel.audit.engine.warming import warm_up
+from verilabel.audit.engine.warming import warm_readers, warm_up
 from verilabel.audit.engine.watching import Watch
 from verilabel.audit.engine.work import place_secret
 from verilabel.audit.reading.files import FileReader
@@ -110,6 +110,7 @@ def _make_job(ordered: Ordered, shards: Sequence[Shard], work: Path) -> Job:
     prepare_checks(ordered.settings, indexes)
     checks = open_checks(ordered.settings, indexes)
     warm_up(checks)
+    warm_readers()
     cards = cards_of(checks)
     job = Job(ordered.settings, cards, secret.id, sum(shard.bytes for shard in shards), len(shards))
     write_job(work, job)

@@ -14,7 +14,8 @@ import numpy as np
 from verilabel.audit.engine.checks import open_checks, prepare_checks
 from verilabel.audit.interface import Batch, Check
 from verilabel.audit.kernels.tokens import cut_words
-from verilabel.audit.settings import AuditSettings, ContaminationSettings
+from verilabel.audit.reading.files import FileReader
+from verilabel.audit.settings import AuditSettings, ContaminationSettings, Selection
 
 _ITEM = (
     "How many wooden crates does the harbour master count when thirty one barges unload nine crates each and four of"
@@ -35,7 +36,7 @@ def warm_up(checks: Sequence[Check]) -> None:
     """Have every check look at a little text, so that it compiles what it needs."""
     texts = [text.encode() for text in _TEXTS]
     offsets = np.concatenate([[0], np.cumsum([len(text) for text in texts])]).astype(np.int64)
-    data = np.frombuffer(b"".join(texts), np.uint8)
+    data = np.frombuffer(b"".join(texts), np.uint8).copy()  # as readers give it: it may be written to
     urls = ["https://example.org/", None, "", "https://example.org/x", None]
     batch = Batch(
         data, offsets, np.arange(len(texts)), {"url": urls, "date": ["2020-01-01"] * 5, "licence": urls}
@@ -43,6 +44,20 @@ def warm_up(checks: Sequence[Check]) -> None:
     words = cut_words(batch)
     for check in checks:
         check.examine(batch, words)
+
+
+def warm_readers() -> None:
+    """Read a little of every form that is read by compiled loops."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "a.jsonl").write_text('{"text": "one \\u00e9 \\n"}\n{"text": "grüße"}\n', encoding="utf-8")
+        (folder / "b.csv").write_text('text,other\n"one, ""two""",x\ngrüße,y\n', encoding="utf-8")
+        (folder / "c.txt").write_bytes("grüße \xff".encode("latin-1"))
+        for path in sorted(folder.iterdir()):
+            for shard in (reader := FileReader()).plan([str(path)], Selection()):
+                with reader.open(shard, Selection()) as reading:
+                    for _ in reading.batches():
+                        pass
 
 
 def main() -> None:
@@ -54,6 +69,7 @@ def main() -> None:
         settings = AuditSettings(contamination=asked)
         prepare_checks(settings, folder / "indexes")
         warm_up(open_checks(settings, folder / "indexes"))
+    warm_readers()
 
 
 if __name__ == "__main__":

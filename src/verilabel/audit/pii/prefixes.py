@@ -47,9 +47,7 @@ _OF_KINDS: Mapping[str, str] = {
     ),
 }  # fmt: skip
 """By kind: beginnings, and behind a colon the names of the pack's rules for them."""
-_PLAIN = frozenset(
-    {"openai", "huggingface_long", "databricks", "slack_token", "gitlab_token", "vault", "figma"}
-)
+_PLAIN = frozenset({"openai", "huggingface_long", "databricks", "pypi"})
 """Rules that names and classes of programs can match: what they find must look random, too."""
 
 

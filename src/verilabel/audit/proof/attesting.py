@@ -138,7 +138,14 @@ _METHODS = {
 
 
 def _matches_of(summary: BenchmarkSummary) -> BenchmarkMatches:
-    return BenchmarkMatches(summary.name, summary.sha256, summary.items, summary.matched, summary.documents)
+    return BenchmarkMatches(
+        summary.name,
+        summary.sha256,
+        summary.items,
+        summary.matched,
+        summary.documents,
+        unchecked=summary.unchecked,
+    )
 
 
 def _recalls_of(canaries: Sequence[Recall]) -> tuple[CanaryRecall, ...]:

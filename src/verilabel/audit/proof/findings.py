@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from verilabel.audit.proof.commitments import MARK_BYTES
+from verilabel.audit.proof.tables import open_table
 from verilabel.errors import MalformedInput
 
 FOUND = np.dtype(
@@ -33,24 +34,28 @@ def write_findings(found: Found, path: Path) -> None:
 
 
 def read_findings(path: Path, *, where: str) -> Found:
-    """Read findings. Raises MalformedInput for another form."""
+    """Read findings. Raises MalformedInput for another form, LimitExceeded for too many."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    try:
-        table = pq.read_table(path, memory_map=False, pre_buffer=False)
-    except (pa.ArrowException, OSError) as error:
-        raise MalformedInput("these findings cannot be read", where=where) from error
     wanted = [pa.uint64(), pa.uint16(), pa.uint32(), pa.uint32(), pa.binary(MARK_BYTES)]
-    if table.column_names != list(FOUND.names or ()) or table.schema.types != wanted:
-        raise MalformedInput("not findings of an audit", where=where)
+    parts: list[Found] = [np.zeros(0, FOUND)]
+    with open_table(path, where=where) as table:
+        if table.schema_arrow.names != list(FOUND.names or ()) or table.schema_arrow.types != wanted:
+            raise MalformedInput("not findings of an audit", where=where)
+        for group in range(table.num_row_groups):
+            if table.metadata.row_group(group).num_rows:
+                parts.append(_found_in(table.read_row_group(group), where))
+    return np.concatenate(parts)
+
+
+def _found_in(table: Any, where: str) -> Found:
     found = np.zeros(table.num_rows, FOUND)
     for name in table.column_names:
         column = table.column(name).combine_chunks()
         if column.null_count:
             raise MalformedInput("findings with holes", where=where)
         if name == "mark":
-            marks = np.frombuffer(column.buffers()[1], np.uint8) if len(column) else np.zeros(0, np.uint8)
+            marks = np.frombuffer(column.buffers()[1], np.uint8)
             found[name] = marks[column.offset * MARK_BYTES :][: len(column) * MARK_BYTES].reshape(
                 -1, MARK_BYTES
             )

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from verilabel.audit.interface import CheckCard, Column, ColumnType, Values
+from verilabel.audit.proof.tables import open_table
 from verilabel.errors import MalformedInput
 from verilabel.evidence.merkle import root_of
 
@@ -85,26 +86,25 @@ def write_records(chunks: Iterable[Records], form: np.dtype[np.void], path: Path
 
 
 def read_records(path: Path, columns: Sequence[Column], *, where: str) -> Iterator[Records]:
-    """Read records of these columns in chunks of `CHUNK`. Raises MalformedInput for another form, or a damaged file."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    """Read records of these columns in chunks of `CHUNK`.
 
+    Raises MalformedInput for another form, or a damaged file; LimitExceeded for more records than the file can hold:
+    a commitment takes 32 bytes that nothing makes smaller.
+    """
     form = form_of(columns)
-    try:
-        with pq.ParquetFile(path, memory_map=False, pre_buffer=False) as file:
-            if not file.schema_arrow.equals(_schema(form)):
-                raise MalformedInput("the columns are not those of the manifest", where=where)
-            sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-            if any(size != CHUNK for size in sizes[:-1]) or any(size > CHUNK for size in sizes):
-                raise MalformedInput(f"records that are not in groups of {CHUNK}", where=where)
-            for group in range(file.num_row_groups):
-                table = file.read_row_group(group)
-                records = np.zeros(table.num_rows, form)
-                for name in table.column_names:
-                    records[name] = _values(table.column(name), form[name], f"{where}: {name}")
-                yield records
-    except (pa.ArrowException, OSError) as error:
-        raise MalformedInput("these records cannot be read", where=where) from error
+    most = path.stat().st_size // 32
+    with open_table(path, where=where, most=most) as file:
+        if not file.schema_arrow.equals(_schema(form)):
+            raise MalformedInput("the columns are not those of the manifest", where=where)
+        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+        if any(size != CHUNK for size in sizes[:-1]) or not all(0 < size <= CHUNK for size in sizes):
+            raise MalformedInput(f"records that are not in groups of {CHUNK}", where=where)
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group)
+            records = np.zeros(table.num_rows, form)
+            for name in table.column_names:
+                records[name] = _values(table.column(name), form[name], f"{where}: {name}")
+            yield records
 
 
 def root_of_chunks(chunks: Iterable[Records]) -> bytes:

@@ -13,11 +13,10 @@ from verilabel.audit.contamination.items import BenchmarkEntry
 from verilabel.audit.contamination.sketch import parse_sketch
 from verilabel.audit.contamination.summary import Table, summarise
 from verilabel.audit.proof.clusters import Clustering
-from verilabel.audit.proof.examples import read_examples
+from verilabel.audit.proof.examples import SHOWN, ExampleDraw
 from verilabel.audit.proof.findings import Found, read_findings
 from verilabel.audit.proof.folder import AuditFolder
 from verilabel.audit.proof.layout import (
-    EXAMPLES,
     FINDINGS,
     MAX_FILE_BYTES,
     RECORDS,
@@ -27,101 +26,115 @@ from verilabel.audit.proof.layout import (
     shard_file,
 )
 from verilabel.audit.proof.manifest import AuditManifest, Coverage, KindTotal
-from verilabel.audit.proof.records import Records, column_of_kind, columns_of, read_records, root_of_chunks
+from verilabel.audit.proof.records import Records, column_of_kind, read_records, root_of_chunks
 from verilabel.audit.proof.shards import ShardEntry, ShardLine, root_of_shards
+from verilabel.audit.proof.soundness import check_canaries, check_sound
 from verilabel.audit.proof.stating import state_all
-from verilabel.audit.reading.interface import Unread
-from verilabel.audit.sampling.choosing import choose, merge, number_copies
+from verilabel.audit.proof.tables import CONTAMINATION_FORM, UNREAD_FORM, read_table
+from verilabel.audit.sampling.choosing import Candidates, choose_among, merge
 from verilabel.audit.sampling.result import check_result
-from verilabel.errors import MalformedInput, SealError
+from verilabel.errors import MalformedInput, SealError, VerilabelError
 from verilabel.records.canonical import DIGEST_PREFIX
 
 MAX_COUNT = 65535
-_PLACES: dict[str, list[Any]] = {name: [] for name in ("row", "benchmark", "item", "rule", "share")}
-Key = tuple[int, int, int, int, str]
+MAX_MATCHES = 1 << 22
+"""Rows of benchmarks' items in one shard."""
+_NO_MATCHES: dict[str, list[Any]] = {name: [] for name in ("row", "benchmark", "item", "rule", "share")}
+Numbers = npt.NDArray[np.int64]
+_Missing = tuple[Numbers, Numbers]
+"""First rows of what was not read, and how many documents each is."""
 
 
 class Recount:
     """What an audit's own files say, added up."""
 
-    def __init__(self, manifest: AuditManifest) -> None:
+    def __init__(self, audit: AuditFolder, manifest: AuditManifest) -> None:
+        check_sound(manifest)
+        self._audit = audit
         self._manifest = manifest
-        self._columns = columns_of(manifest.checks)
-        if self._columns != manifest.record:
-            raise MalformedInput(
-                "the columns of records are not those of the checks", where="audit.json $.record"
-            )
+        self._columns = manifest.record
         self._kinds = [kind.id for card in manifest.checks for kind in card.kinds]
         self._findings = np.zeros(len(self._kinds), np.int64)
         self._documents = np.zeros(len(self._kinds), np.int64)
         self._choices = {
             column.name: np.zeros(len(column.values), np.int64) for column in self._columns if column.values
         }
-        self._lines: list[ShardLine] = []
-        self._unread: list[list[Unread]] = []
-        self._clusters = Clustering(manifest) if manifest.duplicates is not None else None
-        self._tables: list[Table] = []
-        self._examples: dict[int, set[Key]] = {}
-        self._audit: AuditFolder | None = None
+        self._clusters: Clustering | None = None
+        self._with_matches: list[str | None] = []
+        self._drawn: list[Candidates] = []
+        self._copies: dict[str, int] = {}
+        shown = [card.name in SHOWN for card in manifest.checks for _ in card.kinds]
+        self._examples = ExampleDraw(self._kinds, shown)
 
-    def add_shard(self, audit: AuditFolder, index: int, entry: ShardEntry) -> None:
+    def count_shards(self) -> None:
+        """Step 3: the root and the coverage, before anything that they say is believed."""
+        lines: list[ShardLine] = []
+        for index, entry in enumerate(self._audit.shards()):
+            sizes = {file.path: file.bytes for file in entry.files}
+            for name in (RECORDS, FINDINGS, UNREAD):
+                if shard_file(index, name) not in sizes:
+                    raise SealError(
+                        f"{shard_file(index, name)} is missing", where=_place(index, entry), step=1
+                    )
+            if 32 * entry.shard.read > sizes[shard_file(index, RECORDS)]:
+                raise SealError("more documents than records", where=_place(index, entry), step=3)
+            lines.append(entry.shard)
+        root = DIGEST_PREFIX + root_of_shards(lines).hex()
+        _compare((self._manifest.root.sha256, self._manifest.root.shards), (root, len(lines)), "root", 3)
+        _compare(self._manifest.coverage, coverage_of(lines), "coverage", 3)
+        if self._manifest.duplicates is not None:
+            self._clusters = Clustering(self._manifest)
+
+    def add_shard(self, index: int, entry: ShardEntry) -> None:
         """Steps 3 to 5 for one shard. Raises MalformedInput or SealError naming it."""
-        if self._audit is None:
-            self._audit = audit
-            self._examples = read_examples(audit, self._kinds)
-        line, where = entry.shard, f"shard {index} ({entry.shard.name[:200]})"
-        needed = {shard_file(index, name) for name in (RECORDS, FINDINGS, UNREAD)}
+        where = _place(index, entry)
         listed = {file.path for file in entry.files}
-        if not needed <= listed:
-            raise SealError(f"{min(needed - listed)} is missing", where=where, step=1)
-        unread = self._read_unread(index, line, where)
-        found = read_findings(audit.root / shard_file(index, FINDINGS), where=where)
-        table = self._read_table(index, listed, where)
-        self._add_records(index, line, unread, found, table, where)
-        self._lines.append(line)
-        self._unread.append(unread)
-        self._tables.append(table)
-
-    def _add_records(
-        self,
-        index: int,
-        line: ShardLine,
-        unread: Sequence[Unread],
-        found: Found,
-        table: Table,
-        where: str,
-    ) -> None:
-        found = found[np.argsort(found["row"], kind="stable")]
+        matches = shard_file(index, TABLE + CONTAMINATION)
+        self._with_matches.append(matches if matches in listed else None)
+        missing = self._read_missing(index, entry.shard, where)
+        found = read_findings(self._audit.root / shard_file(index, FINDINGS), where=where)
         self._check_findings(found, where)
-        self._check_examples(index, found, where)
-        items = _items_of(table)
+        self._examples.add(index, entry, found)
+        self._add_records(index, entry.shard, missing, found, where)
+
+    def _add_records(self, index: int, line: ShardLine, missing: _Missing, found: Found, where: str) -> None:
+        found = found[np.argsort(found["row"], kind="stable")]
+        items = _items_of(self._matches(index))
         read = text_bytes = matched = used = 0
         last = -1
-        assert self._audit is not None
+        rows: list[Numbers] = []
 
         def chunks() -> Iterator[Records]:
             nonlocal read, text_bytes, matched, used, last
-            path = self._audit.root / shard_file(index, RECORDS)  # type: ignore[union-attr]
+            path = self._audit.root / shard_file(index, RECORDS)
             for records in read_records(path, self._columns, where=where):
-                if len(records):
-                    _check_rows(records["row"], last, line.rows, where)
-                    last = int(records["row"][-1])
+                _check_rows(records["row"], last, line.rows, missing, where)
+                last = int(records["row"][-1])
                 read, text_bytes = read + len(records), text_bytes + int(records["bytes"].sum(dtype=np.int64))
                 used += self._check_counts(records, found, where)
                 matched += _check_items(records, items, where)
                 self._add_choices(records, where)
                 if self._clusters is not None:
                     self._clusters.add(records)
+                rows.append(records["row"].astype(np.int64))
                 yield records
 
         if root_of_chunks(chunks()).hex() != line.root:
             raise SealError("the records do not have the root that is signed", where=where, step=4)
         if (read, text_bytes) != (line.read, line.text_bytes):
             raise SealError("the records are not the documents that were read", where=where, step=3)
-        if used != len(found) or matched != len(items):
+        if used != len(found):
             raise SealError("findings in documents that have no record", where=where, step=5)
-        if _overlaps(unread, line):
-            raise SealError("what was read and what was not do not add up", where=where, step=3)
+        if matched != len(items):
+            raise SealError("items of benchmarks in documents that have no record", where=where, step=7)
+        self._draw(line, rows)
+
+    def _draw(self, line: ShardLine, rows: Sequence[Numbers]) -> None:
+        copy = self._copies.get(line.sha256, 0)
+        self._copies[line.sha256] = copy + 1
+        if self._manifest.sample is not None:
+            wanted = self._manifest.settings.sampling.documents
+            self._drawn.append(choose_among(line.sha256, rows, wanted, copy=copy))
 
     def _check_findings(self, found: Found, where: str) -> None:
         if len(found) and int(found["kind"].max()) >= len(self._kinds):
@@ -132,8 +145,6 @@ class Recount:
 
     def _check_counts(self, records: Records, found: Found, where: str) -> int:
         """Findings of a chunk of records against their columns; how many findings those are."""
-        if not len(records):
-            return 0
         low, high = np.searchsorted(found["row"], [records["row"][0], records["row"][-1] + np.uint64(1)])
         some = found[low:high]
         place = np.searchsorted(records["row"], some["row"])
@@ -157,48 +168,31 @@ class Recount:
                 raise MalformedInput(f"a value of {name} that has no name", where=where)
             np.add(total, counts, out=total)
 
-    def _check_examples(self, index: int, found: Found, where: str) -> None:
-        wanted = self._examples.pop(index, set())
-        if not wanted:
-            return
-        rows = {key[0] for key in wanted}
-        near = found[np.isin(found["row"], np.fromiter(rows, np.uint64, len(rows)))]
-        there = {
-            (int(f["row"]), int(f["kind"]), int(f["start"]), int(f["length"]), f["mark"].tobytes().hex())
-            for f in near
-        }
-        if not wanted <= there:
-            raise SealError("an example that is not among the findings", where=where, step=9)
-
-    def _read_unread(self, index: int, line: ShardLine, where: str) -> list[Unread]:
-        table = _read_table(
-            self._audit, shard_file(index, UNREAD), ("row", "reason", "count", "bytes"), where
-        )
-        unread = [
-            Unread(*row)
-            for row in zip(*(table[name] for name in ("row", "reason", "count", "bytes")), strict=True)
-        ]
-        found = (
-            sum(one.count for one in unread),
-            sum(one.count == 0 for one in unread),
-            sum(one.bytes for one in unread),
-        )
+    def _read_missing(self, index: int, line: ShardLine, where: str) -> _Missing:
+        table = read_table(self._audit.root / shard_file(index, UNREAD), UNREAD_FORM, where=where)
+        first, count, lost = (_whole(table[name]) for name in ("row", "count", "bytes"))
+        found = int(count.sum()), int((count == 0).sum()), int(lost.sum())
         if found != (line.unread, line.unknown, line.unread_bytes):
             raise SealError("what was not read does not add up", where=where, step=3)
-        return unread
+        ends = first + count
+        if (first[1:] < ends[:-1]).any() or (ends > line.rows).any():
+            raise SealError("what was read and what was not do not add up", where=where, step=3)
+        return first[count > 0], count[count > 0]
 
-    def _read_table(self, index: int, listed: set[str], where: str) -> Table:
-        path = shard_file(index, TABLE + CONTAMINATION)
-        if path not in listed:
-            return _PLACES
-        return _read_table(self._audit, path, tuple(_PLACES), where)
+    def _matches(self, index: int) -> Table:
+        path = self._with_matches[index]
+        if path is None:
+            return _NO_MATCHES
+        found = read_table(
+            self._audit.root / path, CONTAMINATION_FORM, where=f"shard {index}", most=MAX_MATCHES
+        )
+        return {
+            name: values if isinstance(values, list) else values.tolist() for name, values in found.items()
+        }
 
     def check(self) -> None:
         """What can be said when all shards are counted. Raises SealError with the step that does not hold."""
         manifest = self._manifest
-        root = DIGEST_PREFIX + root_of_shards(self._lines).hex()
-        _compare((manifest.root.sha256, manifest.root.shards), (root, len(self._lines)), "root", 3)
-        _compare(manifest.coverage, coverage_of(self._lines), "coverage", 3)
         totals = tuple(
             KindTotal(kind, int(findings), int(documents))
             for kind, findings, documents in zip(self._kinds, self._findings, self._documents, strict=True)
@@ -207,23 +201,12 @@ class Recount:
         _compare(manifest.choices, self._choices_by_name(), "choices", 5)
         if self._clusters is not None:
             self._clusters.check(manifest)
-        entries = [
-            BenchmarkEntry(s.name, s.sha256, s.items, s.unchecked, s.short) for s in manifest.contamination
-        ]
-        _compare(manifest.contamination, summarise(self._tables, entries), "contamination", 7)
+        self._check_matches()
         self._check_sample()
         check_canaries(manifest)
-        stated = state_all(
-            manifest.coverage,
-            manifest.totals,
-            manifest.canaries,
-            manifest.sample,
-            manifest.settings.confidence,
-        )
-        _compare(manifest.statements, stated, "statements", 8)
-        if self._examples:
-            raise SealError("an example of a shard that there is not", where=EXAMPLES, step=9)
+        self._check_statements()
         self._check_sketch()
+        self._examples.check(self._audit)
 
     def _choices_by_name(self) -> dict[str, dict[str, int]]:
         names = {column.name: column.values for column in self._columns}
@@ -232,30 +215,51 @@ class Recount:
             for name, counts in self._choices.items()
         }
 
+    def _check_matches(self) -> None:
+        entries = [
+            BenchmarkEntry(s.name, s.sha256, s.items, s.unchecked, s.short)
+            for s in self._manifest.contamination
+        ]
+        tables = (self._matches(index) for index in range(len(self._with_matches)))
+        try:
+            found = summarise(tables, entries)
+        except MalformedInput as error:
+            raise SealError(error.message, where=error.where, step=7) from error
+        _compare(self._manifest.contamination, found, "contamination", 7)
+
     def _check_sample(self) -> None:
         sample = self._manifest.sample
         if sample is None:
             return
-        copies = number_copies([line.sha256 for line in self._lines])
-        drawn = merge(
-            (
-                choose(line.sha256, line.rows, sample.wanted, unread=unread, copy=copy)
-                for line, unread, copy in zip(self._lines, self._unread, copies, strict=True)
-            ),
-            sample.wanted,
-        )
+        asked = self._manifest.settings.sampling
+        _compare(sample.wanted, asked.documents, "sample.wanted", 8)
+        _compare(sample.population, self._manifest.coverage.read, "sample.population", 8)
+        references = tuple(measured.reference for measured in sample.measured)
+        _compare(references, (*asked.detectors, *asked.judges), "sample.measured", 8)
         try:
-            check_result(sample, drawn)
+            check_result(sample, merge(self._drawn, sample.wanted))
         except MalformedInput as error:
             raise SealError(error.message, where=f"audit.json {error.where}", step=8) from error
-        _compare(sample.population, self._manifest.coverage.read, "sample.population", 8)
-        _compare(sample.wanted, self._manifest.settings.sampling.documents, "sample.wanted", 8)
+
+    def _check_statements(self) -> None:
+        manifest = self._manifest
+        try:
+            stated = state_all(
+                manifest.coverage,
+                manifest.totals,
+                manifest.canaries,
+                manifest.sample,
+                manifest.settings.confidence,
+            )
+        except VerilabelError as error:
+            raise SealError(error.message, where="audit.json $.statements", step=8) from error
+        _compare(manifest.statements, stated, "statements", 8)
 
     def _check_sketch(self) -> None:
-        if self._audit is None or not any(file.path == SKETCH for file in self._manifest.files):
+        if not any(file.path == SKETCH for file in self._manifest.files):
             return
         data = np.frombuffer(self._audit.read(SKETCH, MAX_FILE_BYTES), np.uint8)
-        _compare(parse_sketch(data).documents, self._manifest.coverage.read, "sketch documents", 8)
+        _compare(parse_sketch(data).documents, self._manifest.coverage.read, "sketch documents", 7)
 
 
 def coverage_of(lines: Sequence[ShardLine]) -> Coverage:
@@ -264,21 +268,8 @@ def coverage_of(lines: Sequence[ShardLine]) -> Coverage:
     return Coverage(len(lines), *(sum(getattr(line, name) for line in lines) for name in names))
 
 
-def check_canaries(manifest: AuditManifest) -> None:
-    """Check that canaries are of kinds that were looked for, no more than were asked for, and none twice."""
-    kinds = {kind.id for card in manifest.checks for kind in card.kinds}
-    seen: set[tuple[str, str]] = set()
-    most = manifest.settings.canaries.per_format
-    for one in manifest.canaries:
-        if (
-            one.kind not in kinds
-            or (one.kind, one.format) in seen
-            or not 0 <= one.found <= one.planted <= most
-        ):
-            raise SealError(
-                f"canaries of {one.kind}, {one.format} that cannot be", where="audit.json $.canaries", step=8
-            )
-        seen.add((one.kind, one.format))
+def _place(index: int, entry: ShardEntry) -> str:
+    return f"shard {index} ({entry.shard.name[:200]})"
 
 
 def _compare(written: object, found: object, name: str, step: int) -> None:
@@ -288,28 +279,27 @@ def _compare(written: object, found: object, name: str, step: int) -> None:
         )
 
 
-def _check_rows(rows: npt.NDArray[np.uint64], last: int, end: int, where: str) -> None:
+def _whole(values: npt.NDArray[np.uint64]) -> Numbers:
+    """Numbers that add up without running over; larger ones become too large for any shard."""
+    return np.minimum(values, np.uint64(2**53)).astype(np.int64)
+
+
+def _check_rows(rows: npt.NDArray[np.uint64], last: int, end: int, missing: _Missing, where: str) -> None:
     rising = bool((rows[1:] > rows[:-1]).all()) and int(rows[0]) > last and int(rows[-1]) < end
     if not rising:
         raise SealError("records that are not in the order of their rows", where=where, step=4)
-
-
-def _overlaps(unread: Sequence[Unread], line: ShardLine) -> bool:
-    """True where places that were not read do not lie one behind another inside the shard."""
-    end = 0
-    for one in unread:
-        if one.row < end or one.count < 0 or one.bytes < 0:
-            return True
-        end = one.row + one.count
-    return end > line.rows
+    first, count = missing
+    if not len(first):
+        return
+    place = np.searchsorted(first, rows.astype(np.int64), side="right") - 1
+    nearest = np.maximum(place, 0)
+    if ((place >= 0) & (rows.astype(np.int64) < first[nearest] + count[nearest])).any():
+        raise SealError("a record of a document that was not read", where=where, step=3)
 
 
 def _items_of(table: Table) -> dict[int, int]:
     """Row to how many items of benchmarks stand in it."""
-    pairs = {
-        (row, name, item)
-        for row, name, item in zip(table["row"], table["benchmark"], table["item"], strict=True)
-    }
+    pairs = set(zip(table["row"], table["benchmark"], table["item"], strict=True))
     counts: dict[int, int] = {}
     for row, _, _ in pairs:
         counts[row] = counts.get(row, 0) + 1
@@ -326,20 +316,3 @@ def _check_items(records: Records, items: dict[int, int], where: str) -> int:
         if min(items.get(int(records["row"][place]), 0), MAX_COUNT) != int(column[place]):
             raise SealError("items of benchmarks and their counts differ", where=where, step=7)
     return len(places)
-
-
-def _read_table(
-    audit: AuditFolder | None, path: str, names: tuple[str, ...], where: str
-) -> dict[str, list[Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    assert audit is not None
-    try:
-        table = pq.read_table(audit.root / path, columns=list(names), memory_map=False)
-        found: dict[str, list[Any]] = table.to_pydict()
-    except (pa.ArrowException, OSError, KeyError) as error:
-        raise MalformedInput(f"{path} cannot be read", where=where) from error
-    if tuple(found) != names or any(value is None for values in found.values() for value in values):
-        raise MalformedInput(f"{path} has not the columns it must have", where=where)
-    return found

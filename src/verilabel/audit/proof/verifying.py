@@ -8,7 +8,7 @@
 6. clusters of duplicates hold together over the corpus
 7. tables of contamination give the summary of each benchmark
 8. the sample is the one that the corpus chooses; statements follow from the counts
-9. examples are among the findings
+9. examples are those findings that the corpus chooses
 
 Nothing here says that the texts were what the records say: for that, documents are opened (`spot_check`, `opening`).
 """
@@ -23,7 +23,7 @@ from verilabel.audit.proof.folder import AuditFolder, check_presence
 from verilabel.audit.proof.layout import SHARDS
 from verilabel.audit.proof.manifest import AuditManifest
 from verilabel.audit.proof.recounting import Recount
-from verilabel.errors import SealError, VerilabelError
+from verilabel.errors import CheckFailed, SealError
 from verilabel.evidence.others.signed import Signed, open_statement_proof, parse_signed
 from verilabel.evidence.trust import TrustPolicy
 
@@ -36,8 +36,15 @@ STEPS = (
     "clusters of duplicates hold together",
     "tables give the summaries of benchmarks",
     "the sample is the corpus' own, and statements follow from counts",
-    "examples are among the findings",
+    "examples are those findings that the corpus chooses",
 )
+NOT_CHECKED = (
+    "that the texts were what the records say: --spot-check, or --openings",
+    "masked values of examples, and what canaries and detectors of the sample found: only the texts show it",
+    "tables of licences, hosts and declared licences: only the texts show it",
+    "what a model was trained on: no root proves that",
+)
+"""What the folder alone cannot show."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +68,11 @@ def verify_audit(folder: Path, *, trust: TrustPolicy | None = None) -> AuditVeri
     manifest = audit.manifest()
     _check_files(audit, manifest)  # 1
     signed, is_trusted = _check_statement(audit, manifest, trust)  # 2
-    recount = Recount(manifest)
+    recount = Recount(audit, manifest)
+    recount.count_shards()  # 3
     for index, entry in enumerate(audit.shards()):  # 3 to 5
-        recount.add_shard(audit, index, entry)
-    recount.check()  # 3 to 9
+        recount.add_shard(index, entry)
+    recount.check()  # 5 to 9
     return AuditVerification(manifest, signed, is_trusted)
 
 
@@ -87,12 +95,12 @@ def _check_statement(
     data = audit.attestation()
     if data is None:
         return None, None if trust is None else False
-    signed = parse_signed(data, where="attestation.json")
     try:
+        signed = parse_signed(data, where="attestation.json")
         check_signed(signed, manifest)
-    except VerilabelError as error:
-        raise SealError(error.message, where="attestation.json", step=2) from error
-    open_statement_proof(signed, trust, where="attestation.json")
+        open_statement_proof(signed, trust, where="attestation.json")
+    except (CheckFailed, SealError) as error:
+        raise SealError(error.message, where="attestation.json", hint=error.hint, step=2) from error
     if trust is None:
         return signed, None
     return signed, any(key.keyid == signed.signer.keyid for key in trust.keys("audits"))

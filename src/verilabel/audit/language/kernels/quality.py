@@ -70,14 +70,17 @@ def meet_key(key: np.uint64, mask: np.uint64, slots: Hashes) -> np.int64:
     """
     slot = key & mask
     wanted = key & _KEY
-    probes = 0
-    while slots[slot] != _EMPTY and slots[slot] & _KEY != wanted and probes < MOST_PROBES:
-        slot = (slot + _ONE) & mask
-        probes += 1
-    met = _ONE
-    if probes < MOST_PROBES:
-        met = (slots[slot] & _COUNT) + _ONE
-        slots[slot] = wanted | met
+    entry = slots[slot]
+    if entry != _EMPTY and entry & _KEY != wanted:
+        left = MOST_PROBES - 1
+        while left and entry != _EMPTY and entry & _KEY != wanted:
+            slot = (slot + _ONE) & mask
+            entry = slots[slot]
+            left -= 1
+        if entry != _EMPTY and entry & _KEY != wanted:
+            return np.int64(1)
+    met = (entry & _COUNT) + _ONE
+    slots[slot] = wanted | met
     return np.int64(met)
 
 

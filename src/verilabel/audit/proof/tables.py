@@ -1,0 +1,127 @@
+"""Parquet files of an audit, read as if they were hostile: types, rows and pages are known before anything is unpacked.
+
+A file of a few kilobytes can say that it holds billions of rows, or pages of gigabytes. So a row group has at most
+`MAX_GROUP_ROWS` rows, a page at most `MAX_PAGE_BYTES`, texts are taken as a dictionary with numbers that point into it,
+and of a file only so many rows are read as the shard can have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from verilabel.audit.reading.parquet_pages import BrokenHeader, measure_pages
+from verilabel.errors import LimitExceeded, MalformedInput
+
+MAX_GROUP_ROWS = 1 << 20
+MAX_PAGE_BYTES = 64 * 2**20
+MAX_ROWS = 1 << 25
+"""Findings, or rows of a table, of one shard."""
+MAX_TEXT = 1_000
+"""Characters of a text in a table; none of them comes from a document."""
+TEXT = "text"
+UNREAD_FORM: Mapping[str, str] = {"row": "u8", "reason": TEXT, "count": "u8", "bytes": "u8"}
+CONTAMINATION_FORM: Mapping[str, str] = {
+    "row": "u8",
+    "benchmark": TEXT,
+    "item": TEXT,
+    "part": TEXT,
+    "rule": TEXT,
+    "ngrams13": "u4",
+    "ngrams8": "u4",
+    "ngrams5": "u4",
+    "longest": "u4",
+    "share": "u2",
+}
+
+
+@contextmanager
+def open_table(path: Path, *, where: str, most: int = MAX_ROWS, texts: tuple[str, ...] = ()) -> Iterator[Any]:
+    """An open Parquet file of at most `most` rows, of whose pages none is too large.
+
+    Raises MalformedInput for what is no such file, also while it is read, LimitExceeded for what is too much.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with (
+            path.open("rb") as file,
+            pq.ParquetFile(file, pre_buffer=False, read_dictionary=list(texts)) as table,
+        ):
+            _check_sizes(file, table.metadata, most, where)
+            yield table
+    except (pa.ArrowException, OSError, BrokenHeader, UnicodeDecodeError) as error:
+        raise MalformedInput("a table that cannot be read", where=f"{where}: {path.name}") from error
+
+
+def _check_sizes(file: BinaryIO, metadata: Any, most: int, where: str) -> None:
+    if metadata.num_rows > most:
+        raise LimitExceeded(f"{metadata.num_rows} rows, where {most} can be", where=where)
+    rows = 0
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        rows += group.num_rows
+        if not 0 <= group.num_rows <= MAX_GROUP_ROWS:
+            raise LimitExceeded(f"a row group of {group.num_rows} rows", where=where)
+        for place in range(group.num_columns if group.num_rows else 0):
+            chunk = group.column(place)
+            begins = [chunk.data_page_offset]
+            if chunk.has_dictionary_page and chunk.dictionary_page_offset:
+                begins.append(chunk.dictionary_page_offset)
+            start = min(begins)
+            sizes = measure_pages(file, start, start + chunk.total_compressed_size)
+            if max(sizes) > MAX_PAGE_BYTES:
+                raise LimitExceeded("a page that becomes too large", where=where)
+    if rows != metadata.num_rows:
+        raise MalformedInput("row groups that do not add up", where=where)
+
+
+def read_table(path: Path, form: Mapping[str, str], *, where: str, most: int = MAX_ROWS) -> dict[str, Any]:
+    """Columns of a table of exactly this form: arrays of numbers, lists of texts. Raises as `open_table`."""
+    import pyarrow as pa
+
+    texts = tuple(name for name, kind in form.items() if kind == TEXT)
+    found: dict[str, Any] = {name: [] if kind == TEXT else [np.zeros(0, kind)] for name, kind in form.items()}
+    with open_table(path, where=where, most=most, texts=texts) as table:
+        wanted = [
+            pa.string() if kind == TEXT else pa.from_numpy_dtype(np.dtype(kind)) for kind in form.values()
+        ]
+        there = [_plain_type(kind) for kind in table.schema_arrow.types]
+        if table.schema_arrow.names != list(form) or there != wanted:
+            raise MalformedInput("a table with other columns", where=f"{where}: {path.name}")
+        for group in range(table.num_row_groups):
+            if not table.metadata.row_group(group).num_rows:
+                continue
+            rows = table.read_row_group(group)
+            for name in form:
+                column = rows.column(name)
+                if column.null_count:
+                    raise MalformedInput("a table with holes", where=f"{where}: {path.name}")
+                found[name] += _texts_of(column, where) if form[name] == TEXT else [column.to_numpy()]
+    return {name: values if form[name] == TEXT else np.concatenate(values) for name, values in found.items()}
+
+
+def _plain_type(kind: Any) -> Any:
+    import pyarrow as pa
+
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _texts_of(column: Any, where: str) -> list[str]:
+    import pyarrow as pa
+
+    texts: list[str] = []
+    for chunk in column.chunks:
+        if not pa.types.is_dictionary(chunk.type):
+            chunk = chunk.dictionary_encode()
+        known = chunk.dictionary
+        if len(known) and max(len(value) for value in known.to_pylist()) > MAX_TEXT:
+            raise LimitExceeded(f"a text of over {MAX_TEXT} characters", where=where)
+        names = known.to_pylist()
+        texts += [names[at] for at in chunk.indices.to_pylist()]
+    return texts
