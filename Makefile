@@ -20,7 +20,7 @@ CREATE := $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --di
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: help demo test test-inspect test-guards test-live check bench bench-peers bench-rivals setup page format clean
+.PHONY: bench-audit-rivals help demo test test-inspect test-guards test-live check bench bench-peers bench-rivals setup page format clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -104,6 +104,11 @@ bench-peers:  ## install the other tools that benchmarks --peers measures (an en
 bench-rivals:  ## install the gateways that `verilabel gateway bench` measures beside ours (an environment of its own)
 	@$(MAKE) --no-print-directory VENV=$(RIVALS) $(RIVALS)/.rivals
 
+bench-audit-rivals:  ## install the tools that benchmarks.audit measures (three environments; 2 GB; Python < 3.13)
+	$(PYTHON) -m venv .venv-audit-rivals && .venv-audit-rivals/bin/pip install -q 'datatrove[processing,io]==0.10.1' presidio-analyzer
+	$(PYTHON) -m venv .venv-audit-dolma && .venv-audit-dolma/bin/pip install -q 'dolma==1.2.1'
+	$(PYTHON) -m venv .venv-audit-scancode && .venv-audit-scancode/bin/pip install -q 'scancode-toolkit==32.5.0' 'pluggy<1.6'
+
 format: $(VENV)/.test  ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -111,4 +116,4 @@ format: $(VENV)/.test  ## format the code
 setup: $(VENV)/.test  ## make the virtual environment
 
 clean:  ## remove what these commands made
-	rm -rf $(VENV) $(LIVE) $(GUARDS) $(PEERS) $(RIVALS) demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LIVE) $(GUARDS) $(PEERS) $(RIVALS) .venv-audit-* demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -30,6 +30,7 @@ BENCHMARKS = {
     "gateway": "the gateway beside a bare pass-through and, with --peers, LiteLLM and NeMo Guardrails",
     "mcp_calls": "tool calls through the MCP gateway, beside none and FastMCP's proxy",
     "sandbox": "opening a box and running programs in it, beside a plain process",
+    "audit": "auditing training data, beside datatrove, dolma, Presidio and ScanCode",
     "startup": "from the shell to the first output",
     "stopping": "answers asked until a row is decided, beside a fixed plan",
     "refusal": "refusal detection on a model it has not seen, beside string matching",

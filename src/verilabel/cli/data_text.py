@@ -23,7 +23,12 @@ _RIGHT, _LEFT = ">", "<"
 
 
 def print_audit(
-    folder: Path, *, as_json: bool, standing: str | None = None, signer: str | None = None
+    folder: Path,
+    *,
+    as_json: bool,
+    standing: str | None = None,
+    signer: str | None = None,
+    with_limits: bool = False,
 ) -> None:
     """Print what an audit found. `standing` says what a verification of it showed, where there was one.
 

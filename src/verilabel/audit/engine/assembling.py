@@ -26,6 +26,7 @@ from verilabel.audit.engine.finishing import JOINED, OUT, describe_file
 from verilabel.audit.engine.job import INDEXES
 from verilabel.audit.engine.keeping import SUMS, TABLES, write_sums
 from verilabel.audit.engine.mapping import EXAMPLES, MAP
+from verilabel.audit.interface import Check
 from verilabel.audit.proof.examples import Example
 from verilabel.audit.proof.layout import (
     EXAMPLES as EXAMPLES_FILE,
@@ -44,6 +45,7 @@ from verilabel.audit.proof.records import columns_of
 from verilabel.audit.proof.recounting import coverage_of
 from verilabel.audit.proof.shards import ShardEntry, ShardLine, root_of_shards
 from verilabel.audit.proof.stating import state_all
+from verilabel.audit.provenance.cards import Declared, read_cards
 from verilabel.evidence.statement import Tool, write_time
 from verilabel.records.canonical import DIGEST_PREFIX
 
@@ -72,6 +74,7 @@ def assemble(surveyed: Surveyed, work: Path) -> AuditManifest:
         choices=_choices_of(surveyed),
         duplicates=_duplicates_of(surveyed, work),
         contamination=_contamination_of(surveyed, work, out),
+        declared=_declared_in(surveyed, work),
         canaries=surveyed.canaries,
         sample=surveyed.sample,
         statements=state_all(coverage, totals, surveyed.canaries, surveyed.sample, settings.confidence),
@@ -191,6 +194,23 @@ def _choices_of(surveyed: Surveyed) -> dict[str, dict[str, int]]:
                 counts[value] += count
         found[column.name] = {name: count for name, count in zip(column.values, counts, strict=True) if count}
     return found
+
+
+def _declared_in(surveyed: Surveyed, work: Path) -> Declared | None:
+    """What cards say of the data, where folders of this machine were audited."""
+    folders = [path for path in map(Path, surveyed.ordered.inputs) if path.is_dir()]
+    if "provenance" not in surveyed.job.settings.checks or not folders:
+        return None
+    has_licences = "licences" in surveyed.job.settings.checks
+    indexes = work / INDEXES / "licences"
+
+    def open_licences() -> Check:
+        from verilabel.audit.licences.opening import OPENING
+
+        return OPENING.open(surveyed.job.settings, indexes)
+
+    declared = read_cards(folders, licences=open_licences if has_licences else None)
+    return declared if declared.cards or declared.problems else None
 
 
 def _duplicates_of(surveyed: Surveyed, work: Path) -> DuplicatesSummary | None:

@@ -87,7 +87,7 @@ class Advance(msgspec.Struct, frozen=True):
 
 
 class Mapped(msgspec.Struct, frozen=True, tag="mapped"):
-    """What a shard held. Everything but `index` follows from the shard's bytes and the settings."""
+    """What a shard held. Everything but `index` and `is_reused` follows from the shard's bytes and the settings."""
 
     index: int
     key: str
@@ -103,6 +103,8 @@ class Mapped(msgspec.Struct, frozen=True, tag="mapped"):
     """Places where nobody can know how many documents were not read."""
     unread_bytes: int
     findings: int
+    is_reused: bool = False
+    """True if it was kept before, by a run that was broken off or for an equal shard."""
 
 
 class Finished(msgspec.Struct, frozen=True, tag="finished"):

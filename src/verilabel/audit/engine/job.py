@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from verilabel import __version__
 from verilabel.audit.engine.checks import cards_of, open_checks
 from verilabel.audit.interface import Check, CheckCard, Column
 from verilabel.audit.proof.commitments import Secret, load_secret
@@ -35,6 +36,8 @@ class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of the whole corpus, by the plan; shares of samples follow from it."""
     shards: int
     """In the plan; shares of canaries follow from it."""
+    version: str = __version__
+    """Of the program: what another one left in a work folder is not used."""
 
     @property
     def digest(self) -> str:
@@ -60,14 +63,23 @@ def write_job(work: Path, job: Job) -> None:
     write_file(work / JOB, msgspec.json.encode(job, order="sorted"), overwrite=True)
 
 
-@lru_cache(maxsize=1)
 def open_job(work: str) -> Opened:
-    """Open the job of a work folder, once a worker.
+    """Open the job of a work folder, once a worker and job: a worker may outlive an audit, and its folder be another's.
 
     Raises MalformedInput where this worker's checks are not the driver's: another version is installed here.
     """
+    return _open(work, (Path(work) / JOB).read_bytes())
+
+
+@lru_cache(maxsize=1)
+def _open(work: str, content: bytes) -> Opened:
     folder = Path(work)
-    job = msgspec.json.decode((folder / JOB).read_bytes(), type=Job)
+    job = msgspec.json.decode(content, type=Job)
+    if job.version != __version__:
+        raise MalformedInput(
+            f"this worker has version {__version__}, the driver {job.version}",
+            hint="install the same version of verilabel on every node",
+        )
     checks = open_checks(job.settings, folder / INDEXES)
     for ours, theirs in zip(cards_of(checks), job.cards, strict=True):
         if ours != theirs:

@@ -117,8 +117,11 @@ class LocalExecutor:
             answers.put_nowait(None)
 
     async def _take(self) -> Process:
-        if self._idle:
-            return self._idle.pop()
+        while self._idle:
+            process = self._idle.pop()
+            if process.exit_status is None:
+                return process
+            await process.stop(grace_s=0)  # it died while it had nothing to do
         argv = [sys.executable, "-m", "verilabel.audit.engine.worker"]
         return await start_process(argv, env=small_environment(PASSED) | ONE_CORE)
 

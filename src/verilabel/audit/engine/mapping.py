@@ -6,11 +6,10 @@ done once, and two workers that do the same shard make the same folder.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import secrets
 import shutil
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -21,7 +20,7 @@ from verilabel.audit.duplicates.parts import write_map_part
 from verilabel.audit.engine.examples import Chooser, ExampleKeeper
 from verilabel.audit.engine.interface import Advance, Mapped, MapTask, Report
 from verilabel.audit.engine.job import Opened
-from verilabel.audit.engine.keeping import FINDINGS, RECORDS, SPILL, Keeping
+from verilabel.audit.engine.keeping import FINDINGS, RECORDS, SPILL, Keeping, flush_files
 from verilabel.audit.interface import Batch, CheckCard, Examined, Findings
 from verilabel.audit.kernels.digests import text_digests
 from verilabel.audit.kernels.tokens import cut_words
@@ -32,6 +31,9 @@ from verilabel.audit.proof.layout import EXAMPLES_A_KIND
 from verilabel.audit.proof.records import COMMITMENT, Records, column_of_kind
 from verilabel.audit.reading.files import FileReader
 from verilabel.audit.reading.interface import Reading
+from verilabel.audit.reading.planning import delimiter_of
+from verilabel.audit.reading.texts import is_group
+from verilabel.evidence.atomic import flush_folder
 
 MAP = "map"
 DONE = "done.json"
@@ -52,26 +54,20 @@ def map_shard(opened: Opened, task: MapTask, report: Report) -> Mapped:
         key = key_of(opened, task, reading.sha256)
         folder = opened.work / MAP / key
         done = find_done(folder)
-        if done is None:
-            done = _make(
-                opened,
-                reading,
-                folder,
-                Mapped(task.index, key, reading.sha256, reading.stored_bytes, *[0] * 8),
-                report,
-            )
-        else:
-            report(Advance(done.text_bytes, done.read, done.findings))
-    return msgspec.structs.replace(done, index=task.index)
+        if done is not None:
+            return msgspec.structs.replace(done, index=task.index, is_reused=True)
+        empty = Mapped(task.index, key, reading.sha256, reading.stored_bytes, *[0] * 8)
+        return _make(opened, reading, folder, empty, report)
 
 
 def key_of(opened: Opened, task: MapTask, shard_sha256: str) -> str:
     """The name of what this job makes of a shard with these bytes."""
     shard = task.shard
-    # the same bytes read in another form are other documents; a file's last name says what parts the columns of CSV
-    suffix = PurePath(shard.files[0]).suffix if shard.form == "csv" else ""
-    form = f"{opened.job.digest} {shard.form} {shard.compression} {suffix} {shard_sha256}"
-    return hashlib.sha256(form.encode()).hexdigest()[:40]
+    # the same bytes read in another form are other documents; of bytes that nobody can read the plan knows the number
+    delimiter = delimiter_of(shard.files[0]) if shard.form == "csv" else ""
+    read_as = [shard.form, shard.compression, delimiter, is_group(shard.files), shard.bytes]
+    named = msgspec.json.encode([opened.job.digest, *read_as, shard_sha256])
+    return hashlib.sha256(named).hexdigest()[:40]
 
 
 def find_done(folder: Path) -> Mapped | None:
@@ -88,8 +84,13 @@ def _make(opened: Opened, reading: Reading, folder: Path, empty: Mapped, report:
     try:
         done = _fill(opened, reading, temporary, empty, report)
         (temporary / DONE).write_bytes(msgspec.json.encode(done))
-        with contextlib.suppress(OSError):  # somebody else was first: what is there is the same
+        flush_files(temporary)
+        try:
             temporary.rename(folder)
+        except OSError:
+            if find_done(folder) is None:
+                raise  # somebody else was not first: what is there would be the same
+        flush_folder(folder.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return done

@@ -99,7 +99,7 @@ class RayExecutor:
         if trouble:
             raise error_of(msgspec.json.decode(trouble, type=Trouble))
         outcome = msgspec.json.decode(result, type=Outcome)
-        if isinstance(outcome, Mapped):
+        if isinstance(outcome, Mapped) and not outcome.is_reused:
             report(Advance(outcome.text_bytes, outcome.read, outcome.findings))
         return bytes(result)
 

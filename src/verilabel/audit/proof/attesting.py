@@ -53,6 +53,7 @@ def audit_predicate(
             confidence=manifest.settings.confidence,
             started=manifest.started,
             ended=manifest.ended,
+            unknown=coverage.unknown,
         ),
         tuple(AuditCheck(card.name, card.version, card.data_sha256) for card in manifest.checks),
         tuple(map(_statement_of, manifest.statements)),
@@ -89,13 +90,15 @@ def check_signed(signed: Signed, manifest: AuditManifest) -> None:
     if said.audit.manifest_sha256 != manifest.digest or said.audit.dataset_root != manifest.root.sha256:
         raise CheckFailed("the statement is about another audit")
     coverage = manifest.coverage
-    numbers = (
-        said.audit.shards,
-        said.audit.documents,
-        said.audit.documents_read,
-        said.audit.documents_unread,
-    )
-    if numbers != (coverage.shards, coverage.rows, coverage.read, coverage.unread):
+    counts = (coverage.shards, coverage.rows, coverage.read, coverage.unread, coverage.unknown)
+    reference = said.audit
+    if counts != (
+        reference.shards,
+        reference.documents,
+        reference.documents_read,
+        reference.documents_unread,
+        reference.unknown,
+    ):
         raise CheckFailed("the statement has other counts than the manifest")
     ours = (
         tuple(AuditCheck(card.name, card.version, card.data_sha256) for card in manifest.checks),

@@ -23,6 +23,7 @@ from verilabel.audit.proof.layout import (
     may_be_path,
 )
 from verilabel.audit.proof.shards import ListedFile
+from verilabel.audit.provenance.cards import Declared
 from verilabel.audit.sampling.result import SampleResult
 from verilabel.audit.settings import AuditSettings
 from verilabel.errors import MalformedInput
@@ -89,6 +90,8 @@ class AuditManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Column to name of a value to documents, for columns that are choices."""
     duplicates: DuplicatesSummary | None
     contamination: tuple[BenchmarkSummary, ...]
+    declared: Declared | None
+    """What the cards beside local data say of it, and what of that is wrong; None where nothing lies beside it."""
     canaries: tuple[Recall, ...]
     sample: SampleResult | None
     """What costly detectors and judges said of documents that the corpus chose."""

@@ -117,11 +117,9 @@ def _texts_of(column: Any, where: str) -> list[str]:
 
     texts: list[str] = []
     for chunk in column.chunks:
-        if not pa.types.is_dictionary(chunk.type):
-            chunk = chunk.dictionary_encode()
-        known = chunk.dictionary
-        if len(known) and max(len(value) for value in known.to_pylist()) > MAX_TEXT:
+        pointed = chunk if pa.types.is_dictionary(chunk.type) else chunk.dictionary_encode()
+        names = pointed.dictionary.to_pylist()
+        if max(map(len, names), default=0) > MAX_TEXT:
             raise LimitExceeded(f"a text of over {MAX_TEXT} characters", where=where)
-        names = known.to_pylist()
-        texts += [names[at] for at in chunk.indices.to_pylist()]
+        texts += [names[at] for at in pointed.indices.to_pylist()]
     return texts
