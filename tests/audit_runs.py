@@ -1,146 +1,144 @@
-"""A small real audit for tests, made once a session, and what a forger without the key can do to a copy of it."""
+"""Audits that tests run: in this process, in processes of their own, and ones that are killed at a stage."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
-import hashlib
-import json
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from tempfile import mkdtemp
-from typing import Any
 
 import msgspec
-import numpy as np
 
-from audit_corpora import some_text, write_corpus
 from verilabel.audit.engine.auditing import Ordered, audit
-from verilabel.audit.engine.interface import Report, Task
+from verilabel.audit.engine.interface import Executor, Mapped, MapTask, Report, Task
+from verilabel.audit.engine.job import open_job
+from verilabel.audit.engine.mapping import map_shard
 from verilabel.audit.engine.tasks import carry_out
 from verilabel.audit.engine.watching import Watch
 from verilabel.audit.proof.commitments import Secret, save_secret
-from verilabel.audit.proof.folder import AuditFolder
 from verilabel.audit.proof.manifest import AuditManifest
-from verilabel.audit.proof.records import Records, form_of, read_records, write_records
-from verilabel.audit.proof.shards import ListedFile, ShardEntry, root_of_shards
-from verilabel.audit.settings import AuditSettings, CanarySettings, ContaminationSettings, SamplingSettings
-from verilabel.evidence.keys import PrivateKey, new_key
-from verilabel.records.canonical import jcs
+from verilabel.audit.reading.files import FileReader
+from verilabel.audit.settings import (
+    AuditSettings,
+    CanarySettings,
+    ContaminationSettings,
+    Name,
+    SamplingSettings,
+)
 
+KEY = bytes(range(32))
 QUESTION = (
     "A lighthouse keeper polishes forty seven lamps before breakfast and then walks twelve miles along the shore "
     "counting the gulls that sleep on every third breakwater; how many lamps remain if nine of them are broken?"
 )
-CHECKS = ("pii", "contamination", "duplicates")
-DOCUMENTS = 127
 
 
-class Inline:
-    """An executor that works in this process."""
+class InProcess:
+    """An executor without workers: every task is carried out here, one after another."""
 
     name = "this process"
 
+    def __init__(self, batch_bytes: int | None = None) -> None:
+        self._reader = None if batch_bytes is None else FileReader(batch_bytes)
+
     async def run(self, work: str, tasks: Sequence[Task], report: Report) -> AsyncIterator[tuple[int, bytes]]:
-        """One task after another."""
         for place, task in enumerate(tasks):
-            yield place, msgspec.json.encode(carry_out(work, task, report))
+            if isinstance(task, MapTask):
+                outcome: object = map_shard(open_job(work), task, report, self._reader)
+            else:
+                outcome = carry_out(work, task, report)
+            yield place, msgspec.json.encode(outcome)
+            await asyncio.sleep(0)
 
     async def close(self) -> None:
-        """Nothing to end."""
+        """Nothing was started."""
 
 
-class Made(msgspec.Struct, frozen=True):
-    """Where things lie. Never change them: copy."""
+class Telling(Watch):
+    """A watch that tells when a stage begins, and when a shard was read."""
 
-    audit: Path
-    corpus: Path
-    secret: Path
-    bench: Path
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__()
+        self._tell = tell
+        self.stages: list[str] = []
+
+    def enter(self, stage: str, detail: str = "", shards: int = 0) -> None:
+        super().enter(stage, detail, shards)
+        self.stages.append(stage)
+        self._tell(stage)
+
+    def count_shard(self, stored: int, mapped: Mapped) -> None:
+        super().count_shard(stored, mapped)
+        self._tell("one shard")
 
 
-def audit_into(out: Path, corpus: Path, secret: Path, settings: AuditSettings, key: PrivateKey | None) -> None:
-    """Audit a corpus in this process."""
-    ordered = Ordered((str(corpus),), settings, out, secret)
-    asyncio.run(audit(ordered, Inline(), Watch(), key))
-
-
-@functools.cache
-def made_audit(root: Path, *, is_signed: bool = False) -> Made:
-    """An audit of three Parquet files and one of JSON lines of which two cannot be read. `root` is empty."""
-    extra = [f"{some_text(7)} {QUESTION} {some_text(8)}"] * 2
-    extra += [f"{some_text(n)} Write to ada.{n}@" + "example.net or call +1 202-555-0143." for n in range(6)]
-    corpus = write_corpus(root / "texts", files=3, documents=35, extra=extra)
-    lines = [json.dumps({"text": some_text(seed)}) for seed in range(50, 64)]
-    lines[3] = "{torn"
-    lines[9] = '{"text": 7}'
-    (corpus / "part-009.jsonl").write_text("\n".join(lines) + "\n")
-    bench = root / "lamps.jsonl"
-    bench.write_text(json.dumps({"question": QUESTION, "answer": "thirty eight"}) + "\n")
-    save_secret(Secret(bytes(range(32))), root / "secret")
+def few(*checks: Name, **changes: object) -> AuditSettings:
+    """Settings that take little time."""
     settings = AuditSettings(
-        checks=CHECKS,
-        contamination=ContaminationSettings(benchmarks=(str(bench),), sketch=True),
-        sampling=SamplingSettings(documents=20),
-        canaries=CanarySettings(per_format=3),
+        checks=checks or ("pii", "duplicates"),
+        sampling=SamplingSettings(documents=0),
+        canaries=CanarySettings(per_format=0),
     )
-    key = new_key("auditor") if is_signed else None
-    audit_into(root / "run.audit", corpus, root / "secret", settings, key)
-    return Made(root / "run.audit", corpus, root / "secret", bench)
+    return msgspec.structs.replace(settings, **changes)
 
 
-class Forgery:
-    """A copy of an audit in a forger's hands. `seal` redoes every digest and root that follows from the files."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.manifest: dict[str, Any] = json.loads((folder / "audit.json").read_bytes())
-        self.entries: list[ShardEntry] = list(AuditFolder(folder).shards())
-
-    def _parsed(self) -> AuditManifest:
-        return AuditFolder(self.folder).manifest()
-
-    def records(self, shard: int) -> Records:
-        """The records of a shard."""
-        path = self.folder / f"shards/{shard:07d}/records.parquet"
-        return np.concatenate(list(read_records(path, self._parsed().record, where="test")))
-
-    def write_records(self, shard: int, records: Records) -> None:
-        """Put other records in their place, with their root."""
-        path = self.folder / f"shards/{shard:07d}/records.parquet"
-        root = write_records([records], form_of(self._parsed().record), path).hex()
-        self.change_line(shard, root=root)
-
-    def change_line(self, shard: int, **changes: Any) -> None:
-        """Say something else of a shard."""
-        entry = self.entries[shard]
-        line = msgspec.structs.replace(entry.shard, **changes)
-        self.entries[shard] = msgspec.structs.replace(entry, shard=line)
-
-    def seal(self) -> None:
-        """Digests, sizes, lists and roots follow from what lies in the folder."""
-        entries = []
-        for index, entry in enumerate(self.entries):
-            there = sorted((self.folder / f"shards/{index:07d}").iterdir())
-            files = tuple(self._listed(path) for path in there)
-            entries.append(msgspec.structs.replace(entry, files=files))
-        (self.folder / "shards.jsonl").write_bytes(b"".join(entry.bytes() for entry in entries))
-        lines = [entry.shard for entry in entries]
-        root = root_of_shards(lines).hex()
-        self.manifest["root"] = {**self.manifest["root"], "sha256": f"sha256:{root}", "shards": len(lines)}
-        top = [path for path in self.folder.iterdir() if path.is_file()]
-        tables = [path for path in (self.folder / "tables").iterdir() if path.is_file()]
-        listed = [self._listed(path) for path in (*top, *tables) if path.name not in _UNLISTED]
-        self.manifest["files"] = [
-            msgspec.to_builtins(file) for file in sorted(listed, key=lambda file: file.path)
-        ]
-        (self.folder / "audit.json").write_bytes(jcs(self.manifest) + b"\n")
-
-    def _listed(self, path: Path) -> ListedFile:
-        data = path.read_bytes()
-        name = path.relative_to(self.folder).as_posix()
-        return ListedFile(name, len(data), "sha256:" + hashlib.sha256(data).hexdigest())
+def write_secret(path: Path, key: bytes = KEY) -> Path:
+    """A secret that tests know."""
+    save_secret(Secret(key), path)
+    return path
 
 
-_UNLISTED = ("audit.json", "attestation.json")
-Change = Callable[[Forgery], None]
+def run(
+    inputs: Sequence[str | Path] | str | Path,
+    settings: AuditSettings,
+    out: Path,
+    secret: Path | None,
+    *,
+    executor: Executor | None = None,
+    watch: Watch | None = None,
+    force: bool = False,
+) -> AuditManifest:
+    """Audit, and close the executor."""
+    named = (inputs,) if isinstance(inputs, str | Path) else tuple(inputs)
+
+    async def go() -> AuditManifest:
+        carrying = executor or InProcess()
+        try:
+            ordered = Ordered(tuple(map(str, named)), settings, out, secret, force)
+            return await audit(ordered, carrying, watch or Watch(), None)
+        finally:
+            await carrying.close()
+
+    return asyncio.run(go())
+
+
+def killed_at(stage: str, corpus: Path, settings: AuditSettings, out: Path, secret: Path | None) -> None:
+    """Begin an audit in a process of its own, which is killed when it comes to a stage."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            run(corpus, settings, out, secret, watch=Telling(lambda now: _die_at(stage, now)))
+        finally:
+            os._exit(77)  # it came to its end
+    _, status = os.waitpid(pid, 0)
+    assert os.WIFSIGNALED(status), f"it ended before {stage!r}, with {os.waitstatus_to_exitcode(status)}"
+    assert signal.SIGKILL == os.WTERMSIG(status)
+
+
+def _die_at(stage: str, now: str) -> None:
+    if stage == now:
+        sys.stderr.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def without_times(manifest: AuditManifest) -> AuditManifest:
+    """A manifest without what may differ between two runs of one audit."""
+    return msgspec.structs.replace(manifest, started="", ended="", engine="")
+
+
+def with_benchmark(path: Path, question: str = QUESTION) -> ContaminationSettings:
+    """A benchmark of one item."""
+    path.write_bytes(msgspec.json.encode({"question": question, "answer": "thirty eight"}) + b"\n")
+    return ContaminationSettings(benchmarks=(str(path),))

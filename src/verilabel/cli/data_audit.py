@@ -209,13 +209,8 @@ def _say(words: str) -> None:
 
 
 def _check_out(args: Namespace) -> None:
-    from verilabel.audit.engine.work import work_folder
+    from verilabel.audit.engine.work import check_out, work_folder
 
-    if args.out.exists() and not args.force:
-        raise UsageError(
-            "there is something here already", where=str(args.out), hint="choose another --out, or --force"
-        )
+    check_out(args.out, args.inputs, force=args.force)
     if args.resume and not work_folder(args.out).is_dir():
         raise UsageError("there is nothing to continue", where=str(work_folder(args.out)))
-    if not args.out.parent.is_dir():
-        raise UsageError("there is no such folder", where=str(args.out.parent))

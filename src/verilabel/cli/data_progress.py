@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ async def show_audit(watch: Watch, *, quiet: bool) -> AsyncIterator[None]:
     if quiet:
         yield
         return
-    live = sys.stderr.isatty()
+    live = sys.stderr.isatty() and find_spec("rich") is not None
     task = asyncio.create_task(_show_live(watch) if live else _print_lines(watch))
     try:
         yield
@@ -46,7 +47,7 @@ def line_of(watch: Watch) -> str:
         parts.append(f"{watch.shards_done} of {watch.shards} parts")
     if watch.text_bytes:
         parts.append(f"{watch.text_bytes / 1e6:,.1f} MB of text")
-    if watch.stage == "reading" and watch.text_bytes:
+    if watch.stage == "reading" and watch.text_bytes > watch.text_reused:
         parts.append(f"{watch.text_rate / 1e6:.1f} MB/s")
         if (left := watch.remaining_s()) is not None:
             parts.append(f"about {words_of(left)} left")

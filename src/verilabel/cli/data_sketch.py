@@ -1,6 +1,6 @@
 """To come."""
 
-from verilabel.errors import ExitStatus, UsageError
+from verilabel.errors import UsageError
 
 SUMMARY = "to come"
 

@@ -33,7 +33,7 @@ END_S = 120.0
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    extra = [f"{some_text(7)} {QUESTION} {some_text(8)}", f"Write to ada.{'lovelace'}@" + "example.net today"]
+    extra = [f"{some_text(7)} {QUESTION} {some_text(8)}", f"Write to ada.{'lovelace'}@" + "zzqx.net today"]
     return write_corpus(tmp_path_factory.mktemp("corpus") / "texts", files=6, documents=80, extra=extra)
 
 

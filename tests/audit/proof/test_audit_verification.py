@@ -1,4 +1,4 @@
-"""Whoever has an audit's folder finds what does not hold in it, with the step; whoever forges without the key is found."""
+"""Whoever has an audit's folder finds what does not hold in it, and who forges without the key is found."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit_runs import Change, Forgery, Made, made_audit
+from audit_forging import Change, Forgery, Made, made_audit
 from verilabel.audit.proof.findings import read_findings, write_findings
 from verilabel.audit.proof.verifying import STEPS, verify_audit
 from verilabel.errors import LimitExceeded, MalformedInput, SealError, UsageError, VerilabelError
@@ -137,8 +138,16 @@ def _first_with(column: str, records: Any) -> int:
     return int(np.flatnonzero(records[column])[0])
 
 
-def _hide_email(records: Any) -> None:
-    records["pii_email"][_first_with("pii_email", records)] = 0
+def _hide_number(records: Any) -> None:
+    records["pii_phone"][_first_with("pii_phone", records)] = 0
+
+
+def _total(name: str, less: int) -> Change:
+    def change(forgery: Forgery) -> None:
+        total = next(total for total in forgery.manifest["totals"] if total["findings"])
+        total[name] -= less
+
+    return change
 
 
 def _split_cluster(records: Any) -> None:
@@ -149,7 +158,6 @@ def _split_cluster(records: Any) -> None:
 FORGERIES: dict[str, tuple[int, Change]] = {
     "fewer unread documents in the manifest": (3, _set(coverage__unread=1)),
     "more text in the manifest": (3, _set(coverage__text_bytes=10**9)),
-    "another name of a shard in its line alone": (3, _set(root__shards=5)),
     "a shard of other size": (3, _line(0, text_bytes=5)),
     "more documents than records": (3, _line(0, read=10**6, rows=10**6)),
     "a shard that hides what was not read": (3, _line(3, unread=0, rows=12)),
@@ -165,18 +173,24 @@ FORGERIES: dict[str, tuple[int, Change]] = {
     "a record that is left out": (3, _record(0, lambda records: records[:-1])),
     "a record twice": (4, _record(0, lambda records: np.append(records, records[-1:]))),
     "records in another order": (4, _record(0, lambda records: records[::-1].copy())),
-    "a count of e-mail addresses": (5, _record(0, _hide_email)),
+    "a count of telephone numbers": (5, _record(0, _hide_number)),
     "a finding that is left out": (5, _findings(lambda found: found[1:])),
     "a finding twice": (5, _findings(lambda found: np.append(found, found[:1]))),
-    "a finding of another kind": (5, _findings(lambda found: _put(found, "kind", 0, int(found["kind"][0]) + 1))),
+    "a finding of another kind": (
+        5,
+        _findings(lambda found: _put(found, "kind", 0, int(found["kind"][0]) + 1)),
+    ),
     "a finding in a document that is not there": (5, _findings(lambda found: _put(found, "row", -1, 10**6))),
     "a finding beyond its document": (5, _findings(lambda found: _put(found, "start", 0, 2**32 - 9))),
-    "a total": (5, _set(totals__0__findings=lambda count: count - 1)),
-    "a total of documents": (5, _set(totals__0__documents=0)),
+    "a total": (5, _total("findings", 1)),
+    "a total of documents": (5, _total("documents", 1)),
     "choices that no record has": (5, _set(choices={"pii_email": {"none": 1}})),
     "a cluster": (6, _record(1, _split_cluster)),
     "a cluster's size": (6, _record(1, lambda records: _put(records, "duplicates_near_size", 2, 9))),
-    "a cluster that begins nowhere": (6, _record(1, lambda records: _put(records, "duplicates_near", 2, 999))),
+    "a cluster that begins nowhere": (
+        6,
+        _record(1, lambda records: _put(records, "duplicates_near", 2, 999)),
+    ),
     "the summary of duplicates": (6, _set(duplicates__exact__documents=lambda count: count + 1)),
     "an item in the table alone": (
         7,
@@ -190,7 +204,10 @@ FORGERIES: dict[str, tuple[int, Change]] = {
     "a rule that there is not": (7, _table(MATCHES, lambda columns: columns["rule"].__setitem__(0, "guess"))),
     "a table that is left out": (7, lambda forgery: (forgery.folder / MATCHES).unlink()),
     "matched items": (7, _set(contamination__0__matched=0)),
-    "a count of items in a record": (7, _record(0, lambda records: _put(records, "contamination_items", 0, 1))),
+    "a count of items in a record": (
+        7,
+        _record(0, lambda records: _put(records, "contamination_items", 0, 1)),
+    ),
     "a sample of chosen documents": (8, _set(sample__documents__0=lambda place: [place[0], place[1] + 1])),
     "a smaller sample": (8, _set(sample__wanted=10)),
     "a sample of fewer positives": (8, _set(sample__measured__0__kinds__0__positives=77)),
@@ -342,7 +359,7 @@ def test_a_small_file_of_a_billion_rows_is_refused_before_it_is_unpacked(copied:
         {field.name: pa.nulls(rows, field.type).fill_null(_zero(field.type)) for field in schema}
     )
     with pq.ParquetWriter(copied / path, schema, compression="zstd") as writer:
-        for _ in range(40):
+        for _ in range(34):
             writer.write_table(table, row_group_size=rows)
     assert (copied / path).stat().st_size < 2_000_000
     forgery.seal()
@@ -359,16 +376,23 @@ def _zero(kind: Any) -> Any:
 def test_one_long_text_that_many_rows_point_at_is_refused(copied: Path) -> None:
     forgery = Forgery(copied)
     schema = pq.read_table(copied / MATCHES).schema
+    nothing = pa.array(np.zeros(5000, np.int32))
+    long = pa.DictionaryArray.from_arrays(nothing, ["x" * 2_000_000])
     columns = {
-        field.name: ["x" * 2_000_000] * 5000 if field.type == pa.string() else [0] * 5000 for field in schema
+        field.name: long if field.type == pa.string() else nothing.cast(field.type) for field in schema
     }
-    pq.write_table(pa.table(columns, schema=schema), copied / MATCHES)
+    pq.write_table(pa.table(columns), copied / MATCHES)
     forgery.seal()
     with pytest.raises(LimitExceeded):
         verify_audit(copied)
 
 
-@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), name=st.sampled_from([FOUND, UNREAD, MATCHES]))
+@settings(max_examples=25)
+@given(
+    place=st.floats(0, 1, exclude_max=True),
+    bit=st.integers(0, 7),
+    name=st.sampled_from([FOUND, UNREAD, MATCHES]),
+)
 def test_a_damaged_table_is_an_error_of_the_tree(
     made: Made, tmp_path_factory: pytest.TempPathFactory, place: float, bit: int, name: str
 ) -> None:
@@ -378,8 +402,8 @@ def test_a_damaged_table_is_an_error_of_the_tree(
     (copy / name).write_bytes(data)
     Forgery(copy).seal()
     try:
-        verify_audit(copy)
+        found = verify_audit(copy)
     except (SealError, MalformedInput):
         return
-    # what was changed says nothing: words of the writer, or a statistic that nobody reads
-    assert pq.read_table(copy / name).equals(pq.read_table(made.audit / name))
+    # what was changed contradicts nothing: a mark, that only the secret can check, or words of the writer
+    assert Forgery(made.audit).manifest["totals"] == list(map(msgspec.to_builtins, found.manifest.totals))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -22,10 +23,11 @@ from verilabel.audit.duplicates.joining import Summary as DuplicatesSummary
 from verilabel.audit.duplicates.joining import summary as summarise_duplicates
 from verilabel.audit.engine.driving import Surveyed
 from verilabel.audit.engine.examples import ExampleKeeper
-from verilabel.audit.engine.finishing import JOINED, OUT, describe_file
+from verilabel.audit.engine.finishing import JOINED, describe_file
 from verilabel.audit.engine.job import INDEXES
-from verilabel.audit.engine.keeping import SUMS, TABLES, write_sums
+from verilabel.audit.engine.keeping import SUMS, TABLES, flush_files, write_sums
 from verilabel.audit.engine.mapping import EXAMPLES, MAP
+from verilabel.audit.engine.work import OUT, WHOLE
 from verilabel.audit.interface import Check
 from verilabel.audit.proof.examples import Example
 from verilabel.audit.proof.layout import (
@@ -162,7 +164,9 @@ def _write_sketch(surveyed: Surveyed, work: Path, out: Path) -> str:
                     batch.column(0).to_numpy().astype(np.uint64)
                     for batch in file.iter_batches(columns=["fingerprint"])
                 )
-                np.save(kept, join_fingerprints(batches))
+                whole = kept.with_name(f".{kept.name}")
+                np.save(whole.with_suffix(".part.npy"), join_fingerprints(batches))
+                whole.with_suffix(".part.npy").replace(kept)
         if path.exists():
             parts.append(np.load(kept, mmap_mode="r"))
     words = sum(finished.words for finished in surveyed.finished)
@@ -262,11 +266,13 @@ def _plain_name(item: str) -> str:
             rest.split("?")[0].split("#")[0].rsplit("@", 1)[-1] if scheme != "hf" and "://" in item else rest
         )
         return f"{scheme}://{rest}" if "://" in item else item
-    return Path(item).name or item
+    return Path(os.path.abspath(item)).name or item  # noqa: PTH100  `..` is told by the name of what it is
 
 
 def move_into_place(work: Path, out: Path, *, force: bool) -> None:
     """Put the finished folder where it belongs; what was there goes only then."""
+    flush_files(work / OUT)
+    (work / WHOLE).touch()
     if force and out.exists():
         old = work / "replaced"
         shutil.rmtree(old, ignore_errors=True)

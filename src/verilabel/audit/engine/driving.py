@@ -20,13 +20,15 @@ from pathlib import Path
 
 import msgspec
 
+from verilabel.audit.bounds.statements import state_census
 from verilabel.audit.canaries.plan import plan_canaries
 from verilabel.audit.canaries.recall import Recall, add_recalls
 from verilabel.audit.duplicates.joining import join_edges
 from verilabel.audit.duplicates.reducing import partitions_for
+from verilabel.audit.engine.blocking import in_thread
 from verilabel.audit.engine.canary import keep_items
 from verilabel.audit.engine.checks import cards_of, open_checks, prepare_checks
-from verilabel.audit.engine.finishing import JOINED, OUT
+from verilabel.audit.engine.finishing import JOINED
 from verilabel.audit.engine.interface import (
     CanaryTask,
     Executor,
@@ -44,13 +46,19 @@ from verilabel.audit.engine.sampled import Say, sample
 from verilabel.audit.engine.tasks import EDGES, PARTS, Parts
 from verilabel.audit.engine.warming import warm_readers, warm_up
 from verilabel.audit.engine.watching import Watch
-from verilabel.audit.engine.work import place_secret
+from verilabel.audit.engine.work import OUT, check_apart, place_secret
 from verilabel.audit.reading.files import FileReader
 from verilabel.audit.reading.interface import Shard
 from verilabel.audit.sampling.measurers import open_measurers
 from verilabel.audit.sampling.result import SampleResult
 from verilabel.audit.settings import AuditSettings
 from verilabel.errors import MalformedInput, UsageError
+
+MAX_CANARIES = 10_000
+"""Of a format; a worker holds the texts that they are planted in."""
+MAX_SAMPLE = 1_000_000
+MAX_BYTES = 2**30
+"""Of a document, or of a part of a file: a batch has less than 2**31."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +91,14 @@ async def survey(ordered: Ordered, executor: Executor, watch: Watch, work: Path,
     """Stages 1 to 6: what is done for every document. Raises errors of the tree; done again, it continues."""
     started = datetime.now(UTC).replace(microsecond=0)
     watch.enter("planning")
+    check_settings(ordered.settings)
     open_measurers(ordered.settings.sampling)  # a name that nothing has is found before anything is read
-    shards = FileReader().plan(ordered.inputs, ordered.settings.selection)
+    shards = await in_thread(FileReader().plan, ordered.inputs, ordered.settings.selection)
     if not shards:
         raise UsageError("there is nothing to audit", where=", ".join(ordered.inputs))
+    check_apart(ordered.out, ordered.secret, shards)
     watch.enter("preparing", "indexes; compiling what this machine has not compiled yet")
-    job = _make_job(ordered, shards, work)
+    job = await in_thread(_make_job, ordered, shards, work)
     mapped = await _map(shards, executor, watch, work)
     if not sum(done.read for done in mapped):
         raise MalformedInput(
@@ -102,6 +112,21 @@ async def survey(ordered: Ordered, executor: Executor, watch: Watch, work: Path,
     canaries = await _plant(ordered.settings, mapped, executor, watch, work)
     found = await sample(ordered.settings.sampling, shards, mapped, executor, watch, work, say)
     return Surveyed(ordered, job, shards, mapped, finished, canaries, found, started, executor.name)
+
+
+def check_settings(settings: AuditSettings) -> None:
+    """Check what would otherwise be noticed hours later. Raises UsageError, MalformedInput for a confidence."""
+    state_census("", read=1, unread=0, found=0, recalls=(), confidence=settings.confidence)
+    for name, value, least, most in (
+        ("canaries", settings.canaries.per_format, 0, MAX_CANARIES),
+        ("sample", settings.sampling.documents, 0, MAX_SAMPLE),
+        ("max_document_bytes", settings.selection.max_document_bytes, 1, MAX_BYTES),
+        ("shard_bytes", settings.selection.shard_bytes, 1, MAX_BYTES),
+    ):
+        if not least <= value <= most:
+            raise UsageError(f"{value} is not between {least} and {most}", where=name)
+    if not 0 <= settings.duplicates.min_similarity <= 1:
+        raise UsageError("a similarity is between 0 and 1", where="min_similarity")
 
 
 def _make_job(ordered: Ordered, shards: Sequence[Shard], work: Path) -> Job:
@@ -125,9 +150,7 @@ async def _map(shards: Sequence[Shard], executor: Executor, watch: Watch, work: 
     async for place, result in executor.run(str(work), tasks, watch.advance):
         mapped = msgspec.json.decode(result, type=Mapped)
         found[place] = mapped
-        watch.shards_done += 1
-        watch.stored_done += shards[place].bytes
-        watch.unread += mapped.unread
+        watch.count_shard(shards[place].bytes, mapped)
     return [found[index] for index in range(len(shards))]
 
 
@@ -153,7 +176,8 @@ async def _reduce(mapped: Sequence[Mapped], executor: Executor, watch: Watch, wo
     async for _ in executor.run(str(work), tasks, watch.advance):
         watch.shards_done += 1
     shutil.rmtree(work / JOINED, ignore_errors=True)
-    join_edges(sorted(edges.iterdir()), documents, work / JOINED)
+    watch.enter("joining", "duplicates")
+    await in_thread(join_edges, sorted(edges.iterdir()), documents, work / JOINED)
 
 
 async def _finish(mapped: Sequence[Mapped], executor: Executor, watch: Watch, work: Path) -> list[Finished]:

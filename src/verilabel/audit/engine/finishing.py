@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,9 @@ from verilabel.audit.duplicates.joining import Joined
 from verilabel.audit.duplicates.joining import columns_of as columns_of_duplicates
 from verilabel.audit.engine.interface import Finished, FinishTask
 from verilabel.audit.engine.job import Opened
-from verilabel.audit.engine.keeping import FINDINGS, RECORDS, TABLES
+from verilabel.audit.engine.keeping import FINDINGS, RECORDS, TABLES, flush_files
 from verilabel.audit.engine.mapping import MAP, UNREAD
+from verilabel.audit.engine.work import OUT
 from verilabel.audit.proof.findings import FOUND, Found, write_findings
 from verilabel.audit.proof.layout import FINDINGS as FINDINGS_NAME
 from verilabel.audit.proof.layout import RECORDS as RECORDS_NAME
@@ -26,16 +28,28 @@ from verilabel.audit.proof.records import CHUNK, Records, column_of_kind, write_
 from verilabel.audit.proof.shards import ListedFile
 from verilabel.audit.reading.interface import Unread
 
-OUT = "out"
 JOINED = "joined"
 
 
 def finish_shard(opened: Opened, task: FinishTask) -> Finished:
     """Write a shard's files into the audit's folder; the root over its records."""
+    # a shard may be finished twice at once: each file appears whole, and is the same every time
+    scratch = opened.work / f".finish-{task.index}-{secrets.token_hex(4)}"
+    try:
+        (scratch / shard_file(task.index, RECORDS_NAME)).parent.mkdir(parents=True)
+        finished = _write_files(opened, task, scratch)
+        flush_files(scratch)
+        (opened.work / OUT / finished.files[0].path).parent.mkdir(parents=True, exist_ok=True)
+        for file in finished.files:
+            (scratch / file.path).replace(opened.work / OUT / file.path)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return finished
+
+
+def _write_files(opened: Opened, task: FinishTask, target: Path) -> Finished:
     source = opened.work / MAP / task.key
-    target = opened.work / OUT
     names = {name: shard_file(task.index, name) for name in (RECORDS_NAME, FINDINGS_NAME, UNREAD_NAME)}
-    (target / names[RECORDS_NAME]).parent.mkdir(parents=True, exist_ok=True)
     totals = _Totals(opened)
     found = np.fromfile(source / FINDINGS, FOUND)
     totals.add_findings(found)

@@ -127,7 +127,7 @@ class _Table:
 
         if sum(part.num_rows for part in self._waiting) < least:
             return
-        table = pa.concat_tables(self._waiting)
+        table = pa.concat_tables(self._waiting).combine_chunks()
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._path, table.schema, compression="zstd")
         # rows are written by equal numbers, so that the file does not tell how documents were cut into batches

@@ -41,7 +41,14 @@ PASSED = (
     "VERILABEL_CACHE",
 )
 """Variables that reading from object stores needs."""
-ONE_CORE = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "ARROW_IO_THREADS": "1"}
+ONE_CORE = {
+    "OMP_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+    "ARROW_IO_THREADS": "1",
+    # glibc gives the memory of a batch back and fetches it again for the next one, a page fault at a time
+    "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(256 * 2**20),
+}
 
 
 def usable_cores() -> int:

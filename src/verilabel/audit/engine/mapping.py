@@ -30,7 +30,7 @@ from verilabel.audit.proof.findings import FOUND, Found
 from verilabel.audit.proof.layout import EXAMPLES_A_KIND
 from verilabel.audit.proof.records import COMMITMENT, Records, column_of_kind
 from verilabel.audit.reading.files import FileReader
-from verilabel.audit.reading.interface import Reading
+from verilabel.audit.reading.interface import Reader, Reading
 from verilabel.audit.reading.planning import delimiter_of
 from verilabel.audit.reading.texts import is_group
 from verilabel.evidence.atomic import flush_folder
@@ -47,16 +47,16 @@ SHOWN = ("pii",)
 FORMATS_OF_ITEMS = 6
 
 
-def map_shard(opened: Opened, task: MapTask, report: Report) -> Mapped:
+def map_shard(opened: Opened, task: MapTask, report: Report, reader: Reader | None = None) -> Mapped:
     """Read a shard and keep what is found. Raises ShardChanged where its bytes change meanwhile."""
     settings = opened.job.settings
-    with FileReader().open(task.shard, settings.selection) as reading:
+    with (reader or FileReader()).open(task.shard, settings.selection) as reading:
         key = key_of(opened, task, reading.sha256)
         folder = opened.work / MAP / key
         done = find_done(folder)
         if done is not None:
             return msgspec.structs.replace(done, index=task.index, is_reused=True)
-        empty = Mapped(task.index, key, reading.sha256, reading.stored_bytes, *[0] * 8)
+        empty = Mapped(task.index, key, reading.sha256, reading.stored_bytes, 0, 0, 0, 0, 0, 0, 0, 0)
         return _make(opened, reading, folder, empty, report)
 
 

@@ -17,10 +17,11 @@ import numpy as np
 from verilabel.audit.contamination.rules import RULES
 from verilabel.audit.interface import Column
 from verilabel.audit.proof.folder import AuditFolder
-from verilabel.audit.proof.layout import MAX_FILE_BYTES, RECORDS, TABLE, UNREAD, shard_file, table_file
+from verilabel.audit.proof.layout import RECORDS, TABLE, UNREAD, shard_file, table_file
 from verilabel.audit.proof.manifest import AuditManifest
 from verilabel.audit.proof.records import Records, column_of_kind, read_records
 from verilabel.audit.proof.shards import ShardEntry, ShardLine
+from verilabel.audit.proof.tables import CONTAMINATION_FORM, TEXT, UNREAD_FORM, read_table
 from verilabel.audit.provenance.hosts import number_host
 from verilabel.errors import MalformedInput
 
@@ -33,6 +34,9 @@ MAX_ITEMS_SHOWN = 500
 MAX_NAMES = 100_000
 _NAMED = re.compile(r"([0-9]+) ([^,;]+)")
 _NONE = "none"
+_LICENCES_FORM = {"row": "u8", "licence": TEXT, "how": TEXT, "coverage": "u2"}
+_HOSTS_FORM = {"host": TEXT, "domain": TEXT, "kind": TEXT, "documents": "i8", "bytes": "i8"}
+_DECLARED_FORM = {"licence": TEXT, "documents": "i8"}
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -198,14 +202,16 @@ class _Counts:
             self._add_records(records, found)
         self._found.update(found)
         self._keep_part(entry.shard, found)
-        for row in _rows(audit, shard_file(index, UNREAD), there, ("reason", "count", "bytes")):
+        for row in _rows(audit, shard_file(index, UNREAD), there, UNREAD_FORM, ("reason", "count", "bytes")):
             tally = self._unread.setdefault(row[0], [0, 0, 0, 0])
             for place, more in enumerate((row[1], 1, row[1] == 0, row[2])):
                 tally[place] += more
-        pairs = set(_rows(audit, shard_file(index, TABLE + "licences"), there, ("row", "licence")))
+        path = shard_file(index, TABLE + "licences")
+        pairs = set(_rows(audit, path, there, _LICENCES_FORM, ("row", "licence")))
         self._licences.update(licence for _, licence in pairs)
         names = ("row", "benchmark", "item", "rule", "share")
-        for row in _rows(audit, shard_file(index, TABLE + "contamination"), there, names):
+        path = shard_file(index, TABLE + "contamination")
+        for row in _rows(audit, path, there, CONTAMINATION_FORM, names):
             self._add_item(index, *row)
 
     def _add_records(self, records: Records, found: Counter[str]) -> None:
@@ -349,17 +355,16 @@ def _bin_sizes(sizes: Mapping[int, int]) -> tuple[ClusterSizes, ...]:
 
 
 def _read_hosts(audit: AuditFolder) -> list[Site]:
-    names = ("host", "domain", "kind", "documents", "bytes")
     sites = [
         Site(host, domain, kind, documents, size, {})
-        for host, domain, kind, documents, size in _rows(audit, table_file("hosts"), None, names)
+        for host, domain, kind, documents, size in _rows(audit, table_file("hosts"), None, _HOSTS_FORM)
         if host
     ]
     return sorted(sites, key=lambda site: (-site.documents, site.host))
 
 
 def _read_declared(audit: AuditFolder) -> tuple[Named, ...]:
-    return _most(dict(_rows(audit, table_file("declared"), None, ("licence", "documents"))))
+    return _most(dict(_rows(audit, table_file("declared"), None, _DECLARED_FORM)))
 
 
 def _sum_domains(hosts: Iterable[Site]) -> tuple[Domain, ...]:
@@ -373,20 +378,11 @@ def _sum_domains(hosts: Iterable[Site]) -> tuple[Domain, ...]:
 
 
 def _rows(
-    audit: AuditFolder, path: str, there: set[str] | None, names: Sequence[str]
+    audit: AuditFolder, path: str, there: set[str] | None, form: Mapping[str, str], names: Sequence[str] = ()
 ) -> Iterator[tuple[Any, ...]]:
-    """The rows of a table; none where the audit has no such table. Raises MalformedInput for another form."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    """Some columns of a table's rows; none where the audit has no such table. Raises as `read_table`."""
     if (path not in there) if there is not None else not (audit.root / path).exists():
         return
-    with audit.open(path) as file:
-        try:
-            table = pq.read_table(pa.BufferReader(file.read(MAX_FILE_BYTES)), columns=list(names))
-        except (pa.ArrowException, KeyError) as error:
-            raise MalformedInput("this table cannot be read", where=path) from error
-    if table.column_names != list(names):
-        raise MalformedInput("the table has other columns", where=path)
-    for batch in table.to_batches(max_chunksize=1 << 16):
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    columns = read_table(audit.root / path, form, where=path)
+    lists = [columns[name] if form[name] == TEXT else columns[name].tolist() for name in names or form]
+    yield from zip(*lists, strict=True)

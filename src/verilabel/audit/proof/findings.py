@@ -40,11 +40,9 @@ def read_findings(path: Path, *, where: str) -> Found:
     wanted = [pa.uint64(), pa.uint16(), pa.uint32(), pa.uint32(), pa.binary(MARK_BYTES)]
     parts: list[Found] = [np.zeros(0, FOUND)]
     with open_table(path, where=where) as table:
-        if table.schema_arrow.names != list(FOUND.names or ()) or table.schema_arrow.types != wanted:
+        if table.schema.names != list(FOUND.names or ()) or table.schema.types != wanted:
             raise MalformedInput("not findings of an audit", where=where)
-        for group in range(table.num_row_groups):
-            if table.metadata.row_group(group).num_rows:
-                parts.append(_found_in(table.read_row_group(group), where))
+        parts += [_found_in(rows, where) for rows in table.groups()]
     return np.concatenate(parts)
 
 

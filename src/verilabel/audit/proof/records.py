@@ -94,13 +94,13 @@ def read_records(path: Path, columns: Sequence[Column], *, where: str) -> Iterat
     form = form_of(columns)
     most = path.stat().st_size // 32
     with open_table(path, where=where, most=most) as file:
-        if not file.schema_arrow.equals(_schema(form)):
+        if not file.schema.equals(_schema(form)):
             raise MalformedInput("the columns are not those of the manifest", where=where)
-        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-        if any(size != CHUNK for size in sizes[:-1]) or not all(0 < size <= CHUNK for size in sizes):
+        if any(size != CHUNK for size in file.sizes[:-1]) or not all(
+            0 < size <= CHUNK for size in file.sizes
+        ):
             raise MalformedInput(f"records that are not in groups of {CHUNK}", where=where)
-        for group in range(file.num_row_groups):
-            table = file.read_row_group(group)
+        for table in file.groups():
             records = np.zeros(table.num_rows, form)
             for name in table.column_names:
                 records[name] = _values(table.column(name), form[name], f"{where}: {name}")

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from verilabel.audit.proof.footers import BrokenFooter, Group, read_footer
 from verilabel.audit.reading.parquet_pages import BrokenHeader, measure_pages
 from verilabel.errors import LimitExceeded, MalformedInput
 
@@ -40,45 +41,72 @@ CONTAMINATION_FORM: Mapping[str, str] = {
 
 
 @contextmanager
-def open_table(path: Path, *, where: str, most: int = MAX_ROWS, texts: tuple[str, ...] = ()) -> Iterator[Any]:
+def open_table(
+    path: Path, *, where: str, most: int = MAX_ROWS, texts: tuple[str, ...] = ()
+) -> Iterator[OpenTable]:
     """An open Parquet file of at most `most` rows, of whose pages none is too large.
 
     Raises MalformedInput for what is no such file, also while it is read, LimitExceeded for what is too much.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        with (
-            path.open("rb") as file,
-            pq.ParquetFile(file, pre_buffer=False, read_dictionary=list(texts)) as table,
-        ):
-            _check_sizes(file, table.metadata, most, where)
-            yield table
-    except (pa.ArrowException, OSError, BrokenHeader, UnicodeDecodeError) as error:
+        with path.open("rb") as file:
+            groups = read_footer(file)
+            _check_sizes(file, groups, most, where)
+            file.seek(0)
+            with _open_file(file, texts, f"{where}: {path.name}") as table:
+                if table.num_row_groups != len(groups):
+                    raise MalformedInput("row groups that do not add up", where=where)
+                yield OpenTable(table, tuple(group.rows for group in groups), where)
+    except (pa.ArrowException, OSError, BrokenHeader, BrokenFooter, UnicodeDecodeError) as error:
         raise MalformedInput("a table that cannot be read", where=f"{where}: {path.name}") from error
 
 
-def _check_sizes(file: BinaryIO, metadata: Any, most: int, where: str) -> None:
-    if metadata.num_rows > most:
-        raise LimitExceeded(f"{metadata.num_rows} rows, where {most} can be", where=where)
-    rows = 0
-    for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        rows += group.num_rows
-        if not 0 <= group.num_rows <= MAX_GROUP_ROWS:
-            raise LimitExceeded(f"a row group of {group.num_rows} rows", where=where)
-        for place in range(group.num_columns if group.num_rows else 0):
-            chunk = group.column(place)
-            begins = [chunk.data_page_offset]
-            if chunk.has_dictionary_page and chunk.dictionary_page_offset:
-                begins.append(chunk.dictionary_page_offset)
-            start = min(begins)
-            sizes = measure_pages(file, start, start + chunk.total_compressed_size)
-            if max(sizes) > MAX_PAGE_BYTES:
+def _open_file(file: BinaryIO, texts: tuple[str, ...], where: str) -> Any:
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(file, pre_buffer=False, read_dictionary=list(texts))
+    except KeyError as error:
+        raise MalformedInput("a table with other columns", where=where) from error
+
+
+class OpenTable:
+    """An open file whose sizes were checked."""
+
+    def __init__(self, table: Any, sizes: tuple[int, ...], where: str) -> None:
+        self._table = table
+        self.sizes = sizes
+        """Rows of each group."""
+        self._where = where
+
+    @property
+    def schema(self) -> Any:
+        """The Arrow schema."""
+        return self._table.schema_arrow
+
+    def groups(self) -> Iterator[Any]:
+        """The row groups, as Arrow tables. Raises MalformedInput for one of another size than its footer says."""
+        for number, size in enumerate(self.sizes):
+            if not size:
+                continue
+            rows = self._table.read_row_group(number)
+            if rows.num_rows != size:
+                raise MalformedInput("row groups that do not add up", where=self._where)
+            yield rows
+
+
+def _check_sizes(file: BinaryIO, groups: tuple[Group, ...], most: int, where: str) -> None:
+    total = sum(group.rows for group in groups)
+    if total > most:
+        raise LimitExceeded(f"{total} rows, where {most} can be", where=where)
+    for group in groups:
+        if group.rows > MAX_GROUP_ROWS:
+            raise LimitExceeded(f"a row group of {group.rows} rows", where=where)
+        for start, end in group.chunks if group.rows else ():
+            if max(measure_pages(file, start, end)) > MAX_PAGE_BYTES:
                 raise LimitExceeded("a page that becomes too large", where=where)
-    if rows != metadata.num_rows:
-        raise MalformedInput("row groups that do not add up", where=where)
 
 
 def read_table(path: Path, form: Mapping[str, str], *, where: str, most: int = MAX_ROWS) -> dict[str, Any]:
@@ -91,13 +119,10 @@ def read_table(path: Path, form: Mapping[str, str], *, where: str, most: int = M
         wanted = [
             pa.string() if kind == TEXT else pa.from_numpy_dtype(np.dtype(kind)) for kind in form.values()
         ]
-        there = [_plain_type(kind) for kind in table.schema_arrow.types]
-        if table.schema_arrow.names != list(form) or there != wanted:
+        there = [_plain_type(kind) for kind in table.schema.types]
+        if table.schema.names != list(form) or there != wanted:
             raise MalformedInput("a table with other columns", where=f"{where}: {path.name}")
-        for group in range(table.num_row_groups):
-            if not table.metadata.row_group(group).num_rows:
-                continue
-            rows = table.read_row_group(group)
+        for rows in table.groups():
             for name in form:
                 column = rows.column(name)
                 if column.null_count:

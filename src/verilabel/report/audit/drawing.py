@@ -4,7 +4,7 @@ style sheet; each picture says in words what it shows."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import sqrt
+from math import ceil, sqrt
 
 from verilabel.report.markup import Markup, element
 
@@ -19,16 +19,21 @@ HISTOGRAM_HEIGHT = 150
 _LEAST = 2.0
 """Pixels of a part that is not nothing: what is there must be seen."""
 _BASE, _TOP = 118.0, 22.0
-_MOST_LABELS = 16
+_WIDEST_STEP = 64.0
+_CHARACTER = 6.6
+"""Width of a digit of a label."""
 
 
-def _picture(width: int, height: int, title: str, says: str, class_: str, *shapes: Markup) -> Markup:
+def _picture(
+    width: int, height: int, title: str, says: str, class_: str, *shapes: Markup, stretched: bool = False
+) -> Markup:
     return element(
         "svg",
         element("title", title),
         element("desc", says),
         *shapes,
         viewBox=f"0 0 {width} {height}",
+        preserveAspectRatio="none" if stretched else None,
         class_=class_,
         role="img",
         aria_label=f"{title}. {says}",
@@ -52,12 +57,11 @@ def draw_coverage(parts: Sequence[tuple[str, int]], unknown: int, says: str) -> 
         shapes.append(element("rect", x=0, y=0.5, width=room, height=COVERAGE_HEIGHT - 1, class_="part none"))
     if unknown:
         shapes += [
-            element(
-                "rect", x=room + 3, y=0.5, width=30, height=COVERAGE_HEIGHT - 1, class_="part none"
-            ),
-            element("text", "?", x=room + 18, y=18, class_="tick", text_anchor="middle"),
+            element("rect", x=room + 3, y=0.5, width=30, height=COVERAGE_HEIGHT - 1, class_="part none"),
         ]
-    return _picture(COVERAGE_WIDTH, COVERAGE_HEIGHT, "Coverage", says, "coverage-plot", *shapes)
+    return _picture(
+        COVERAGE_WIDTH, COVERAGE_HEIGHT, "Coverage", says, "coverage-plot", *shapes, stretched=True
+    )
 
 
 def _share_out(counts: Sequence[int], room: float) -> list[float]:
@@ -71,7 +75,8 @@ def _share_out(counts: Sequence[int], room: float) -> list[float]:
 
 
 def _hatch(x: float, width: float) -> list[Markup]:
-    lines, step = [], 7.0
+    lines: list[Markup] = []
+    step = 7.0
     at = x + step / 2
     while at < x + width and len(lines) < 150:
         lines.append(element("line", x1=at, y1=0, x2=at, y2=COVERAGE_HEIGHT, class_="hatch"))
@@ -115,8 +120,9 @@ def draw_bar(count: int, top: int, says: str, class_: str = "bar") -> Markup:
 def draw_histogram(title: str, counts: Sequence[tuple[str, int]], unit: str) -> Markup:
     """Columns over labels, with the number on top of each where there is room."""
     top = max((count for _, count in counts), default=0)
-    step = HISTOGRAM_WIDTH / max(len(counts), 1)
-    every = -(-len(counts) // _MOST_LABELS)
+    step = min(HISTOGRAM_WIDTH / max(len(counts), 1), _WIDEST_STEP)
+    longest = max((len(label) for label, _ in counts), default=1)
+    every = max(1, ceil((longest * _CHARACTER + 4) / step))
     shapes = [element("line", x1=0, y1=_BASE, x2=HISTOGRAM_WIDTH, y2=_BASE, class_="axis")]
     for place, (label, count) in enumerate(counts):
         height = max(_LEAST, (_BASE - _TOP) * count / top) if count else 0.0
@@ -124,10 +130,15 @@ def draw_histogram(title: str, counts: Sequence[tuple[str, int]], unit: str) -> 
         if height:
             shapes.append(
                 element(
-                    "rect", x=x + step * 0.12, y=_BASE - height, width=step * 0.76, height=height, class_="bar"
+                    "rect",
+                    x=x + step * 0.12,
+                    y=_BASE - height,
+                    width=step * 0.76,
+                    height=height,
+                    class_="bar",
                 )
             )
-        if count and step >= 26:
+        if count and step >= _CHARACTER * len(_short(count)) + 3:
             shapes.append(_label(x + step / 2, _BASE - height - 5, _short(count)))
         if place % every == 0:
             shapes.append(_label(x + step / 2, _BASE + 15, label))

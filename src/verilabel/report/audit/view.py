@@ -1,4 +1,4 @@
-"""Everything the page of an audit is made from: its manifest, counts over its records, masked examples, how it stands."""
+"""What the page of an audit is made from: its manifest, counts over its records, masked examples, how it stands."""
 
 from __future__ import annotations
 

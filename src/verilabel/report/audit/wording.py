@@ -22,7 +22,7 @@ FAMILY_SAYS = {
 FAMILY_LEADS = {
     "pii": "Addresses and numbers of people and of their machines, by their written forms.",
     "secret": "Keys, tokens and passwords. Whether one still opens anything was not tried.",
-    "licence": "Texts of licences, notices and names of them; that a document names a licence does not put it under it.",
+    "licence": "Texts, notices and names of licences. That a document names a licence does not put it under it.",
     "copyright": "Notices and reservations of rights.",
     "use": "Statements against use for training, and pages shown in part to those who have not paid.",
     "contamination": "Stretches of text that are a benchmark item's words; each benchmark is below.",
@@ -53,42 +53,49 @@ LANGUAGE_NAMES = {
     "none": "too short to tell",
 }  # fmt: skip
 FOUND_LEAD = (
-    "Every document that was read was searched. A count is what was found; the mark beside it reaches to the most that "
-    "may be there, {sure} sure for each kind by itself, given how many planted values the audit missed. Recall and "
-    "precision were measured before, on sets with known answers: the worst and the best of them. {clean}"
+    "Every document that was read was searched. A count is what was found; the mark beside it reaches to the most "
+    "that may be there, {sure} sure for each kind by itself, given how many planted values the audit missed. Recall "
+    "and precision were measured before, on sets with known answers: the worst and the best of them. {clean}"
 )
 SOURCES_LEAD = (
-    "In how many documents of each shard and host something was found. One document may count in several columns."
+    "In how many documents of each shard and host something was found. One document may count in several "
+    "columns."
 )
 EXAMPLES_LEAD = (
-    "A few findings of each kind, chosen by their place and by nobody, and masked. They are text of the corpus: whoever "
-    "wrote it could write anything."
+    "A few findings of each kind, chosen by their place and by nobody, and masked. They are text of the corpus: "
+    "whoever wrote it could write anything."
 )
 CANARIES_LEAD = (
-    "Before the audit, values of each form were planted in copies of this corpus' own documents, and searched for with "
-    "the same checks. The worst form of a kind is what its bound rests on. It says nothing of forms that were not planted."
+    "Before the audit, values of each form were planted in copies of this corpus' own documents, and searched for "
+    "with the same checks. The worst form of a kind is what its bound rests on. It says nothing of forms that were "
+    "not planted."
 )
 CONTAMINATION_LEAD = (
     "Items of benchmarks that stand in documents, by the strongest match of each. An item that was not found may be "
     "there in other words."
 )
 DUPLICATES_LEAD = (
-    "Clusters name documents that repeat one another. That is no judgement: which should go is the reader's to say."
+    "Clusters name documents that repeat one another. That is no judgement: which should go is the reader's to "
+    "say."
 )
 LICENCES_LEAD = (
-    "What documents say of themselves, by the first licence found in each. A document without one is not free to use: "
-    "its terms are unknown."
+    "What documents say of themselves, by the first licence found in each. A document without one is not free to "
+    "use: its terms are unknown."
 )
-LANGUAGES_LEAD = "By a model over the first thousand bytes of each document; of several languages one is named."
+LANGUAGES_LEAD = (
+    "By a model over the first thousand bytes of each document; of several languages one is named."
+)
 ORIGIN_LEAD = "As the sources say, by their columns of addresses and dates. Nothing of it was checked."
 SAMPLE_LEAD = (
-    "What is too costly for every document was asked of {drawn} of {population}, chosen by their content, so that nobody "
-    "could choose them. {looked_at} of their {characters} characters were looked at."
+    "What is too costly for every document was asked of {drawn} of {population}, chosen by their content, so that "
+    "nobody could choose them. {looked_at} of their {characters} characters were looked at."
 )
-LIMITS_LEAD = "What each check does not find, in its own words, and the digest of everything that decides its findings."
+LIMITS_LEAD = (
+    "What each check does not find, in its own words, and the digest of everything that decides its findings."
+)
 PROOF_LEAD = (
-    "Whoever has the folder can check that counts follow from records, records from their root, and bounds from counts. "
-    "Whoever has documents as well can check that the records are true of them."
+    "Whoever has the folder can check that counts follow from records, records from their root, and bounds from "
+    "counts. Whoever has documents as well can check that the records are true of them."
 )
 
 
