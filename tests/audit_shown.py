@@ -51,9 +51,9 @@ class _Here:
 
 @functools.cache
 def rich_audit(root: Path, key: PrivateKey | None = None) -> Path:
-    """Every check over two shards, of which one has lines that cannot be read. `root` is empty."""
+    """Every check over two shards, of which one has lines that cannot be read. Made once a root."""
     corpus = root / "texts"
-    corpus.mkdir()
+    corpus.mkdir(parents=True)
     texts = [some_text(seed, 60) for seed in range(40)]
     texts[3] = texts[4] = texts[5]
     texts[7] = f"{some_text(7)} {QUESTION} {some_text(8)}"
@@ -86,9 +86,9 @@ def rich_audit(root: Path, key: PrivateKey | None = None) -> Path:
 
 @functools.cache
 def poor_audit(root: Path) -> Path:
-    """One document in which nothing is found, one check, no canaries, no sample. `root` is empty."""
+    """One document in which nothing is found, one check, no canaries, no sample. Made once a root."""
     corpus = root / "texts"
-    corpus.mkdir()
+    corpus.mkdir(parents=True)
     (corpus / "one.jsonl").write_text(json.dumps({"text": some_text(1, 30)}) + "\n")
     settings = AuditSettings(
         checks=("pii",), sampling=SamplingSettings(documents=0), canaries=CanarySettings(per_format=0)

@@ -15,7 +15,7 @@ examples:
   verilabel data query run.audit "SELECT licences_id, count(*) FROM records GROUP BY ALL ORDER BY 2 DESC LIMIT 10"
   verilabel data show run.audit --html audit.html
   verilabel data export run.audit --croissant croissant.json --eu-summary summary.md
-  verilabel data attest run.audit --system gpt.bundle --out audit-statement.json
+  verilabel data attest run.audit --system gpt.bundle --text "all of it" --out audit-statement.json
 """
 
 from __future__ import annotations

@@ -86,7 +86,8 @@ def _print_coverage(manifest: AuditManifest, tallies: Tallies) -> None:
         )
     for reason in tallies.unread[:MOST_REASONS]:
         unknown = f", and at {reason.unknown:,} places nobody knows how many" if reason.unknown else ""
-        print(f"  unread  {plain(reason.reason)}: {reason.documents:,} documents{unknown}")
+        documents = "document" if reason.documents == 1 else "documents"
+        print(f"  unread  {plain(reason.reason)}: {reason.documents:,} {documents}{unknown}")
     if len(tallies.shards) > 1:
         parts = sorted(tallies.shards, key=lambda part: (-part.unread, part.name))
         for part in [part for part in parts if part.unread or part.unknown][:MOST_SHARDS]:

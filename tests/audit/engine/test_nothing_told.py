@@ -15,8 +15,8 @@ from audit_corpora import some_text, write_corpus
 from audit_runs import KEY, QUESTION, InProcess, Telling, few, run, with_benchmark, write_secret
 from process_children import children
 from verilabel.audit.engine.local import LocalExecutor
-from verilabel.audit.engine.worker import trouble_of
 from verilabel.audit.engine.work import secret_file, work_folder
+from verilabel.audit.engine.worker import trouble_of
 from verilabel.audit.settings import CHECKS, CanarySettings, SamplingSettings
 
 MARKER = "vexingquillbramble"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 import sys
@@ -63,16 +64,14 @@ def test_three_workers_make_the_same_manifest_as_none(
     assert without_times(first) == without_times(found)
 
 
-@pytest.mark.parametrize("batch_bytes", [1, 5_000])
 def test_batches_of_another_size_make_the_same_manifest(
     corpus: Path,
     settings: AuditSettings,
     secret: Path,
     first: AuditManifest,
-    batch_bytes: int,
     tmp_path: Path,
 ) -> None:
-    found = run(corpus, settings, tmp_path / "run.audit", secret, executor=InProcess(batch_bytes))
+    found = run(corpus, settings, tmp_path / "run.audit", secret, executor=InProcess(700))
     assert without_times(first) == without_times(found)
 
 
@@ -109,9 +108,8 @@ def test_folders_with_files_of_one_name_are_told_apart_in_any_order(secret: Path
     assert without_times(one) == without_times(other)
 
 
-@pytest.mark.parametrize("seed", ["0", "1"])
 def test_the_seed_of_pythons_hashes_changes_nothing(
-    corpus: Path, settings: AuditSettings, secret: Path, first: AuditManifest, seed: str, tmp_path: Path
+    corpus: Path, settings: AuditSettings, secret: Path, first: AuditManifest, tmp_path: Path
 ) -> None:
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; import msgspec\n"
@@ -123,7 +121,7 @@ def test_the_seed_of_pythons_hashes_changes_nothing(
     subprocess.run(
         [sys.executable, "-c", program, tests, msgspec.json.encode(settings).decode(), corpus, out, secret],
         check=True,
-        env={**os.environ, "PYTHONHASHSEED": seed},
+        env={**os.environ, "PYTHONHASHSEED": "1"},
     )
     assert without_times(first) == without_times(parse_audit_manifest((out / MANIFEST).read_bytes()))
 
@@ -152,13 +150,13 @@ def test_a_file_that_stands_twice_counts_twice_and_is_read_once(
 def test_csv_and_tsv_of_the_same_compressed_bytes_are_read_each_in_its_own_way(
     secret: Path, tmp_path: Path
 ) -> None:
-    import gzip
-
     folder = tmp_path / "texts"
     folder.mkdir()
-    data = gzip.compress(b"text,other\tmore\none,two\tthree\n", mtime=0)
+    data = gzip.compress(b"text,more\ttext\none,two\tthree\n", mtime=0)
     for name in ("a.csv.gz", "a.tsv.gz"):
         (folder / name).write_bytes(data)
     settings = few("duplicates", selection=msgspec.structs.replace(few().selection, columns=("text",)))
     found = run(folder, settings, tmp_path / "run.audit", secret)
-    assert (1, 1) == (found.coverage.read, found.coverage.unread)
+    assert found.duplicates is not None
+    assert (2, 0) == (found.coverage.read, found.duplicates.exact.copies)
+    assert len("one") + len("three") == found.coverage.text_bytes

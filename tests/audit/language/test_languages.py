@@ -16,8 +16,9 @@ from verilabel.audit.kernels.tokens import cut_words
 from verilabel.audit.language.characters import draw_table, expand_flags, read_table
 from verilabel.audit.language.check import LanguageCheck, read_languages
 from verilabel.audit.language.kernels.languages import (
+    FIRST_BYTES,
+    LEAST_SURE,
     PREFIX_BYTES,
-    SCORE_SCALE,
     SHORTEST_BYTES,
     survey_prefixes,
 )
@@ -86,8 +87,27 @@ def tell(check: LanguageCheck, texts: Sequence[str]) -> list[str]:
     return [check.languages[code] for code in examine(check, texts).columns["language_code"]]
 
 
-def prefix_of(text: str) -> bytes:
-    return text.encode()[:PREFIX_BYTES].decode("utf-8", "ignore").encode()
+def prefix_of(text: str, size: int) -> bytes:
+    return text.encode()[:size].decode("utf-8", "ignore").encode()
+
+
+def looked_at(text: str, sure: float) -> bytes:
+    """The bytes that decide, where the first of them make py3langid so sure."""
+    return prefix_of(text, FIRST_BYTES if sure >= LEAST_SURE / 100 else PREFIX_BYTES)
+
+
+def look(text: str, normalising_peer) -> bytes:  # type: ignore[no-untyped-def]
+    """The bytes that decide."""
+    return looked_at(text, normalising_peer.classify(prefix_of(text, FIRST_BYTES))[1])
+
+
+def survey(texts: Sequence[str], size: int = PREFIX_BYTES) -> tuple[Batch, list[int], list[bool]]:
+    batch = batch_of(texts)
+    ends, doubtful = np.empty(len(texts), np.int64), np.empty(len(texts), np.bool_)
+    survey_prefixes(
+        batch.data, batch.offsets[:-1].copy(), batch.offsets[1:].copy(), size, FLAGS, ends, doubtful
+    )
+    return batch, ends.tolist(), doubtful.tolist()
 
 
 @pytest.fixture(scope="session")
@@ -117,12 +137,15 @@ def test_sentences_are_told_the_language_they_are_in(check: LanguageCheck) -> No
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD", "NFKD"])
-def test_capitals_and_normal_forms_tell_what_py3langid_tells(check: LanguageCheck, peer, form: str) -> None:  # type: ignore[no-untyped-def]
+def test_capitals_and_normal_forms_tell_what_py3langid_tells(
+    check: LanguageCheck, peer, normalising_peer, form: str
+) -> None:  # type: ignore[no-untyped-def]
     texts = [unicodedata.normalize(form, text) for text in SENTENCES.values()]
     texts += (
         [text.upper() for text in texts] + [text.title() for text in texts] + [text * 30 for text in texts]
     )
-    assert [peer.classify(prefix_of(text))[0] for text in texts] == tell(check, texts)
+    expected = [peer.classify(look(text, normalising_peer))[0] for text in texts]
+    assert expected == tell(check, texts)
 
 
 def test_sureness_is_the_percent_that_py3langid_gives(check: LanguageCheck, normalising_peer) -> None:  # type: ignore[no-untyped-def]
@@ -132,7 +155,7 @@ def test_sureness_is_the_percent_that_py3langid_gives(check: LanguageCheck, norm
     for text, code, sure in zip(
         texts, columns["language_code"].tolist(), columns["language_sure"].tolist(), strict=True
     ):
-        language, probability = normalising_peer.classify(prefix_of(text))
+        language, probability = normalising_peer.classify(prefix_of(text, FIRST_BYTES))
         if (
             language == check.languages[code]
         ):  # it decides by normalised scores, which differ for languages of two classes
@@ -148,7 +171,7 @@ def test_any_text_is_told_what_py3langid_tells_or_it_is_a_tie(
     for text, told in zip(texts, tell(check, texts), strict=True):
         if len(text.encode()) < SHORTEST_BYTES or told == "none":
             continue
-        ranked = dict(peer.rank(prefix_of(text)))
+        ranked = dict(peer.rank(text.encode()))
         assert max(ranked.values()) - ranked[told] < 0.02
 
 
@@ -170,9 +193,7 @@ def test_how_documents_are_cut_into_batches_changes_no_language(
 @settings(max_examples=200)
 def test_a_text_that_needs_no_second_look_is_in_its_form(text: str) -> None:
     text = text.encode("utf-8", "ignore").decode()
-    batch = batch_of([text])
-    ends, doubtful = np.empty(1, np.int64), np.empty(1, np.bool_)
-    survey_prefixes(batch.data, batch.offsets, FLAGS, ends, doubtful)
+    _, _, doubtful = survey([text])
     assert doubtful[0] or (not text.isupper() and unicodedata.is_normalized("NFC", text))
 
 
@@ -184,17 +205,39 @@ def test_the_table_of_characters_is_what_its_unicode_version_says() -> None:
 
 
 @pytest.mark.parametrize("kind", ODD)
-def test_odd_texts_are_told_what_py3langid_tells(check: LanguageCheck, peer, kind: str) -> None:  # type: ignore[no-untyped-def]
+def test_odd_texts_are_told_what_py3langid_tells(
+    check: LanguageCheck, peer, normalising_peer, kind: str
+) -> None:  # type: ignore[no-untyped-def]
     told = tell(check, [ODD[kind]])[0]
-    language, score = peer.classify(prefix_of(ODD[kind]))
+    language, score = peer.classify(look(ODD[kind], normalising_peer))
     assert told == (language if score > -1e30 else "none")
 
 
-def test_a_prefix_ends_at_a_character(check: LanguageCheck) -> None:
+def test_a_first_look_that_is_sure_decides(check: LanguageCheck) -> None:
+    text = SENTENCES["fi"] * 3 + SENTENCES["en"] * 20
+    assert len((SENTENCES["fi"] * 3).encode()) > FIRST_BYTES
+    assert ["fi"] == tell(check, [text])
+
+
+def test_a_text_whose_beginning_says_little_is_told_by_what_follows(
+    check: LanguageCheck, normalising_peer
+) -> None:  # type: ignore[no-untyped-def]
+    begun = "x = [0, 1]; " * 30
+    assert normalising_peer.classify(prefix_of(begun, FIRST_BYTES))[1] < LEAST_SURE / 100
+    assert ["pl"] == tell(check, [begun + SENTENCES["pl"] * 20])
+
+
+def test_what_follows_the_bytes_looked_at_changes_nothing(check: LanguageCheck) -> None:
+    begun = SENTENCES["nl"] * 3
+    texts = [begun, *(begun + text * 30 for text in SENTENCES.values())]
+    columns = examine(check, texts).columns
+    assert {columns["language_code"][0]} == set(columns["language_code"])
+    assert 1 == len(set(columns["language_sure"].tolist()[1:]))
+
+
+def test_a_prefix_ends_at_a_character() -> None:
     for shift in range(4):
-        batch = batch_of(["x" * shift + "\U0001f600" * 1_000, "字" * 1_000])
-        ends, doubtful = np.empty(2, np.int64), np.empty(2, np.bool_)
-        survey_prefixes(batch.data, batch.offsets, FLAGS, ends, doubtful)
+        batch, ends, _ = survey(["x" * shift + "\U0001f600" * 1_000, "字" * 1_000])
         first = batch.data[: ends[0]].tobytes()
         assert 0 <= PREFIX_BYTES - len(first) < 4
         assert len(first.decode()) == shift + (PREFIX_BYTES - shift) // 4
@@ -228,11 +271,17 @@ def test_the_card_says_what_each_code_stands_for(check: LanguageCheck) -> None:
     assert 140 == len(codes) - 1
 
 
-def test_a_margin_is_the_distance_to_the_next_language(check: LanguageCheck, peer) -> None:  # type: ignore[no-untyped-def]
-    batch = batch_of([SENTENCES["nl"]])
-    first, second = peer.rank(prefix_of(SENTENCES["nl"]))[:2]
-    margin = check._tell(batch).margins[0] / SCORE_SCALE
-    assert abs(margin - (first[1] - second[1])) < 0.02
+@given(st.lists(st.sampled_from(list(SENTENCES.values())), min_size=1, max_size=12))
+@settings(max_examples=30)
+def test_mixed_texts_of_a_kilobyte_are_told_what_py3langid_tells(
+    check: LanguageCheck, peer, normalising_peer, parts: list[str]
+) -> None:  # type: ignore[no-untyped-def]
+    text = " ".join(parts)
+    sure = normalising_peer.classify(prefix_of(text, FIRST_BYTES))[1]
+    expected = {
+        peer.classify(looked_at(text, sure + rounded))[0] for rounded in (-0.01, 0.01)
+    }  # at the limit, either
+    assert tell(check, [text])[0] in expected
 
 
 def test_preparing_twice_changes_nothing(prepared: Path) -> None:
@@ -257,3 +306,11 @@ def test_a_model_whose_numbers_are_not_whole_is_refused() -> None:
             rows,
             np.array([0, -1]),
         )
+
+
+def test_two_audits_are_given_the_same_model(tmp_path: Path, prepared: Path) -> None:
+    OPENING.prepare(AuditSettings(), tmp_path / "other")
+    written = sorted(path.relative_to(prepared) for path in prepared.rglob("*.npy"))
+    assert [(prepared / name).read_bytes() for name in written] == [
+        (tmp_path / "other" / name).read_bytes() for name in written
+    ]

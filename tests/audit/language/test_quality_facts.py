@@ -95,6 +95,29 @@ def test_how_documents_are_cut_into_batches_changes_no_fact(texts: list[str], cu
         assert getattr(whole, name).tolist() == joined.tolist()
 
 
+@pytest.mark.parametrize("shift", range(9))
+def test_where_a_batch_lies_in_memory_changes_no_fact(shift: int) -> None:
+    texts = [PLAIN, "<p>one</p>\n" * 7 + "x", "", PLAIN * 2]
+    encoded = [text.encode() for text in texts]
+    offsets = np.zeros(len(encoded) + 1, np.int64)
+    np.cumsum([len(text) for text in encoded], out=offsets[1:])
+    memory = np.zeros(offsets[-1] + shift, np.uint8)
+    memory[shift:] = np.frombuffer(b"".join(encoded), np.uint8)
+    batch = Batch(memory[shift:], offsets, np.arange(len(encoded)))
+    shifted, plain = measure_quality(batch, cut_words(batch)), measure(texts)
+    for name in Quality._fields:
+        assert getattr(plain, name).tolist() == getattr(shifted, name).tolist()
+
+
+@given(st.lists(st.integers(0, 30), min_size=5, max_size=400))
+@settings(max_examples=60)
+def test_sequences_that_repeat_are_counted_as_plain_python_counts_them(numbers: list[int]) -> None:
+    text = " ".join(f"w{number // 10}" if number > 9 else "a b c d e f g h i j k" for number in numbers)
+    facts = one(text)
+    for name, value in plain_facts(text).items():
+        assert (name, value) == (name, facts[name])
+
+
 def test_plain_prose_has_no_flag() -> None:
     facts = one(PLAIN)
     assert 0 == facts["flags"]

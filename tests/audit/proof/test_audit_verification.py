@@ -407,3 +407,35 @@ def test_a_damaged_table_is_an_error_of_the_tree(
         return
     # what was changed contradicts nothing: a mark, that only the secret can check, or words of the writer
     assert Forgery(made.audit).manifest["totals"] == list(map(msgspec.to_builtins, found.manifest.totals))
+
+
+def _leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path] + [leaf for key, item in items for leaf in _leaves(item, (*path, key))]
+
+
+@settings(max_examples=40)
+@given(
+    place=st.floats(0, 1, exclude_max=True),
+    value=st.sampled_from(
+        [None, True, 0, 1, -1, 65_537, 2**53 - 1, "", "x", "0", "1e999", "nan", [], {}, [[0, 0]]]
+    ),
+)
+def test_whatever_stands_in_a_manifest_is_an_error_of_the_tree_or_is_true(
+    made: Made, tmp_path_factory: pytest.TempPathFactory, place: float, value: Any
+) -> None:
+    copy = Path(shutil.copytree(made.audit, tmp_path_factory.mktemp("fuzzed") / "run.audit"))
+    forgery = Forgery(copy)
+    places = _leaves(forgery.manifest)[1:]
+    *steps, last = places[int(place * len(places))]
+    holder: Any = forgery.manifest
+    for step in steps:
+        holder = holder[step]
+    holder[last] = value
+    (copy / "audit.json").write_bytes(jcs(forgery.manifest) + b"\n")
+    try:
+        said = verify_audit(copy).manifest
+    except VerilabelError:
+        return
+    honest = verify_audit(made.audit).manifest
+    assert (honest.coverage, honest.totals, honest.root) == (said.coverage, said.totals, said.root)

@@ -21,33 +21,34 @@ class Draws:
     def __init__(self, seed: bytes, purpose: str) -> None:
         digest = sha256(b"verilabel canaries\0" + purpose.encode() + b"\0" + seed).digest()
         self._source = Random(int.from_bytes(digest, "big"))  # noqa: S311 - to be repeated, no secret
+        self._random = self._source.random
 
     def below(self, end: int) -> int:
         """A whole number from 0 to end - 1."""
-        return int(self._source.random() * end)
+        return int(self._random() * end)
 
     def between(self, first: int, last: int) -> int:
         """A whole number from first to last, both included."""
-        return first + self.below(last - first + 1)
+        return first + int(self._random() * (last - first + 1))
 
     def pick(self, choices: Sequence[T]) -> T:
         """One of the choices."""
-        return choices[self.below(len(choices))]
+        return choices[int(self._random() * len(choices))]
 
     def happens(self, probability: float) -> bool:
         """True with the probability."""
-        return self._source.random() < probability
+        return self._random() < probability
 
     def text(self, length: int, alphabet: str) -> str:
         """So many characters of the alphabet."""
-        value = self._source.random
+        value = self._random
         size = len(alphabet)
         return "".join([alphabet[int(value() * size)] for _ in range(length)])
 
     def digits(self, length: int) -> str:
         """So many decimal digits."""
         return (
-            str(int(self._source.random() * 10**length)).zfill(length)
+            str(int(self._random() * 10**length)).zfill(length)
             if length < 15
             else self.text(length, DIGITS)
         )

@@ -43,7 +43,7 @@ class Hosts:
     """Keeps stretches of those documents of a shard that canaries are planted into copies of, in one pass over it.
 
     They are the `count` documents with the smallest ranks; a rank follows from the shard's seed and the document's row,
-    so that neither batches nor the order of shards change the choice. At most 2 * `count` stretches of 2 KiB are held.
+    so that neither batches nor the order of shards change the choice. At most 2 * `count` stretches of 1 KiB are held.
     """
 
     def __init__(self, seed: bytes, count: int) -> None:

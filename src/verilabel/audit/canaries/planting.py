@@ -13,20 +13,16 @@ from verilabel.audit.canaries.draws import Draws
 from verilabel.audit.canaries.formats import Format
 from verilabel.audit.canaries.items import KIND as ITEM_KIND
 from verilabel.audit.canaries.items import Item, formats_of
+from verilabel.audit.canaries.kernel import find_quiet_places
 from verilabel.audit.interface import Batch
 
 VALUES_A_DOCUMENT = 8
 """So many values go into one copy: fewer copies to examine, and still far from one another."""
-MAX_HOST_BYTES = 2_048
+MAX_HOST_BYTES = 1_024
 """Of a longer document a stretch of this length is copied."""
 MIN_DISTANCE = 60
 """Bytes of the document's own text between two values, where it is long enough."""
 _TRIES = 24
-_WINDOW = 160
-_BLANKS = b" \t\r\n\x0b\x0c"
-_QUIET_BEFORE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.,;:!?)\"'>\n")
-_QUIET_AFTER = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ(\"'<\n")
-_URLS = (b"://", b"www.", b"mailto:", b"@")
 
 
 class Truth(NamedTuple):
@@ -56,7 +52,8 @@ class Planted:
                 last += 1
             lengths = [len(text) for text in self.texts[first:last]]
             offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-            data = np.frombuffer(b"".join(self.texts[first:last]), np.uint8)
+            # as readers give it: what can be written to is another type to compiled loops
+            data = np.frombuffer(bytearray(b"".join(self.texts[first:last])), np.uint8)
             yield Batch(data, offsets, np.arange(first, last, dtype=np.int64))
             first = last
 
@@ -125,9 +122,11 @@ def plant_formats(
     copies: list[bytes] = []
     truth: list[Truth] = []
     draws = Draws(seed, "values")
-    for number, first in enumerate(range(0, len(order), values_a_document)):
-        host = _excerpt(texts[number % len(texts)], max_host_bytes, draws)
-        text, found = _fill(host, order[first : first + values_a_document], number, draws)
+    firsts = range(0, len(order), values_a_document)
+    hosts = [_excerpt(texts[number % len(texts)], max_host_bytes, draws) for number in range(len(firsts))]
+    quiet = find_quiet_places(hosts)
+    for number, (first, host, places) in enumerate(zip(firsts, hosts, quiet, strict=True)):
+        text, found = _fill(host, places, order[first : first + values_a_document], number, draws)
         copies.append(text)
         truth += found
     return Planted(copies, truth)
@@ -149,13 +148,15 @@ class _Insertion(NamedTuple):
     form: Format
 
 
-def _fill(host: bytes, forms: Sequence[Format], document: int, draws: Draws) -> tuple[bytes, list[Truth]]:
+def _fill(
+    host: bytes, quiet: Sequence[int], forms: Sequence[Format], document: int, draws: Draws
+) -> tuple[bytes, list[Truth]]:
     taken: list[int] = []
     wanted: list[_Insertion] = []
     for form in forms:
         prefix, suffix = draws.pick(form.carriers)
         value = form.make(draws).encode()
-        at = _find_place(host, taken, draws)
+        at = _find_place(len(host), quiet, taken, draws)
         left, right = _joints(host, at, form, draws, is_taken=at in taken)
         wanted.append(_Insertion(at, left + prefix.encode(), value, suffix.encode() + right, form))
         taken.append(at)
@@ -174,34 +175,24 @@ def _fill(host: bytes, forms: Sequence[Format], document: int, draws: Draws) -> 
     return b"".join(parts), truth
 
 
-def _find_place(host: bytes, taken: Sequence[int], draws: Draws) -> int:
-    """A place between two words: now and then the start or the end, mostly anywhere that is quiet.
+def _find_place(size: int, quiet: Sequence[int], taken: Sequence[int], draws: Draws) -> int:
+    """A place between two words: now and then the start or the end, mostly one of those that are quiet.
 
-    Quiet is where neighbours are letters or the marks that end sentences, so that a number does not grow by the text's
-    own, and where no URL or address is near. The end of the text where nothing was found.
+    The end of the text where nothing was found.
     """
     edge = draws.below(10)
     if edge < 2:
-        at = 0 if edge == 0 else len(host)
+        at = 0 if edge == 0 else size
         if at not in taken:
             return at
-    for _ in range(_TRIES):
-        at = draws.below(len(host))
-        window = host[at : at + _WINDOW]
-        blank = next((place for place, byte in enumerate(window) if byte in _BLANKS), None)
-        if blank is None:
-            continue
-        at += blank
-        if all(abs(at - other) >= MIN_DISTANCE for other in taken) and _is_quiet(host, at):
+    for _ in range(_TRIES if quiet else 0):
+        at = draws.pick(quiet)
+        for other in taken:
+            if -MIN_DISTANCE < at - other < MIN_DISTANCE:
+                break
+        else:
             return at
-    return len(host)
-
-
-def _is_quiet(host: bytes, at: int) -> bool:
-    before, after = host[max(0, at - _WINDOW) : at].split(), host[at : at + _WINDOW].split()
-    if not before or not after or before[-1][-1] not in _QUIET_BEFORE or after[0][0] not in _QUIET_AFTER:
-        return False
-    return not any(mark in word for mark in _URLS for word in (before[-1], after[0]))
+    return size
 
 
 def _joints(host: bytes, at: int, form: Format, draws: Draws, *, is_taken: bool) -> tuple[bytes, bytes]:

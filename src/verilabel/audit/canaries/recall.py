@@ -38,7 +38,7 @@ def count_found(
     looked_for = set(kinds)
     counts: dict[tuple[str, str], list[int]] = {}
     for one in truth:
-        if not first <= one.document <= last or one.kind not in looked_for:
+        if one.kind not in looked_for or not first <= one.document <= last:
             continue
         tally = counts.setdefault((one.kind, one.format), [0, 0])
         tally[0] += 1
@@ -68,6 +68,8 @@ def _covered(spans: Sequence[tuple[int, int]], start: int, end: int) -> int:
     """Bytes from start to end that lie in any of the spans."""
     covered = 0
     reached = start
+    if len(spans) == 1:
+        return max(0, min(spans[0][1], end) - max(spans[0][0], start))
     for first, last in sorted(spans):
         lower, upper = max(first, reached), min(last, end)
         if upper > lower:

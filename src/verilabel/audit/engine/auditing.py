@@ -11,7 +11,15 @@ from verilabel.audit.engine.driving import Ordered, survey
 from verilabel.audit.engine.interface import Executor
 from verilabel.audit.engine.sampled import Say
 from verilabel.audit.engine.watching import Watch
-from verilabel.audit.engine.work import OUT, check_out, clear_scratch, locked_work, remove_work, sort_inputs
+from verilabel.audit.engine.work import (
+    OUT,
+    check_out,
+    clear_scratch,
+    find_benchmarks,
+    locked_work,
+    remove_work,
+    sort_inputs,
+)
 from verilabel.audit.proof.attesting import sign_audit
 from verilabel.audit.proof.layout import ATTESTATION, MANIFEST
 from verilabel.audit.proof.manifest import AuditManifest
@@ -34,7 +42,12 @@ async def audit(
     Raises UsageError where there is something already, MalformedInput where nothing could be read, ShardChanged where a
     file changes meanwhile, SandboxError where workers die again and again, OSError where the disk refuses.
     """
-    ordered = replace(ordered, out=ordered.out.absolute(), inputs=sort_inputs(ordered.inputs))
+    ordered = replace(
+        ordered,
+        out=ordered.out.absolute(),
+        inputs=sort_inputs(ordered.inputs),
+        settings=find_benchmarks(ordered.settings),
+    )
     check_out(ordered.out, ordered.inputs, force=ordered.force)
     with locked_work(ordered.out) as work:
         check_out(ordered.out, (), force=ordered.force)  # whoever had the lock before may have put it there

@@ -27,7 +27,6 @@ from verilabel.audit.duplicates.joining import join_edges
 from verilabel.audit.duplicates.reducing import partitions_for
 from verilabel.audit.engine.blocking import in_thread
 from verilabel.audit.engine.canary import keep_items
-from verilabel.audit.engine.checks import cards_of, open_checks, prepare_checks
 from verilabel.audit.engine.finishing import JOINED
 from verilabel.audit.engine.interface import (
     CanaryTask,
@@ -37,16 +36,18 @@ from verilabel.audit.engine.interface import (
     Mapped,
     MapTask,
     Planted,
+    Prepared,
+    PrepareTask,
     ReduceTask,
     Task,
 )
-from verilabel.audit.engine.job import INDEXES, Job, write_job
+from verilabel.audit.engine.job import Job, write_job
 from verilabel.audit.engine.mapping import DUPLICATES, MAP
 from verilabel.audit.engine.sampled import Say, sample
 from verilabel.audit.engine.tasks import EDGES, PARTS, Parts
-from verilabel.audit.engine.warming import warm_readers, warm_up
 from verilabel.audit.engine.watching import Watch
 from verilabel.audit.engine.work import OUT, check_apart, place_secret
+from verilabel.audit.interface import CheckCard
 from verilabel.audit.reading.files import FileReader
 from verilabel.audit.reading.interface import Shard
 from verilabel.audit.sampling.measurers import open_measurers
@@ -98,7 +99,7 @@ async def survey(ordered: Ordered, executor: Executor, watch: Watch, work: Path,
         raise UsageError("there is nothing to audit", where=", ".join(ordered.inputs))
     check_apart(ordered.out, ordered.secret, shards)
     watch.enter("preparing", "indexes; compiling what this machine has not compiled yet")
-    job = await in_thread(_make_job, ordered, shards, work)
+    job = await _make_job(ordered, shards, executor, watch, work)
     mapped = await _map(shards, executor, watch, work)
     if not sum(done.read for done in mapped):
         raise MalformedInput(
@@ -129,14 +130,14 @@ def check_settings(settings: AuditSettings) -> None:
         raise UsageError("a similarity is between 0 and 1", where="min_similarity")
 
 
-def _make_job(ordered: Ordered, shards: Sequence[Shard], work: Path) -> Job:
+async def _make_job(
+    ordered: Ordered, shards: Sequence[Shard], executor: Executor, watch: Watch, work: Path
+) -> Job:
     secret = place_secret(work, ordered.out, ordered.secret)
-    indexes = work / INDEXES
-    prepare_checks(ordered.settings, indexes)
-    checks = open_checks(ordered.settings, indexes)
-    warm_up(checks)
-    warm_readers()
-    cards = cards_of(checks)
+    cards: tuple[CheckCard, ...] = ()
+    # a worker does it: what the checks take in memory is not taken once more by the driver
+    async for _, result in executor.run(str(work), [PrepareTask(ordered.settings)], watch.advance):
+        cards = msgspec.json.decode(result, type=Prepared).cards
     job = Job(ordered.settings, cards, secret.id, sum(shard.bytes for shard in shards), len(shards))
     write_job(work, job)
     return job

@@ -13,8 +13,16 @@ from typing import Literal, Protocol
 import msgspec
 
 from verilabel.audit.canaries.recall import Recall
+from verilabel.audit.interface import CheckCard
 from verilabel.audit.proof.shards import ListedFile
 from verilabel.audit.reading.interface import Shard
+from verilabel.audit.settings import AuditSettings
+
+
+class PrepareTask(msgspec.Struct, frozen=True, tag="prepare"):
+    """Build the indexes of the checks, and compile what this machine has not compiled yet."""
+
+    settings: AuditSettings
 
 
 class MapTask(msgspec.Struct, frozen=True, tag="map"):
@@ -59,7 +67,7 @@ class FetchTask(msgspec.Struct, frozen=True, tag="fetch"):
     rows: tuple[int, ...]
 
 
-Task = MapTask | ReduceTask | FinishTask | CanaryTask | FetchTask
+Task = PrepareTask | MapTask | ReduceTask | FinishTask | CanaryTask | FetchTask
 
 
 class Advance(msgspec.Struct, frozen=True):
@@ -84,6 +92,12 @@ class Advance(msgspec.Struct, frozen=True):
             self.documents - other.documents,
             self.findings - other.findings,
         )
+
+
+class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
+    """What the checks are."""
+
+    cards: tuple[CheckCard, ...]
 
 
 class Mapped(msgspec.Struct, frozen=True, tag="mapped"):
@@ -130,7 +144,7 @@ class Nothing(msgspec.Struct, frozen=True, tag="nothing"):
     """The result is in the work folder."""
 
 
-Outcome = Mapped | Finished | Planted | Nothing
+Outcome = Prepared | Mapped | Finished | Planted | Nothing
 Report = Callable[[Advance], None]
 
 

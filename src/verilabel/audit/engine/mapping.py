@@ -110,6 +110,8 @@ def _fill(opened: Opened, reading: Reading, folder: Path, empty: Mapped, report:
                 findings + found,
             )
             report(Advance(len(batch.data), len(batch), found))
+        if not documents:
+            pass_.examine(_NO_DOCUMENTS, keeping)  # what is kept has its form where there is nothing in it
         if "duplicates" in opened.job.settings.checks:
             spilled = keeping.spilled()
             write_map_part(spilled, spilled.pop(DIGESTS), folder / DUPLICATES)
@@ -136,6 +138,9 @@ def _hosts_wanted(opened: Opened) -> int:
     kinds = {kind.id for card in job.cards for kind in card.kinds}
     share = -(-job.settings.canaries.per_format // job.shards)
     return hosts_needed(len(list_formats(kinds)) + FORMATS_OF_ITEMS, share) if share else 0
+
+
+_NO_DOCUMENTS = Batch(np.zeros(0, np.uint8), np.zeros(1, np.int64), np.zeros(0, np.int64))
 
 
 class ShardPass:

@@ -8,6 +8,7 @@ import msgspec
 
 from verilabel.audit.duplicates.reducing import reduce_partition
 from verilabel.audit.engine.canary import find_canaries
+from verilabel.audit.engine.checks import cards_of, open_checks, prepare_checks
 from verilabel.audit.engine.fetching import fetch_documents
 from verilabel.audit.engine.finishing import finish_shard
 from verilabel.audit.engine.interface import (
@@ -17,12 +18,16 @@ from verilabel.audit.engine.interface import (
     MapTask,
     Nothing,
     Outcome,
+    Prepared,
+    PrepareTask,
     ReduceTask,
     Report,
     Task,
 )
-from verilabel.audit.engine.job import open_job
+from verilabel.audit.engine.job import INDEXES, open_job
 from verilabel.audit.engine.mapping import map_shard
+from verilabel.audit.engine.warming import warm_readers, warm_up
+from verilabel.audit.settings import AuditSettings
 
 PARTS = "parts.json"
 EDGES = "edges"
@@ -38,6 +43,8 @@ class Parts(msgspec.Struct, frozen=True):
 def carry_out(work: str, task: Task, report: Report) -> Outcome:
     """Do one task. Raises errors of the tree."""
     match task:
+        case PrepareTask():
+            return _prepare(Path(work) / INDEXES, task.settings)
         case MapTask():
             return map_shard(open_job(work), task, report)
         case ReduceTask():
@@ -48,6 +55,14 @@ def carry_out(work: str, task: Task, report: Report) -> Outcome:
             return find_canaries(open_job(work), task)
         case FetchTask():
             return fetch_documents(open_job(work), task)
+
+
+def _prepare(indexes: Path, settings: AuditSettings) -> Prepared:
+    prepare_checks(settings, indexes)
+    checks = open_checks(settings, indexes)
+    warm_up(checks)
+    warm_readers()
+    return Prepared(cards_of(checks))
 
 
 def _reduce(work: Path, task: ReduceTask) -> Nothing:

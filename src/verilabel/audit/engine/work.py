@@ -11,12 +11,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from verilabel.audit.engine.job import KEY_FILE
 from verilabel.audit.proof.commitments import Secret, load_secret, make_secret, save_secret
 from verilabel.audit.proof.layout import MANIFEST
 from verilabel.audit.reading.interface import Shard
 from verilabel.audit.reading.places import is_remote, local_path
 from verilabel.audit.reading.repositories import is_hub
+from verilabel.audit.settings import AuditSettings
 from verilabel.errors import UsageError
 
 WORK_SUFFIX = ".run"
@@ -100,8 +103,26 @@ def _plain_path(path: str | Path) -> str:
 
 
 def sort_inputs(inputs: Sequence[str]) -> tuple[str, ...]:
-    """Inputs in an order of their own, so that it does not matter in which they were named, or from where."""
-    return tuple(sorted(inputs, key=lambda given: given if _is_elsewhere(given) else _plain_path(given)))
+    """Inputs in an order of their own, so that it does not matter in which they were named, or from where.
+
+    Paths become absolute: workers may stand in another folder.
+    """
+    return tuple(
+        sorted(
+            given if not given or _is_elsewhere(given) else _plain_path(local_path(given)) for given in inputs
+        )
+    )
+
+
+def find_benchmarks(settings: AuditSettings) -> AuditSettings:
+    """Settings whose benchmarks and mirror are absolute paths, where they are paths."""
+    asked = settings.contamination
+    found = msgspec.structs.replace(
+        asked,
+        benchmarks=tuple(_plain_path(name) if Path(name).exists() else name for name in asked.benchmarks),
+        mirror=None if asked.mirror is None else _plain_path(asked.mirror),
+    )
+    return msgspec.structs.replace(settings, contamination=found)
 
 
 def _is_elsewhere(given: str) -> bool:

@@ -165,9 +165,9 @@ def say_found(found: KindFound) -> str:
     if found.planted:
         parts.append(f"{found.recovered:,} of {found.planted:,} planted values were found")
     if found.recall is not None:
-        parts.append(f"recall on {found.recall.sets} sets with known answers {say_rate(found.recall)}")
+        parts.append(f"recall on {_say_sets(found.recall.sets)} with known answers {say_rate(found.recall)}")
     if found.precision is not None:
-        parts.append(f"precision on {found.precision.sets} {say_rate(found.precision)}")
+        parts.append(f"precision on {_say_sets(found.precision.sets)} {say_rate(found.precision)}")
     return "; ".join(parts) + "."
 
 
@@ -190,9 +190,13 @@ def say_errors_known(found: SampledFound) -> str:
     hits = _rate([(each.true_positives, each.positives) for each in errors])
     clears = _rate([(each.true_negatives, each.negatives) for each in errors])
     return (
-        f"measured on {len(errors)} {'set' if len(errors) == 1 else 'sets'} with known answers: sensitivity "
+        f"measured on {_say_sets(len(errors))} with known answers: sensitivity "
         f"{say_rate(hits)}, specificity {say_rate(clears)}"
     )
+
+
+def _say_sets(count: int) -> str:
+    return "1 set" if count == 1 else f"{count} sets"
 
 
 def facts_of(manifest: AuditManifest) -> dict[str, str]:

@@ -174,6 +174,8 @@ class _Counts:
         self._columns = columns
         self._kinds: dict[str, list[str]] = {}
         for total in manifest.totals:
+            if column_of_kind(total.kind) not in columns:
+                raise MalformedInput(f"no record counts {total.kind[:80]!r}", where="audit.json $.record")
             self._kinds.setdefault(family_of(total.kind), []).append(column_of_kind(total.kind))
         self._values: dict[str, Counter[int]] = {
             name: Counter()
@@ -383,6 +385,7 @@ def _rows(
     """Some columns of a table's rows; none where the audit has no such table. Raises as `read_table`."""
     if (path not in there) if there is not None else not (audit.root / path).exists():
         return
-    columns = read_table(audit.root / path, form, where=path)
+    with audit.open(path):  # refuses links
+        columns = read_table(audit.root / path, form, where=path)
     lists = [columns[name] if form[name] == TEXT else columns[name].tolist() for name in names or form]
     yield from zip(*lists, strict=True)

@@ -50,13 +50,17 @@ def _own_cache() -> Iterator[None]:
         numba.config.CACHE_DIR = ""
 
 
+def kept_root() -> Path:
+    """Where things are kept: beside the sources where they can be written, else in the user's cache."""
+    kept = _AUDIT / "__pycache__"
+    if os.access(kept if kept.exists() else _AUDIT, os.W_OK):
+        return kept
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "verilabel"
+
+
 @cache
 def _cache_folder() -> Path:
-    """Beside the sources where they can be written, else in the user's cache."""
-    kept = _AUDIT / "__pycache__"
-    if not os.access(kept if kept.exists() else _AUDIT, os.W_OK):
-        kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "verilabel"
-    return kept / f"kernels-{_digest_sources()}"
+    return kept_root() / f"kernels-{_digest_sources()}"
 
 
 def _digest_sources() -> str:

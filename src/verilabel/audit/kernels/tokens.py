@@ -34,53 +34,60 @@ def mix(value: np.uint64) -> np.uint64:
     return value
 
 
+_CJK_LEAD = np.uint16(256)
+_CODES: npt.NDArray[np.uint16] = FOLD.astype(np.uint16)
+_CODES[_FIRST_CJK : _LAST_CJK + 1] |= _CJK_LEAD
+"""FOLD, and a bit for the first bytes of characters that are words of their own: one comparison tells all three."""
+
+
 @compiled
 def _cut(
     data: Bytes,
     offsets: Positions,
-    fold: Bytes,
+    codes: npt.NDArray[np.uint16],
     hashes: Hashes,
     starts: Offsets,
     ends: Offsets,
     first: Offsets,
 ) -> int:
-    count = 0
+    # unsigned places: signed ones are looked at for counting from the end at every access
+    count = np.uint64(0)
+    one = np.uint64(1)
     for document in range(len(offsets) - 1):
         first[document] = count
-        at = offsets[document]
-        end = offsets[document + 1]
+        at = np.uint64(offsets[document])
+        end = np.uint64(offsets[document + 1])
         while at < end:
-            folded = fold[data[at]]
-            if folded == 0:
-                at += 1
+            code = np.uint64(codes[data[at]])
+            if code == 0:
+                at += one
                 continue
-            lead = data[at]
-            if _FIRST_CJK <= lead <= _LAST_CJK and at + 2 < end:
-                point = np.uint64(lead) << np.uint64(16)
-                point |= np.uint64(data[at + 1]) << np.uint64(8)
-                point |= np.uint64(data[at + 2])
-                hashes[count] = mix(point | np.uint64(1) << np.uint64(40))
+            if code >= 256 and at + np.uint64(2) < end:
+                point = np.uint64(data[at]) << np.uint64(16)
+                point |= np.uint64(data[at + one]) << np.uint64(8)
+                point |= np.uint64(data[at + np.uint64(2)])
+                hashes[count] = mix(point | one << np.uint64(40))
                 starts[count] = at
-                at += 3
+                at += np.uint64(3)
                 ends[count] = at
-                count += 1
+                count += one
                 continue
             hashed = _FNV_START
             starts[count] = at
-            while folded != 0:
-                hashed = (hashed ^ np.uint64(folded)) * _FNV_PRIME
-                at += 1
+            code &= np.uint64(255)
+            while True:
+                hashed = (hashed ^ code) * _FNV_PRIME
+                at += one
                 if at >= end:
                     break
-                lead = data[at]
-                if _FIRST_CJK <= lead <= _LAST_CJK:
+                code = np.uint64(codes[data[at]])
+                if code - one >= np.uint64(255):
                     break
-                folded = fold[lead]
             hashes[count] = mix(hashed)
             ends[count] = at
-            count += 1
+            count += one
     first[len(offsets) - 1] = count
-    return count
+    return int(count)
 
 
 def cut_words(batch: Batch) -> Words:
@@ -93,7 +100,7 @@ def cut_words(batch: Batch) -> Words:
     starts = np.empty(most, np.int32)
     ends = np.empty(most, np.int32)
     first = np.empty(len(batch) + 1, np.int32)
-    count = _cut(batch.data, batch.offsets, FOLD, hashes, starts, ends, first)
+    count = _cut(batch.data, batch.offsets, _CODES, hashes, starts, ends, first)
     return Words(hashes[:count], starts[:count], ends[:count], first)
 
 

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from verilabel.audit.interface import Batch, CheckCard, Column, Examined, Values, Words
+from verilabel.audit.interface import Batch, CheckCard, Column, Examined, Positions, Values, Words
 from verilabel.audit.kernels.tokens import FOLD
 from verilabel.audit.language.characters import expand_flags, read_table
 from verilabel.audit.language.kernels import quality
 from verilabel.audit.language.kernels.languages import (
+    FIRST_BYTES,
+    LEAST_SURE,
     PREFIX_BYTES,
     SHORTEST_BYTES,
     Told,
@@ -24,8 +26,9 @@ from verilabel.audit.language.kernels.languages import (
 from verilabel.audit.language.model import Described, Opened
 
 _WORDS = (
-    f"The language of the first {PREFIX_BYTES:,} bytes of each document by the model of py3langid (naive Bayes over "
-    "byte n-grams), and counts of what its text is made of; facts, and no judgement of its worth."
+    f"The language of the first {FIRST_BYTES} bytes of each document by the model of py3langid (naive Bayes over byte "
+    f"n-grams), or where that is less than {LEAST_SURE} percent sure of the first {PREFIX_BYTES:,}, and counts of what "
+    "its text is made of; facts, and no judgement of its worth."
 )
 _LIMITS = (
     f"Of a document in several languages one is named; texts under {SHORTEST_BYTES} bytes are told none; source code, "
@@ -84,7 +87,7 @@ class LanguageCheck:
                 Column(
                     "language_sure",
                     "u1",
-                    "percent of the normalised probability of that language, rounded down",
+                    "percent of the normalised probability of that language in the bytes looked at, rounded down",
                 ),
                 *_QUALITY_COLUMNS,
             ),
@@ -102,18 +105,23 @@ class LanguageCheck:
         return Examined(columns=columns)
 
     def _tell(self, batch: Batch) -> Told:
-        ends = np.empty(len(batch), np.int64)
-        doubtful = np.empty(len(batch), np.bool_)
-        survey_prefixes(batch.data, batch.offsets, self._flags, ends, doubtful)
-        starts = batch.offsets[:-1]
-        told = tell_languages(
-            batch.data, np.ascontiguousarray(starts), np.where(doubtful, starts, ends), self._model
-        )
+        starts, stops = batch.offsets[:-1].copy(), batch.offsets[1:].copy()
+        told = self._tell_prefixes(batch, starts, stops, FIRST_BYTES)
+        unsure = np.flatnonzero((told.percent < LEAST_SURE) & (stops - starts > FIRST_BYTES))
+        if len(unsure):
+            again = self._tell_prefixes(batch, starts[unsure], stops[unsure], PREFIX_BYTES)
+            told.best[unsure], told.percent[unsure] = again
+        return told
+
+    def _tell_prefixes(self, batch: Batch, starts: Positions, stops: Positions, size: int) -> Told:
+        ends = np.empty(len(starts), np.int64)
+        doubtful = np.empty(len(starts), np.bool_)
+        survey_prefixes(batch.data, starts, stops, size, self._flags, ends, doubtful)
+        told = tell_languages(batch.data, starts, np.where(doubtful, starts, ends), self._model)
         places = np.flatnonzero(doubtful)
         if len(places):
             again = self._tell_anew([batch.data[starts[place] : ends[place]].tobytes() for place in places])
-            told.best[places], told.percent[places] = again.best, again.percent
-            told.margins[places] = again.margins
+            told.best[places], told.percent[places] = again
         return told
 
     def _tell_anew(self, texts: Sequence[bytes]) -> Told:
@@ -148,8 +156,8 @@ def _digest_parameters(described: Described, flags: npt.NDArray[np.uint8]) -> st
         "columns": [column.words for column in _QUALITY_COLUMNS],
         "fold": hashlib.sha256(FOLD.tobytes()).hexdigest(),
         "model": described.sha256,
-        "prefix": PREFIX_BYTES,
-        "repetition": [quality.MOST_WORDS, quality.LONG_NGRAM],
+        "prefix": [FIRST_BYTES, LEAST_SURE, PREFIX_BYTES],
+        "repetition": [quality.MOST_WORDS, quality.LONG_NGRAM, quality.MOST_PROBES],
         "shortest": SHORTEST_BYTES,
     }
     return "sha256:" + hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import tempfile
+import sys
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,12 +16,27 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from verilabel.audit.language.kernels.languages import SCORE_SCALE, TABLE_SCALE, WIDTH, Model
+from verilabel.audit.interface import Positions
+from verilabel.audit.kernels.keeping import copy_kept, digest_sources
+from verilabel.audit.language.kernels import languages
+from verilabel.audit.language.kernels.languages import (
+    BYTE_PLACES,
+    FEATURE_BITS,
+    MOST_SCORE,
+    SCORE_SCALE,
+    TABLE_SCALE,
+    WIDTH,
+    Model,
+    count_visits,
+)
 from verilabel.errors import MalformedInput, MissingExtra
 
 _ROW_BYTES = 256
-_FOLDER = "language-model"
+_PACKAGE = Path(__file__).parents[2]
+_FOLDER = "language-model-2"
 _IMPOSSIBLE = -(2**40)
+_OTHER_FORM = "the language model of py3langid has a form that is not known"
+_OTHER_VERSION = "install the version of py3langid that the extra `audit` asks for"
 
 
 class Described(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,46 +56,38 @@ class Opened(NamedTuple):
 
 
 def prepare_model(folder: Path) -> None:
-    """Write the arrays into a folder of `folder`, unless they are there. Raises MissingExtra without py3langid."""
-    target = folder / _FOLDER
-    if target.exists():
-        return
+    """Write the arrays into a folder of `folder`, unless they are there. Raises MissingExtra without py3langid.
+
+    They are converted once a machine, and copied after that.
+    """
     try:
         from py3langid.modelio import load_model
     except ImportError as error:
         raise MissingExtra("py3langid", "audit") from error
+
     with resources.as_file(resources.files("py3langid") / "data" / "model.npz.xz") as path:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        logarithms, priors, classes, moves, rows, features = load_model(path)
-    model = convert_model(
-        np.asarray(logarithms),
-        np.asarray(priors),
-        classes,
-        np.asarray(moves),
-        np.asarray(rows),
-        np.asarray(features, np.int64),
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    written = Path(tempfile.mkdtemp(prefix=f".{_FOLDER}.", dir=folder))
-    try:
-        for name, array in model._asdict().items():
-            with (written / f"{name}.npy").open("wb") as stream:
-                np.save(stream, array, allow_pickle=False)
-                stream.flush()
-                os.fsync(stream.fileno())
-        described = Described("sha256:" + digest, tuple(classes))
-        (written / "model.json").write_bytes(msgspec.json.encode(described))
-        _put_in_place(written, target)
-    finally:
-        shutil.rmtree(written, ignore_errors=True)
+        sources = [path, Path(__file__), Path(languages.__file__)]
+        digest = digest_sources(sources, sys.byteorder.encode(), np.__version__.encode())
 
+        def write_model(empty: Path) -> None:
+            logarithms, priors, classes, moves, rows, features = load_model(path)
+            model = convert_model(
+                np.asarray(logarithms),
+                np.asarray(priors),
+                classes,
+                np.asarray(moves),
+                np.asarray(rows),
+                np.asarray(features, np.int64),
+            )
+            for name, array in model._asdict().items():
+                with (empty / f"{name}.npy").open("wb") as stream:
+                    np.save(stream, array, allow_pickle=False)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+            described = Described("sha256:" + hashlib.sha256(path.read_bytes()).hexdigest(), tuple(classes))
+            (empty / "model.json").write_bytes(msgspec.json.encode(described))
 
-def _put_in_place(written: Path, target: Path) -> None:
-    try:
-        written.rename(target)
-    except OSError:
-        if not target.is_dir():  # else another driver has done the same work first
-            raise
+        copy_kept("language", digest, folder / _FOLDER, write_model)
 
 
 def convert_model(
@@ -99,32 +105,60 @@ def convert_model(
     """
     scaled = np.asarray(logarithms, np.float64) * TABLE_SCALE
     whole = np.rint(scaled)
-    fits = len(classes) <= WIDTH and int(rows.max()) < 2**16 and np.abs(whole).max() < 16 * TABLE_SCALE
-    if not fits or not np.array_equal(whole, scaled):
-        raise MalformedInput(
-            "the language model of py3langid has a form that is not known",
-            hint="install the version of py3langid that the extra `audit` asks for",
-        )
-    none = len(whole)
-    # what is met often lies together: the rows of one language's common features fill few pages of memory
-    often = np.exp(whole / TABLE_SCALE).mean(axis=1)
-    order = np.argsort(-often, kind="stable")
-    table = np.zeros((none + 1, WIDTH), np.int16)
-    table[:none, : len(classes)] = whole[order]
+    fits = len(classes) <= WIDTH and int(rows.max()) < 2**16 and len(whole) < 2 << FEATURE_BITS
+    if not fits or not np.array_equal(whole, scaled) or np.ptp(whole, axis=1).max() >= 2 * MOST_SCORE:
+        raise MalformedInput(_OTHER_FORM, hint=_OTHER_VERSION)
+    # what is met often lies together, so that it fills few lines of the cache and few pages of memory
+    shares = np.exp(whole / TABLE_SCALE)
+    visits = _count_visits(np.asarray(moves, np.int64), np.asarray(rows, np.int64))
+    used = np.bincount(features + 1, visits, len(whole) + 1)[1:]
+    order = np.lexsort((-shares.max(axis=1), shares.argmax(axis=1), -used))
+    table = np.zeros((len(whole) + 1, WIDTH), np.int16)
+    # what all classes have of a feature changes no difference between them
+    middle = (whole.max(axis=1) + whole.min(axis=1)) // 2
+    table[1:, : len(classes)] = (whole - middle[:, None])[order]
     begun = np.full(WIDTH, _IMPOSSIBLE, np.int64)
     begun[: len(classes)] = np.rint(np.asarray(priors, np.float64) * SCORE_SCALE)
     twins = np.arange(WIDTH, dtype=np.int64)
     twins[: len(classes)] = [classes.index(code) for code in classes]
-    places = np.empty(none + 1, np.uint32)
-    places[order], places[none] = np.arange(none), none
-    met = places[np.where(features >= 0, features, none)]
-    followed = moves.reshape(-1, _ROW_BYTES)
-    visits = np.bincount(rows, np.append(often, 0)[features], len(followed))
-    visits[rows[0]] = np.inf  # a walk begins in state 0, whose row becomes the first
-    kept = np.argsort(-visits, kind="stable")
-    numbers = np.empty(len(kept), np.uint16)
+    places = np.zeros(len(whole) + 1, np.int64)
+    places[order] = np.arange(1, len(whole) + 1)
+    met = places[features]  # the last place is that of -1, no feature
+    visits = np.bincount(rows, visits, int(rows.max()) + 1)
+    moved, high = _number_rows(np.asarray(rows, np.int64), met, visits, moves.reshape(-1, _ROW_BYTES))
+    if len(moved) > _ROW_BYTES << FEATURE_BITS:
+        raise MalformedInput(_OTHER_FORM, hint=_OTHER_VERSION)
+    return Model(moved, table, begun, twins, np.array([high], np.int64))
+
+
+def _count_visits(moves: Positions, rows: Positions) -> Positions:
+    """How often a sample of texts comes by each state. It decides where numbers lie, and no language."""
+    visits = np.zeros(len(rows), np.int64)
+    for path in sorted(_PACKAGE.rglob("*.py")):  # English, and source code, that is always at hand
+        count_visits(np.frombuffer(path.read_bytes(), np.uint8).copy(), moves, rows, visits)
+    return visits
+
+
+def _number_rows(
+    rows: npt.NDArray[np.int64],
+    met: npt.NDArray[np.int64],
+    visits: npt.NDArray[Any],
+    followed: npt.NDArray[Any],
+) -> tuple[npt.NDArray[np.uint32], int]:
+    """The moves between rows, those met often first, and the number of the first row that is entered by high features.
+
+    A row that is entered with features of either kind is there twice.
+    """
+    kinds = rows * 2 + (met >> FEATURE_BITS)
+    visits[rows[0]] = visits.max() + 1  # a walk begins in state 0, whose row becomes the first
+    kept = np.unique(np.append(kinds, rows[0] * 2))
+    kept = kept[np.lexsort((-visits[kept // 2], kept % 2))]
+    numbers = np.zeros(2 * len(followed), np.int64)
     numbers[kept] = np.arange(len(kept))
-    return Model(numbers[rows[followed[kept]]].ravel(), met[followed[kept]].ravel(), table, begun, twins)
+    entries = ((numbers[kinds] << FEATURE_BITS) | (met & ((1 << FEATURE_BITS) - 1))).astype(np.uint32)
+    return entries[followed[kept // 2][:, np.argsort(BYTE_PLACES)]].ravel(), int(
+        np.count_nonzero(kept % 2 == 0)
+    )
 
 
 def open_model(folder: Path) -> Opened:
@@ -144,10 +178,6 @@ def open_model(folder: Path) -> Opened:
             hint="remove the folder and begin again",
         ) from error
     model = Model(*arrays)
-    if (
-        len(model.moves) != len(model.features)
-        or len(model.moves) % _ROW_BYTES
-        or model.table.shape[1] != WIDTH
-    ):
+    if len(model.moves) % _ROW_BYTES or model.table.shape[1] != WIDTH:
         raise MalformedInput("the prepared language model has another form", where=str(source))
     return Opened(described, model)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,8 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from verilabel.audit.interface import Bytes, Hashes, Offsets
+from verilabel.audit.kernels import ngrams, tokens
+from verilabel.audit.kernels.keeping import copy_kept, digest_sources
 from verilabel.audit.kernels.ngrams import NgramSet, hash_ngrams, make_ngram_set
 from verilabel.audit.kernels.tokens import FOLD
+from verilabel.audit.licences import wording
+from verilabel.audit.licences.kernels import comparing
 from verilabel.audit.licences.kernels.comparing import HEAD_BITS
 from verilabel.audit.licences.texts import Licence, digest_data, load_licences, number_ids
 from verilabel.audit.licences.wording import N, blank_typography, find_appendix, fold_words, mark_own_ngrams
@@ -176,25 +179,23 @@ def _name() -> str:
 
 
 def save_index(folder: Path) -> None:
-    """Write the index into a folder, whole or not at all; does nothing where it is there."""
-    target = folder / _name()
-    if target.is_dir():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".licences-", dir=folder))
-    try:
-        for name, array in _flatten(build_index()).items():
-            with (temporary / f"{name}.npy").open("wb") as out:
-                np.save(out, array, allow_pickle=False)
-                out.flush()
-                os.fsync(out.fileno())
-        if not target.is_dir():  # else another driver was faster, with the same content
-            temporary.replace(target)
-    except OSError:
-        if not target.is_dir():
-            raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    """Write the index into a folder, whole or not at all; does nothing where it is there. Built once a machine."""
+    sources = [Path(__file__), Path(wording.__file__), Path(comparing.__file__), Path(ngrams.__file__)]
+    digest = digest_sources(
+        [*sources, Path(tokens.__file__)],
+        digest_data().encode(),
+        sys.byteorder.encode(),
+        np.__version__.encode(),
+    )
+    copy_kept("licences", digest, folder / _name(), _write_index)
+
+
+def _write_index(folder: Path) -> None:
+    for name, array in _flatten(build_index()).items():
+        with (folder / f"{name}.npy").open("wb") as out:
+            np.save(out, array, allow_pickle=False)
+            out.flush()
+            os.fsync(out.fileno())
 
 
 def _flatten(index: Index) -> dict[str, npt.NDArray[np.generic]]:

@@ -259,7 +259,11 @@ class Recount:
         if not any(file.path == SKETCH for file in self._manifest.files):
             return
         data = np.frombuffer(self._audit.read(SKETCH, MAX_FILE_BYTES), np.uint8)
-        _compare(parse_sketch(data).documents, self._manifest.coverage.read, "sketch documents", 7)
+        try:
+            sketch = parse_sketch(data)
+        except SealError as error:
+            raise SealError(error.message, where=SKETCH, step=7) from error
+        _compare(sketch.documents, self._manifest.coverage.read, "documents of the sketch", 7)
 
 
 def coverage_of(lines: Sequence[ShardLine]) -> Coverage:

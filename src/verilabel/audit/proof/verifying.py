@@ -41,7 +41,7 @@ STEPS = (
 NOT_CHECKED = (
     "that the texts were what the records say: --spot-check, or --openings",
     "masked values of examples, and what canaries and detectors of the sample found: only the texts show it",
-    "tables of licences, hosts and declared licences: only the texts show it",
+    "tables of licences, hosts and declared licences, and cards beside the data: only the corpus shows it",
     "what a model was trained on: no root proves that",
 )
 """What the folder alone cannot show."""
@@ -66,7 +66,7 @@ def verify_audit(folder: Path, *, trust: TrustPolicy | None = None) -> AuditVeri
     """
     audit = AuditFolder(folder)
     manifest = audit.manifest()
-    _check_files(audit, manifest)  # 1
+    check_files(audit, manifest)  # 1
     signed, is_trusted = _check_statement(audit, manifest, trust)  # 2
     recount = Recount(audit, manifest)
     recount.count_shards()  # 3
@@ -76,7 +76,8 @@ def verify_audit(folder: Path, *, trust: TrustPolicy | None = None) -> AuditVeri
     return AuditVerification(manifest, signed, is_trusted)
 
 
-def _check_files(audit: AuditFolder, manifest: AuditManifest) -> None:
+def check_files(audit: AuditFolder, manifest: AuditManifest) -> None:
+    """Step 1: exactly the listed files, with their digests. Raises SealError, MalformedInput."""
     shards_file = next(file for file in manifest.files if file.path == SHARDS)
     audit.check_file(shards_file)  # before what it lists is believed
     listed = [file.path for file in manifest.files]

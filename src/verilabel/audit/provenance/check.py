@@ -6,15 +6,16 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from verilabel.audit.interface import Batch, CheckCard, Column, Examined, Values, Words
+from verilabel.audit.interface import Batch, CheckCard, Column, Examined, Offsets, Values, Words
+from verilabel.audit.kernels.strings import Strings, cut_paths, group_values, read_leading_years
 from verilabel.audit.licences.declared import read_declared
 from verilabel.audit.licences.texts import digest_data, list_ids, number_ids
-from verilabel.audit.provenance.hosts import NO_HOST, Host, describe_host, list_kinds, read_domains, read_host
+from verilabel.audit.provenance.hosts import NO_HOST, Host, describe_host, list_kinds, read_domains
 
 VERSION = "1"
 _ISO = re.compile(r"^\s*[\"']?(1[0-9]{3}|20[0-9]{2})(?:$|[^0-9])")
@@ -23,6 +24,7 @@ _ANYWHERE = re.compile(r"(?<![0-9])((?:19|20)[0-9]{2})(?![0-9])")
 _EPOCH = re.compile(r"^\s*([0-9]{9,10})(?:\.[0-9]*)?$|^\s*([0-9]{12,13})(?:\.[0-9]*)?$")
 MAX_DATE = 64
 _KEPT = 100_000
+_MAX_KEPT = 256
 
 
 def read_year(date: str) -> int:
@@ -55,60 +57,90 @@ class ProvenanceCheck:
 
     def examine(self, batch: Batch, words: Words) -> Examined:  # noqa: ARG002
         """Look at a batch."""
-        hosts = [self._describe(url) for url in _column(batch, "url")]
-        licences = [self._number_licence(text) for text in _column(batch, "licence")]
+        hosts = self._describe_hosts(_column(batch, "url"))
+        licences = self._number_licences(_column(batch, "licence"))
         return Examined(
             columns={
-                "provenance_host": np.array([host.number for host in hosts], np.uint64),
-                "provenance_kind": np.array([host.kind for host in hosts], np.uint8),
-                "provenance_year": np.array(
-                    [self._date(date) if date else 0 for date in _column(batch, "date")], np.uint16
-                ),
-                "provenance_licence": np.array([max(number, 0) for number in licences], np.uint16),
+                "provenance_host": np.array([host.number for host in hosts.each], np.uint64)[hosts.of],
+                "provenance_kind": np.array([host.kind for host in hosts.each], np.uint8)[hosts.of],
+                "provenance_year": self._read_years(_column(batch, "date")),
+                "provenance_licence": np.maximum(licences, 0).astype(np.uint16),
             },
             tables={"hosts": _sum_hosts(hosts, np.diff(batch.offsets)), "declared": _sum_licences(licences)},
         )
 
-    def _describe(self, url: str | None) -> Host:
-        if not url:
-            return NO_HOST
-        name = read_host(url)
-        known = self._hosts.get(name)
+    def _describe_hosts(self, urls: Strings) -> _Hosts:
+        """The hosts of a batch; what stands behind a host is cut off first, so that one look serves all its pages."""
+        heads = cut_paths(urls)
+        groups = group_values(heads)
+        # the last one is for documents without address, whose group is -1
+        each = [*(self._describe(heads[first] or "") for first in groups.first.tolist()), NO_HOST]
+        return _Hosts(each, groups.of)
+
+    def _describe(self, url: str) -> Host:
+        known = self._hosts.get(url)
         if known is None:
             if len(self._hosts) >= _KEPT:
                 self._hosts.clear()
-            known = self._hosts[name] = describe_host(url)
+            known = describe_host(url)
+            if len(url) <= _MAX_KEPT:
+                self._hosts[url] = known
         return known
 
+    def _read_years(self, dates: Strings) -> npt.NDArray[np.uint16]:
+        years = read_leading_years(dates)
+        years[~dates.present] = 0
+        others = group_values(dates, years < 0)
+        of_group = np.array(
+            [*(self._date(dates[first] or "") for first in others.first.tolist()), 0], np.int32
+        )
+        return np.where(years < 0, of_group[others.of], years).astype(np.uint16)
+
     def _date(self, date: str) -> int:
+        date = date[:MAX_DATE]
         year = self._years.get(date)
         if year is None:
             if len(self._years) >= _KEPT:
                 self._years.clear()
-            year = read_year(date)
-            self._years[date[:MAX_DATE]] = year
+            year = self._years[date] = read_year(date)
         return year
 
-    def _number_licence(self, text: str | None) -> int:
-        """Number of the id, 0 where nothing is declared, -1 where what is declared is no licence that is known."""
-        if text is None or not text.strip():
+    def _number_licences(self, texts: Strings) -> npt.NDArray[np.int64]:
+        """Numbers of ids, 0 where nothing is declared, -1 where what is declared is no licence that is known."""
+        groups = group_values(texts)
+        numbers = [*(self._number_licence(texts[first] or "") for first in groups.first.tolist()), 0]
+        return np.array(numbers, np.int64)[groups.of]
+
+    def _number_licence(self, text: str) -> int:
+        if not text.strip():
             return 0
         said = read_declared(text)
         return self._numbers[said.top.lower()] if said and said.top else -1
 
 
-def _column(batch: Batch, name: str) -> Sequence[str | None]:
-    return batch.about.get(name) or [None] * len(batch)
+class _Hosts(NamedTuple):
+    each: Sequence[Host]
+    of: Offsets
+    """Of each document, its host's place in `each`."""
 
 
-def _sum_hosts(hosts: Sequence[Host], sizes: npt.NDArray[np.int64]) -> Mapping[str, Values | Sequence[Any]]:
+def _column(batch: Batch, name: str) -> Strings:
+    return Strings.of(batch.about.get(name) or [None] * len(batch))
+
+
+def _sum_hosts(hosts: _Hosts, sizes: npt.NDArray[np.int64]) -> Mapping[str, Values | Sequence[Any]]:
+    has_host = hosts.of >= 0
+    places = hosts.of[has_host]
+    counts = np.bincount(places, minlength=len(hosts.each)).tolist()
+    # sums of whole numbers below 2**53: exact in any order
+    weights = np.bincount(places, sizes[has_host], len(hosts.each)).astype(np.int64).tolist()
     documents: dict[str, int] = {}
     weight: dict[str, int] = {}
     by_name: dict[str, Host] = {}
-    for host, size in zip(hosts, sizes.tolist(), strict=True):
+    for host, count, size in zip(hosts.each, counts, weights, strict=True):
         if host.name:
             by_name[host.name] = host
-            documents[host.name] = documents.get(host.name, 0) + 1
+            documents[host.name] = documents.get(host.name, 0) + count
             weight[host.name] = weight.get(host.name, 0) + size
     names = sorted(by_name)
     kinds = list_kinds()
@@ -121,16 +153,16 @@ def _sum_hosts(hosts: Sequence[Host], sizes: npt.NDArray[np.int64]) -> Mapping[s
     }
 
 
-def _sum_licences(numbers: Sequence[int]) -> Mapping[str, Values | Sequence[Any]]:
+def _sum_licences(numbers: npt.NDArray[np.int64]) -> Mapping[str, Values | Sequence[Any]]:
     """What was declared; `unrecognised` stands for declarations that are no known licence: their text is not kept."""
     ids = list_ids()
-    counts: dict[str, int] = {}
-    for number in numbers:
-        name = "unrecognised" if number < 0 else ids[number]
-        if name:
-            counts[name] = counts.get(name, 0) + 1
-    names = sorted(counts)
-    return {"licence": names, "documents": np.array([counts[name] for name in names], np.int64)}
+    present, counts = np.unique(numbers, return_counts=True)
+    found = {
+        "unrecognised" if number < 0 else ids[number]: count
+        for number, count in zip(present.tolist(), counts.tolist(), strict=True)
+    }
+    names = sorted(name for name in found if name)
+    return {"licence": names, "documents": np.array([found[name] for name in names], np.int64)}
 
 
 def _make_card() -> CheckCard:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from verilabel.audit.interface import Bytes, Positions
+from verilabel.audit.kernels.strings import Strings
 from verilabel.audit.reading.columns import BESIDE, Step, parse_path
 from verilabel.audit.reading.gathering import ABOUT
 
@@ -182,25 +183,43 @@ def find_beside_columns(schema: Arrow) -> dict[str, list[str]]:
 
 def say_beside(
     table: Arrow, columns: dict[str, list[str]], wanted: npt.NDArray[np.bool_], longest: int
-) -> dict[str, list[str | None]]:
-    """What the columns say of the wanted rows, as text."""
+) -> dict[str, Sequence[str | None]]:
+    """What the columns say of the wanted rows, as text; of several columns for one thing, the first that says it."""
     import pyarrow
     from pyarrow import compute
 
     kept = pyarrow.array(wanted)
-    said: dict[str, list[str | None]] = {}
+    said: dict[str, Sequence[str | None]] = {}
     for name in ABOUT:
-        values: list[str | None] = []
+        values: Strings | None = None
         for column in columns.get(name, []):
             array = _as_texts(table.column(column), compute)
-            array = array if wanted.all() else array.filter(kept)
-            more = [_shorten(value, longest) for value in array.to_pylist()]
-            values = (
-                more if not values else [a if a is not None else b for a, b in zip(values, more, strict=True)]
-            )
-        if any(value is not None for value in values):
+            more = _shorten(array if wanted.all() else array.filter(kept), longest)
+            values = more if values is None else _fill(values, more)
+        if values is not None and values.present.any():
             said[name] = values
     return said
+
+
+def _fill(values: Strings, others: Strings) -> Strings:
+    if values.present.all():
+        return values
+    return Strings.of([a if a is not None else b for a, b in zip(values, others, strict=True)])
+
+
+def _shorten(array: Arrow, longest: int) -> Strings:
+    """The texts of an array of strings or bytes; one of more characters than `longest` is nothing."""
+    if str(array.type) not in ("string", "large_string", "large_binary"):
+        array = array.cast(_large(array.type))
+    present = array.is_valid().to_numpy(zero_copy_only=False).astype(np.bool_)
+    data, offsets = _strings(array)
+    first, last = (int(offsets[0]), int(offsets[-1])) if len(array) else (0, 0)
+    starts, ends = (offsets - first)[:-1], (offsets - first)[1:]
+    found = Strings(data[first:last].copy(), starts, np.where(present, ends, starts), present)
+    for place in np.flatnonzero(ends - starts > longest).tolist():
+        present[place] &= len(found[place] or "") <= longest
+    found.ends[~present] = found.starts[~present]
+    return found
 
 
 def _as_texts(array: Arrow, compute: Arrow) -> Arrow:
@@ -215,9 +234,3 @@ def _as_texts(array: Arrow, compute: Arrow) -> Arrow:
         return compute.cast(array, pyarrow.string())
     except pyarrow.ArrowException:
         return pyarrow.nulls(len(array), pyarrow.string())
-
-
-def _shorten(value: str | bytes | None, longest: int) -> str | None:
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    return None if value is None or len(value) > longest else value

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from verilabel.audit.interface import Batch, Bytes, Positions
+from verilabel.audit.kernels.strings import Strings
 from verilabel.audit.reading.ledger import Ledger
 from verilabel.audit.reading.reasons import TOO_LONG
 from verilabel.audit.reading.repairing import repair_texts
@@ -85,10 +86,7 @@ class Gatherer:
             for row in rows[~kept]:
                 self._ledger.miss(int(row), TOO_LONG)
             rows = rows[kept]
-            about = {
-                name: [value for value, keep in zip(values, kept, strict=True) if keep]
-                for name, values in about.items()
-            }
+            about = {name: Strings.of(values).select(kept) for name, values in about.items()}
         if len(rows):
             self._pieces.append(Batch(data, offsets, rows, about))
 
@@ -113,9 +111,7 @@ def _join(pieces: list[Batch]) -> Batch:
     about: dict[str, Sequence[str | None]] = {}
     for name in ABOUT:
         if any(name in piece.about for piece in pieces):
-            about[name] = [
-                value for piece in pieces for value in piece.about.get(name, [None] * len(piece.rows))
-            ]
+            about[name] = Strings.joined(piece.about.get(name, [None] * len(piece.rows)) for piece in pieces)
     return Batch(
         np.concatenate([piece.data for piece in pieces]),
         np.concatenate([np.zeros(1, np.int64), *ends]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -293,7 +293,7 @@ def read_groups(
         file.release()
 
 
-Part = tuple[Bytes, Positions, Positions, dict[str, list[str | None]]]
+Part = tuple[Bytes, Positions, Positions, dict[str, Sequence[str | None]]]
 """Texts, offsets, rows, and what is said of them."""
 
 

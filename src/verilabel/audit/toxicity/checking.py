@@ -28,7 +28,7 @@ from verilabel.audit.toxicity.kernel import (
     find_terms,
 )
 from verilabel.audit.toxicity.lexicon import CATEGORIES, GROUPS, Lexicon, shipped_lexicon
-from verilabel.audit.toxicity.table import make_table
+from verilabel.audit.toxicity.storing import KeptLexicon, keep_lexicon
 from verilabel.records.canonical import digest, jcs, sha256_hex
 
 VERSION = "1"
@@ -61,10 +61,11 @@ class ToxicityCheck:
     are aimed at. What counts as a word, and what may stand beside it, is in `kernel.find_terms`.
     """
 
-    def __init__(self, lexicon: Lexicon) -> None:
-        self._table = make_table(lexicon)
+    def __init__(self, lexicon: Lexicon | KeptLexicon) -> None:
+        kept = keep_lexicon(lexicon) if isinstance(lexicon, Lexicon) else lexicon
+        self._table = kept.table
         rules = {
-            "lexicon": lexicon.sha256,
+            "lexicon": kept.sha256,
             "version": VERSION,
             "company_words": COMPANY_WORDS,
             "gap_bytes": MAX_GAP_BYTES,
@@ -75,7 +76,7 @@ class ToxicityCheck:
             name="toxicity",
             version=VERSION,
             data_sha256=digest(jcs(rules)),
-            words=f"Words and phrases of a list of {len(lexicon.terms):,} terms, found whole and exactly",
+            words=f"Words and phrases of a list of {kept.terms:,} terms, found whole and exactly",
             limits=LIMITS,
             kinds=tuple(
                 Kind(f"toxic.{category}", WORDS[category], measured_errors().get(f"toxic.{category}", ()))

@@ -78,7 +78,12 @@ def decode_lexicon(packed: bytes, *, where: str) -> Lexicon:
 
 
 @cache
+def read_shipped() -> bytes:
+    """The compressed file that comes with the product."""
+    return resources.files("verilabel.audit.toxicity").joinpath("data", LEXICON_FILE).read_bytes()
+
+
+@cache
 def shipped_lexicon() -> Lexicon:
     """The list that comes with the product."""
-    folder = resources.files("verilabel.audit.toxicity").joinpath("data")
-    return decode_lexicon(folder.joinpath(LEXICON_FILE).read_bytes(), where=LEXICON_FILE)
+    return decode_lexicon(read_shipped(), where=LEXICON_FILE)

@@ -149,7 +149,7 @@ def _figures(report: AuditReport) -> list[Markup]:
     manifest, tallies = report.manifest, report.tallies
     read = manifest.coverage.read
     figures = [
-        _figure(FAMILY_SAYS[family], count, f"documents, {say_part(count, read)}; bounds by kind below")
+        _figure(FAMILY_SAYS[family], count, _say_family(count, read))
         for family, count in tallies.found.items()
         if family in ("pii", "secret", "toxic")
     ]
@@ -172,6 +172,13 @@ def _figures(report: AuditReport) -> list[Markup]:
             _figure("Languages", count, f"most in {first.name}: {say_part(first.documents, read)}")
         )
     return figures
+
+
+def _say_family(count: int, read: int) -> str:
+    found = (
+        f"documents, {say_part(count, read)}" if count else "found, which does not say that there are none"
+    )
+    return f"{found}; bounds by kind below"
 
 
 def _figure(term: str, count: int, says: str) -> Markup:

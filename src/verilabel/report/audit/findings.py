@@ -61,6 +61,8 @@ def _legend() -> Markup:
 
 def _family(name: str, kinds: Sequence[KindFound]) -> Markup:
     top = max([max(kind.documents, kind.statement.upper if kind.bounded else 0) for kind in kinds], default=1)
+    if not all(kind.bounded for kind in kinds):
+        top = max(1, 2 * top)  # room for lines without an end
     heading = FAMILY_SAYS.get(name, name)
     grid = table(
         KIND_HEADINGS,

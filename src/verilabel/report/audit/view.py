@@ -39,6 +39,7 @@ class Standing:
 class AuditReport:
     """An audit as its page shows it."""
 
+    folder: Path
     name: str
     read_at: datetime
     standing: Standing
@@ -83,6 +84,7 @@ def build_audit_report(folder: Path, standing: Standing, read_at: datetime) -> A
         if len(shown) < EXAMPLES_SHOWN:
             shown.append(example)
     return AuditReport(
+        folder=folder,
         name=folder.resolve().name,
         read_at=read_at,
         standing=standing,

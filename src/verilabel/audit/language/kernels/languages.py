@@ -18,11 +18,16 @@ from verilabel.audit.kernels.compiling import compiled, inlined
 from verilabel.audit.language.characters import FIRST_COMPATIBLE, LISTED, LOWER, UNSTABLE, UPPER
 
 Small = npt.NDArray[np.uint16]
-Features = npt.NDArray[np.uint32]
+Entries = npt.NDArray[np.uint32]
 Table = npt.NDArray[np.int16]
+Doubts = npt.NDArray[np.bool_]
 
+FIRST_BYTES = 256
+"""So much of a document's beginning is looked at first."""
 PREFIX_BYTES = 1_000
-"""So much of a document's beginning is looked at."""
+"""So much is looked at where that leaves it unsure."""
+LEAST_SURE = 60
+"""Percent from which on the first look is enough."""
 MOST_BYTES = 4 * PREFIX_BYTES
 """What a prefix may grow to in normal form; UTF-8 grows threefold at most."""
 SHORTEST_BYTES = 20
@@ -31,16 +36,22 @@ WIDTH = 144
 """Classes of the model, filled up so that a row is whole vectors."""
 TABLE_SCALE = 512
 """The model's logarithms are kept in 16-bit floats between -16 and -2, which are whole multiples of 1 / 512."""
+MOST_SCORE = 7 * TABLE_SCALE
+"""The largest number of the table: _TOGETHER rows are added in 16 bits, and weighed in 32."""
 WEIGHT_SCALE = 4096
 SCORE_SCALE = TABLE_SCALE * WEIGHT_SCALE
-_TOGETHER = 8  # that many products of a weight and a logarithm fit in 32 bits
+FEATURE_BITS = 16
+NO_FEATURE = 0
+_TOGETHER = 8
 _LANES = 8
-_LEVELS = 4
+_LEVELS = 3
 _NEIGHBOURS = 128
-_NEVER = np.int64(-(2**62))
-_ROW_BYTES = 256
-_NEGLIGIBLE = 12.0
-_THIRD, _FOURTH, _FIFTH = 1 / 6, 1 / 24, 1 / 120
+_ROW_BITS = 8
+_OFTEN = b" etaoinsrhldcumpfgybvwk\n.,xjqz-_1023456789()'\"/=:;<>ETAOINSRHLDCUMPFGYBVWKXJQZ"
+_NEGLIGIBLE = 16.0
+_THIRD = 1 / 6
+_SQUARED = 6
+_WHOLE = 2**23
 
 
 def _draw_weights() -> npt.NDArray[np.int32]:
@@ -52,46 +63,68 @@ def _draw_weights() -> npt.NDArray[np.int32]:
     return np.array(weights, np.int32)
 
 
-def _draw_eighths() -> npt.NDArray[np.float64]:
-    steps = int(_NEGLIGIBLE * 8)
-    return np.array([float((Decimal(-step) / 8).exp()) for step in range(steps)], np.float64)
+def _order_bytes() -> Bytes:
+    """The place of each byte in a row: those that are met often share few lines of the cache."""
+    places = np.empty(256, np.uint8)
+    often = [*_OFTEN, *(byte for byte in range(256) if byte not in _OFTEN)]
+    places[often] = np.arange(256)
+    return places
 
 
+BYTE_PLACES = _order_bytes()
 _WEIGHTS = _draw_weights()
-_EIGHTHS = _draw_eighths()
 
 
 class Model(NamedTuple):
     """The automaton and the classifier, as arrays."""
 
-    moves: Small
-    """rows * 256: the row that follows on a byte."""
-    features: Features
-    """rows * 256: the feature that is met on the way there, or `none`, which has the last row of the table."""
+    moves: Entries
+    """rows * 256: the row that follows on a byte, times 2**FEATURE_BITS, and the feature that is met on the way there.
+
+    Bytes are in the order of BYTE_PLACES.
+    Features have one bit more than there is room for: it is that of rows from `high` on.
+    """
     table: Table
-    """features + 1 by WIDTH: logarithms of probabilities, times TABLE_SCALE."""
+    """features by WIDTH: logarithms of probabilities times TABLE_SCALE, less their middle; NO_FEATURE has 0."""
     priors: Positions
     """WIDTH values times SCORE_SCALE; those that fill up can never win."""
     twins: Positions
     """WIDTH values: the first class of the same language, or the class itself."""
+    high: Positions
+    """One value."""
+
+
+@compiled
+def count_visits(data: Bytes, moves: Positions, rows: Positions, visits: Positions) -> None:
+    """How often a text comes by each state of the automaton as py3langid has it."""
+    state = np.int64(0)
+    for byte in data:
+        state = moves[(rows[state] << _ROW_BITS) + np.int64(byte)]
+        visits[state] += 1
 
 
 @compiled
 def survey_prefixes(
-    data: Bytes, offsets: Positions, flags: Bytes, ends: Positions, doubtful: npt.NDArray[np.bool_]
+    data: Bytes,
+    starts: Positions,
+    stops: Positions,
+    size: int,
+    flags: Bytes,
+    ends: Positions,
+    doubtful: Doubts,
 ) -> None:
-    """Where the prefix of each document ends, at a character, and whether its form may have to be changed first.
+    """Where the first `size` bytes of each document end, at a character, and whether their form may have to be changed.
 
     It may where all letters with case are capitals, or a character is UNSTABLE.
     """
-    for document in range(len(offsets) - 1):
-        start = offsets[document]
-        end = min(offsets[document + 1], start + PREFIX_BYTES)
-        if end < offsets[document + 1]:
+    for document in range(len(starts)):
+        start = starts[document]
+        end = min(stops[document], start + size)
+        if end < stops[document]:
             while end > start and (data[end] & 0xC0) == 0x80:
                 end -= 1
         ends[document] = end
-        seen = 0
+        seen = np.uint8(0)
         at = start
         while at < end:
             lead = data[at]
@@ -100,34 +133,34 @@ def survey_prefixes(
                 at += 1
                 continue
             if lead < 0xE0:
-                size = 2
+                width = 2
                 point = np.int64(lead & 0x1F)
             elif lead < 0xF0:
-                size = 3
+                width = 3
                 point = np.int64(lead & 0x0F)
             else:
-                size = 4
+                width = 4
                 point = np.int64(lead & 0x07)
-            for step in range(1, size):
+            for step in range(1, width):
                 if at + step < end:
                     point = (point << 6) | (data[at + step] & 0x3F)
-            at += size
+            at += width
             if point < LISTED:
                 seen |= flags[point]
             elif point >= FIRST_COMPATIBLE:
-                seen |= UNSTABLE
+                seen |= np.uint8(UNSTABLE)
         doubtful[document] = (seen & UNSTABLE) != 0 or ((seen & UPPER) != 0 and (seen & LOWER) == 0)
 
 
 @inlined
-def _decay(x: np.float64, eighths: npt.NDArray[np.float64]) -> np.float64:
-    # e**-x by multiplications and additions alone: libraries differ in the last bit
-    eighth = int(x * 8.0)
-    rest = x - eighth * 0.125
-    share: np.float64 = eighths[eighth] * (
-        1.0 - rest * (1.0 - rest * (0.5 - rest * (_THIRD - rest * (_FOURTH - rest * _FIFTH))))
-    )
-    return share
+def _next(entry: np.uint32, byte: np.uint8) -> np.int64:
+    # the row begins at its number times 2**_ROW_BITS
+    return np.int64(((entry >> np.uint32(FEATURE_BITS)) << np.uint32(_ROW_BITS)) | np.uint32(byte))
+
+
+@inlined
+def _feature(entry: np.uint32, high: np.uint32) -> np.uint32:
+    return np.uint32((entry & np.uint32(0xFFFF)) | (np.uint32(entry >= high) << np.uint32(FEATURE_BITS)))
 
 
 @inlined
@@ -137,9 +170,10 @@ def _walk_eight(
     lengths: Positions,
     order: Positions,
     first: int,
-    moves: Small,
-    features: Features,
-    met: Features,
+    moves: Entries,
+    places: Bytes,
+    high: np.uint32,
+    met: Entries,
 ) -> None:
     # one step waits for memory; eight documents wait together
     shortest = lengths[order[first]]
@@ -153,57 +187,46 @@ def _walk_eight(
     f = starts[order[first + 5]]
     g = starts[order[first + 6]]
     h = starts[order[first + 7]]
-    ra = rb = rc = rd = re = rf = rg = rh = np.int64(0)
+    ra = rb = rc = rd = re = rf = rg = rh = np.uint32(0)
     for i in range(shortest):
-        x = (ra << 8) + data[a + i]
-        ra = np.int64(moves[x])
-        met[0, i] = features[x]
-        x = (rb << 8) + data[b + i]
-        rb = np.int64(moves[x])
-        met[1, i] = features[x]
-        x = (rc << 8) + data[c + i]
-        rc = np.int64(moves[x])
-        met[2, i] = features[x]
-        x = (rd << 8) + data[d + i]
-        rd = np.int64(moves[x])
-        met[3, i] = features[x]
-        x = (re << 8) + data[e + i]
-        re = np.int64(moves[x])
-        met[4, i] = features[x]
-        x = (rf << 8) + data[f + i]
-        rf = np.int64(moves[x])
-        met[5, i] = features[x]
-        x = (rg << 8) + data[g + i]
-        rg = np.int64(moves[x])
-        met[6, i] = features[x]
-        x = (rh << 8) + data[h + i]
-        rh = np.int64(moves[x])
-        met[7, i] = features[x]
-    rows = (ra, rb, rc, rd, re, rf, rg, rh)
+        ra = moves[_next(ra, places[data[a + i]])]
+        met[0, i] = _feature(ra, high)
+        rb = moves[_next(rb, places[data[b + i]])]
+        met[1, i] = _feature(rb, high)
+        rc = moves[_next(rc, places[data[c + i]])]
+        met[2, i] = _feature(rc, high)
+        rd = moves[_next(rd, places[data[d + i]])]
+        met[3, i] = _feature(rd, high)
+        re = moves[_next(re, places[data[e + i]])]
+        met[4, i] = _feature(re, high)
+        rf = moves[_next(rf, places[data[f + i]])]
+        met[5, i] = _feature(rf, high)
+        rg = moves[_next(rg, places[data[g + i]])]
+        met[6, i] = _feature(rg, high)
+        rh = moves[_next(rh, places[data[h + i]])]
+        met[7, i] = _feature(rh, high)
+    entries = (ra, rb, rc, rd, re, rf, rg, rh)
     for lane in range(_LANES):
-        row = rows[lane]
+        entry = entries[lane]
         start = starts[order[first + lane]]
         for i in range(shortest, lengths[order[first + lane]]):
-            x = (row << 8) + data[start + i]
-            row = np.int64(moves[x])
-            met[lane, i] = features[x]
+            entry = moves[_next(entry, places[data[start + i]])]
+            met[lane, i] = _feature(entry, high)
 
 
 @inlined
 def _score(
-    met: Features,
+    met: Entries,
     length: int,
     counts: Small,
-    touched: Features,
-    times: Small,
-    alike: Features,
+    touched: Entries,
+    alike: Entries,
     weights: npt.NDArray[np.int32],
     table: Table,
     priors: Positions,
     partial: npt.NDArray[np.int32],
     scores: Positions,
 ) -> np.int64:
-    none = len(table) - 1
     distinct = 0
     for i in range(length):
         feature = met[i]
@@ -211,50 +234,87 @@ def _score(
         touched[distinct] = feature
         distinct += count == 0
         counts[feature] = count + 1
-    found: np.int64 = distinct - (counts[none] > 0)
-    counts[none] = 0  # it weighs nothing
+    found: np.int64 = distinct - (counts[NO_FEATURE] > 0)
+    counts[NO_FEATURE] = 0
     for k in range(WIDTH):
         scores[k] = priors[k]
-    for place in range(distinct):
-        times[place] = counts[touched[place]]
-        counts[touched[place]] = 0
     for level in range(1, _LEVELS + 1):
-        # most features come once or twice: rows of one weight are added first, four in 16 bits, and weighed together
+        # most features come once or twice: rows of one weight are added first, and weighed together
         same = 0
+        left = 0
         for place in range(distinct):
-            alike[same] = touched[place]
-            same += times[place] == level
-        while same % 4:
-            alike[same] = none
+            feature = touched[place]
+            alike[same] = feature
+            touched[left] = feature
+            fits = counts[feature] == level
+            same += fits
+            left += not fits
+            counts[feature] *= not fits
+        distinct = left
+        while same % _TOGETHER:
+            alike[same] = NO_FEATURE
             same += 1
         for k in range(WIDTH):
             partial[k] = 0
-        for first in range(0, same, 4):
+        for first in range(0, same, _TOGETHER):
             one = table[alike[first]]
             two = table[alike[first + 1]]
             three = table[alike[first + 2]]
             four = table[alike[first + 3]]
+            five = table[alike[first + 4]]
+            six = table[alike[first + 5]]
+            seven = table[alike[first + 6]]
+            eight = table[alike[first + 7]]
             for k in range(WIDTH):
-                partial[k] = np.int32(partial[k] + np.int16(one[k] + two[k] + three[k] + four[k]))
+                partial[k] = np.int32(
+                    partial[k]
+                    + np.int16(one[k] + two[k] + three[k] + four[k] + five[k] + six[k] + seven[k] + eight[k])
+                )
         weight = np.int64(weights[level])
         for k in range(WIDTH):
             scores[k] += partial[k] * weight
-    rest = 0
-    for place in range(distinct):
-        touched[rest] = touched[place]
-        times[rest] = times[place]
-        rest += times[place] > _LEVELS
-    for first in range(0, rest, _TOGETHER):
+    for first in range(0, distinct, _TOGETHER):
         for k in range(WIDTH):
             partial[k] = 0
-        for place in range(first, min(first + _TOGETHER, rest)):
+        for place in range(first, min(first + _TOGETHER, distinct)):
             row = table[touched[place]]
-            heavy = weights[times[place]]
+            heavy = weights[counts[touched[place]]]
+            counts[touched[place]] = 0
             for k in range(WIDTH):
                 partial[k] = np.int32(partial[k] + np.int32(heavy * np.int32(row[k])))
         for k in range(WIDTH):
             scores[k] += partial[k]
     return found
+
+
+@inlined
+def _weigh_classes(
+    scores: Positions, twins: Positions, length: int, shares: npt.NDArray[np.int32]
+) -> tuple[np.int64, np.int64]:
+    best = scores[0]
+    for k in range(WIDTH):
+        best = max(best, scores[k])
+    top = np.int64(WIDTH)
+    for k in range(WIDTH):
+        if scores[k] == best:
+            top = min(top, twins[k])
+    temperature = np.sqrt(np.float64(length)) * SCORE_SCALE
+    furthest = np.int64(_NEGLIGIBLE * temperature)
+    colder = 1.0 / (temperature * (1 << _SQUARED))
+    for k in range(WIDTH):
+        # e**-x by multiplications and additions alone: libraries differ in the last bit
+        distance = np.int32(min(best - scores[k], furthest))
+        x = np.float64(distance) * colder
+        y = 1.0 - x * (1.0 - x * (0.5 - x * _THIRD))
+        for _ in range(_SQUARED):
+            y *= y
+        shares[k] = np.int32(y * _WHOLE)
+    total = np.int64(0)
+    mine = np.int64(0)
+    for k in range(WIDTH):
+        total += shares[k]
+        mine += shares[k] * (twins[k] == top)
+    return top, 100 * mine // total
 
 
 @compiled
@@ -263,27 +323,27 @@ def _tell(
     starts: Positions,
     lengths: Positions,
     order: Positions,
-    moves: Small,
-    features: Features,
+    moves: Entries,
     table: Table,
     priors: Positions,
     twins: Positions,
+    high: Positions,
+    places: Bytes,
     weights: npt.NDArray[np.int32],
-    eighths: npt.NDArray[np.float64],
     best: Positions,
     percent: Bytes,
-    margins: Positions,
 ) -> None:
-    met = np.empty((_LANES, lengths.max() + 1), np.uint32)
+    longest = lengths.max()
+    met = np.empty((_LANES, longest + 1), np.uint32)
     counts = np.zeros(len(table), np.uint16)
-    touched = np.empty(lengths.max() + 1, np.uint32)
-    times = np.empty(lengths.max() + 1, np.uint16)
-    alike = np.empty(lengths.max() + 4, np.uint32)
+    touched = np.empty(longest + 1, np.uint32)
+    alike = np.empty(longest + _TOGETHER, np.uint32)
     partial = np.zeros(WIDTH, np.int32)
     scores = np.zeros(WIDTH, np.int64)
-    merged = np.zeros(WIDTH, np.int64)
+    shares = np.zeros(WIDTH, np.int32)
+    from_high = np.uint32(high[0] << FEATURE_BITS)
     for first in range(0, len(order), _LANES):
-        _walk_eight(data, starts, lengths, order, first, moves, features, met)
+        _walk_eight(data, starts, lengths, order, first, moves, places, from_high, met)
         for lane in range(_LANES):
             document = order[first + lane]
             length = lengths[document]
@@ -292,38 +352,12 @@ def _tell(
             if length < SHORTEST_BYTES:
                 continue
             if (
-                _score(
-                    met[lane], length, counts, touched, times, alike, weights, table, priors, partial, scores
-                )
+                _score(met[lane], length, counts, touched, alike, weights, table, priors, partial, scores)
                 == 0
             ):
                 continue
-            for k in range(WIDTH):
-                merged[k] = _NEVER
-            for k in range(WIDTH):
-                merged[twins[k]] = max(merged[twins[k]], scores[k])
-            top = 0
-            for k in range(WIDTH):
-                if merged[k] > merged[top]:
-                    top = k
-            second = _NEVER
-            for k in range(WIDTH):
-                if k != top:
-                    second = max(second, merged[k])
-            temperature = np.sqrt(np.float64(length)) * SCORE_SCALE
-            total = 0.0
-            mine = 0.0
-            for k in range(WIDTH):
-                distance = np.float64(merged[top] - scores[k]) / temperature
-                if distance >= _NEGLIGIBLE:
-                    continue
-                share = _decay(distance, eighths)
-                total += share
-                if twins[k] == top:
-                    mine += share
-            best[document] = top
-            percent[document] = np.uint8(100.0 * mine / total)
-            margins[document] = merged[top] - second
+            best[document], sure = _weigh_classes(scores, twins, length, shares)
+            percent[document] = np.uint8(sure)
 
 
 class Told(NamedTuple):
@@ -333,8 +367,6 @@ class Told(NamedTuple):
     """Class of the model, or -1 where the text is too short or has no feature."""
     percent: Bytes
     """Of its normalised probability, rounded down."""
-    margins: Positions
-    """How much its score is above that of the next language, times SCORE_SCALE."""
 
 
 def tell_languages(data: Bytes, starts: Positions, ends: Positions, model: Model) -> Told:
@@ -348,6 +380,5 @@ def tell_languages(data: Bytes, starts: Positions, ends: Positions, model: Model
     filled = np.concatenate([order, np.full(-count % _LANES, count, np.int64)])  # with an empty text
     best = np.full(count + 1, -1, np.int64)
     percent = np.zeros(count + 1, np.uint8)
-    margins = np.zeros(count + 1, np.int64)
-    _tell(data, begins, lengths, filled, *model, _WEIGHTS, _EIGHTHS, best, percent, margins)
-    return Told(best[:count], percent[:count], margins[:count])
+    _tell(data, begins, lengths, filled, *model, BYTE_PLACES, _WEIGHTS, best, percent)
+    return Told(best[:count], percent[:count])
