@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from audit_corpora import some_text
 from audit_forging import Forgery, Made, made_audit
 from verilabel.audit.proof.verifying import verify_audit
 from verilabel.cli import main
@@ -190,7 +191,7 @@ def test_a_sketch_knows_what_stood_in_the_corpus(made: Made, tmp_path: Path, dat
     assert 0 == data("sketch", made.audit, "--bench", made.bench)
     assert "lamps.jsonl: 1 of 1 items match" in data.out
     other = tmp_path / "other.jsonl"
-    other.write_text(json.dumps({"question": " ".join(f"word{n} of another text" for n in range(40))}) + "\n")
+    other.write_text(json.dumps({"question": some_text(4711, 60)}) + "\n")
     (result,) = data.json("sketch", made.audit, "--bench", other)
     assert ([], 1, 1) == (result["matches"], result["items"], result["certain"])
     assert 0 < float(result["false_positive_rate"]) < 1e-5

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +18,11 @@ from audit_shown import HOSTILE, poor_audit, rich_audit
 from verilabel.audit.exporting.dataset import DatasetOptions, open_audited_data
 from verilabel.audit.exporting.eu_summary import OPEN, Question, write_eu_summary
 from verilabel.audit.proof.folder import AuditFolder
+from verilabel.audit.provenance.card_files import Card, Claim
+from verilabel.audit.provenance.cards import Declared, Problem
+from verilabel.audit.provenance.digests import DigestClaim
 from verilabel.errors import UsageError
+from verilabel.evidence.keys import new_key
 from verilabel.report.audit.drawing import (
     BOUND_WIDTH,
     COVERAGE_WIDTH,
@@ -27,7 +32,7 @@ from verilabel.report.audit.drawing import (
 )
 from verilabel.report.audit.page import render_audit_page, write_audit_page
 from verilabel.report.audit.summary import render_summary_page
-from verilabel.report.audit.view import AuditReport, build_audit_report, check_standing
+from verilabel.report.audit.view import AuditReport, Standing, build_audit_report, check_standing
 from verilabel.report.audit.wording import FAMILY_SAYS
 
 READ = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -179,6 +184,38 @@ def test_an_audit_that_does_not_hold_is_shown_as_a_claim(rich: AuditReport, tmp_
     assert 'class="claimed"' in page
     assert "what it claims, not what was found" in Parsed(page).text()
     assert "Holds together" not in page
+
+
+@pytest.mark.parametrize(
+    ("is_trusted", "says"),
+    [
+        (None, "no trust policy was asked whose key this is"),
+        (True, "whom the trust policy names for audits"),
+        (False, "whom the trust policy does not name for audits"),
+    ],
+)
+def test_a_signature_is_named_with_what_is_known_of_its_key(
+    poor: AuditReport, is_trusted: bool | None, says: str
+) -> None:
+    key = new_key("auditor.example.org")
+    standing = Standing(True, None, key.public, True, is_trusted)
+    text = Parsed(render_audit_page(replace(poor, standing=standing))).text()
+    assert "Signed by auditor.example.org" in text
+    assert says in text
+    assert "Not signed" not in text
+
+
+def test_what_cards_beside_the_data_say_is_text_of_others(poor: AuditReport) -> None:
+    claims = (DigestClaim("part.parquet", "sha256", "sha256", "not a digest"),)
+    card = Card("croissant.json", "croissant", licences=(Claim(HOSTILE, ()),), digests=claims)
+    declared = Declared((card,), (Problem("README.md", "not UTF-8"),))
+    manifest = msgspec.structs.replace(poor.manifest, declared=declared)
+    page = render_audit_page(replace(poor, manifest=manifest))
+    assert "<img" not in page
+    text = Parsed(page).text()
+    assert f"{HOSTILE[:-1]}[U+202E]" in text
+    assert "not a digest 1" in text
+    assert "README.md: not UTF-8" in text
 
 
 def test_a_page_does_not_replace_a_file_unless_it_may(poor: AuditReport, tmp_path: Path) -> None:

@@ -36,8 +36,9 @@ def _find_anchors(
 ) -> None:
     """Places by kind, kind k in `anchors[k * room:]`; `counts` counts also those for which there was no room.
 
-    Letters and digits stand in words, signs between them; a function a word would cost more than all that is done here. `beyond_ascii` says of each 64 bytes whether there are any
-    that are not ASCII: only there words are more than letters and digits.
+    Letters and digits stand in words, signs between them. `beyond_ascii` says of each 64 bytes whether there are any
+    that are not ASCII: only there words are more than letters and digits. All is written in one function: a call for
+    every word would cost more than what is done with it.
     """
     for document in range(len(offsets) - 1):
         low = offsets[document]
