@@ -21,7 +21,9 @@ from verilabel.audit.toxicity.checking import ToxicityCheck, open_check
 from verilabel.audit.toxicity.kernel import COMPANY_WORDS, MAX_FINDINGS, find_terms
 from verilabel.audit.toxicity.lexicon import Category, Lexicon, Term, shipped_lexicon
 from verilabel.audit.toxicity.opening import OPENING
+from verilabel.audit.toxicity.storing import load_shipped
 from verilabel.audit.toxicity.table import make_table
+from verilabel.errors import MalformedInput
 
 INVENTED = Lexicon(
     "1",
@@ -267,4 +269,17 @@ def test_the_opening_gives_the_check_with_measured_errors(tmp_path) -> None:  # 
         k.id for k in card.kinds
     ]
     assert all(kind.errors for kind in card.kinds)
-    assert [] == list(tmp_path.iterdir())
+    assert card == open_check().card
+
+
+def test_a_prepared_table_finds_what_the_list_finds(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    for _ in range(2):
+        OPENING.prepare(AuditSettings(), tmp_path)
+    prepared, made = load_shipped(tmp_path), make_table(shipped_lexicon())
+    assert shipped_lexicon().sha256 == prepared.sha256
+    assert all(np.array_equal(ours, theirs) for ours, theirs in zip(made, prepared.table, strict=True))
+
+
+def test_a_table_that_was_not_prepared_is_told(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(MalformedInput, match="cannot be read"):
+        OPENING.open(AuditSettings(), tmp_path)

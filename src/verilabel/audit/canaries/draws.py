@@ -48,9 +48,7 @@ class Draws:
     def digits(self, length: int) -> str:
         """So many decimal digits."""
         return (
-            str(int(self._random() * 10**length)).zfill(length)
-            if length < 15
-            else self.text(length, DIGITS)
+            str(int(self._random() * 10**length)).zfill(length) if length < 15 else self.text(length, DIGITS)
         )
 
     def octets(self, length: int) -> bytes:

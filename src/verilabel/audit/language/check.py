@@ -83,7 +83,7 @@ class LanguageCheck:
             words=_WORDS,
             limits=_LIMITS,
             columns=(
-                Column("language_code", "u1", _list_languages(self.languages)),
+                Column("language_code", "u1", "language by ISO 639", tuple(self.languages)),
                 Column(
                     "language_sure",
                     "u1",
@@ -138,15 +138,9 @@ def _normalise(text: bytes) -> bytes:
     return unicodedata.normalize("NFC", read.lower() if read.isupper() else read).encode("utf-8", "replace")
 
 
-def _list_languages(languages: Sequence[str]) -> str:
-    listed = ", ".join(f"{place} {code}" for place, code in enumerate(languages))
-    return f"language by ISO 639: {listed}"
-
-
 def read_languages(column: Column) -> tuple[str, ...]:
     """What each value of the column `language_code` stands for, from its card."""
-    _, _, listed = column.words.partition(": ")
-    return tuple(entry.split(" ")[1] for entry in listed.split(", "))
+    return column.values
 
 
 def _digest_parameters(described: Described, flags: npt.NDArray[np.uint8]) -> str:

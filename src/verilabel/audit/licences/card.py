@@ -9,7 +9,7 @@ import msgspec
 
 from verilabel.audit.interface import CheckCard, Column, Error, Kind
 from verilabel.audit.licences.index import VERSION as INDEX_VERSION
-from verilabel.audit.licences.texts import CLASSES, digest_data
+from verilabel.audit.licences.texts import CLASSES, digest_data, list_ids
 
 VERSION = "1"
 _WORDS = {
@@ -53,15 +53,8 @@ def make_card() -> CheckCard:
         ),
         kinds=tuple(Kind(name, words, tuple(errors.get(name, ()))) for name, words in _WORDS.items()),
         columns=(
-            Column(
-                "licences_id", "u2", "number of the document's first licence in the list of ids, 0 for none"
-            ),
-            Column(
-                "licences_class",
-                "u1",
-                "class of that licence: "
-                + ", ".join(f"{number} {name}" for number, name in enumerate(CLASSES)),
-            ),
+            Column("licences_id", "u2", "the document's first licence", ("none", *list_ids()[1:])),
+            Column("licences_class", "u1", "class of that licence", CLASSES),
             Column("licences_beyond", "u4", "places that were counted and not read"),
         ),
     )

@@ -167,7 +167,7 @@ def _sum_licences(numbers: npt.NDArray[np.int64]) -> Mapping[str, Values | Seque
 
 def _make_card() -> CheckCard:
     digest = hashlib.sha256(f"{VERSION} {digest_data()} ".encode() + read_domains()).hexdigest()
-    kinds = ", ".join(f"{number} {name}" for number, name in enumerate(list_kinds()) if name)
+    kinds = tuple(name or "none of these" for name in list_kinds())
     return CheckCard(
         name="provenance",
         version=VERSION,
@@ -185,7 +185,7 @@ def _make_card() -> CheckCard:
             Column(
                 "provenance_host", "u8", "first 8 bytes of SHA-256 of the host, little-endian, 0 for none"
             ),
-            Column("provenance_kind", "u1", f"kind of site: {kinds}; 0 for none of them"),
+            Column("provenance_kind", "u1", "kind of site", kinds),
             Column("provenance_year", "u2", "year of the document's date, 0 for none"),
             Column(
                 "provenance_licence",

@@ -6,16 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from verilabel.audit.interface import CheckCard, Column
-from verilabel.audit.language.check import read_languages
-from verilabel.audit.licences.card import make_card
-from verilabel.audit.licences.texts import list_ids
 from verilabel.audit.proof.layout import FINDINGS, RECORDS, TABLE, UNREAD
 from verilabel.audit.proof.manifest import AuditManifest
 from verilabel.audit.proof.shards import ShardEntry
 
 _SHARD = "CAST(regexp_extract(filename, '([0-9]+)/[^/]+$', 1) AS BIGINT) AS shard"
 _ALL = "* EXCLUDE (filename)"
+_NAMED = {
+    "language_code": "language",
+    "licences_id": "licence",
+    "licences_class": "licence_class",
+    "provenance_kind": "site",
+}
+"""Columns that hold the names of columns of numbers."""
 _WORDS = {
     "shard": "number of the shard, from 0",
     "row": "place of the document in its shard",
@@ -88,28 +91,10 @@ def _record_words(manifest: AuditManifest) -> dict[str, str]:
 def _choices(manifest: AuditManifest) -> Iterator[tuple[str, str, Sequence[str]]]:
     """Columns of numbers that have names: the name's column, the number's, and the names."""
     taken = {column.name for column in manifest.record}
-    for card in manifest.checks:
-        for column in card.columns:
-            found = _names_of(card, column)
-            if found is not None and found[0] not in taken:
-                yield found[0], column.name, found[1]
-
-
-def _names_of(card: CheckCard, column: Column) -> tuple[str, Sequence[str]] | None:
-    if column.values:
-        return f"{column.name}_name", column.values
-    if column.name == "language_code" and card.name == "language":
-        return "language", _languages(column)
-    if column.name == "licences_id" and card.data_sha256 == make_card().data_sha256:
-        return "licence", list_ids()  # the list is part of the card's data
-    return None
-
-
-def _languages(column: Column) -> Sequence[str]:
-    try:
-        return read_languages(column)
-    except IndexError:  # words that somebody else wrote
-        return ()
+    for column in manifest.record:
+        name = _NAMED.get(column.name, f"{column.name}_name")
+        if column.values and name not in taken:
+            yield name, column.name, column.values
 
 
 def _pick(names: Sequence[str], column: str) -> str:
