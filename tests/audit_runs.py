@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -131,6 +132,21 @@ def _die_at(stage: str, now: str) -> None:
     if stage == now:
         sys.stderr.flush()
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def local_workers() -> list[int]:
+    """The workers that this process has started and that still run."""
+    found = []
+    for path in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # a thread that has ended meanwhile
+            found += [int(pid) for pid in path.read_text().split() if _is_worker(pid)]
+    return found
+
+
+def _is_worker(pid: str) -> bool:
+    with contextlib.suppress(OSError):
+        return b"verilabel.audit.engine.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
 
 
 def without_times(manifest: AuditManifest) -> AuditManifest:

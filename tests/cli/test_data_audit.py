@@ -22,8 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from audit_corpora import some_text, write_corpus
-from audit_runs import write_secret
-from process_children import children
+from audit_runs import local_workers, write_secret
 from verilabel.audit.api import load_audit
 from verilabel.cli import main
 
@@ -356,7 +355,6 @@ def test_a_folder_that_cannot_be_written_to_is_named(open_place: Path) -> None:
     assert "locked/run.audit.run" in said["where"]
 
 
-def test_nothing_that_was_started_is_left() -> None:
-    assert not [
-        pid for pid in children() if b"audit.engine.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
+def test_nothing_that_was_started_is_left(here: Path) -> None:
+    assert 0 == main(["data", "audit", "texts", *FEW, "--quiet", "--out", str(here / "run.audit")])
+    assert [] == local_workers()

@@ -33,7 +33,7 @@ class Audit:
     manifest: AuditManifest
 
     def bound(self, kind: str) -> Statement:
-        """What the audit says of a kind of finding, with its confidence. Raises UsageError for a kind it does not know."""
+        """What the audit says of a kind of finding, with its confidence. Raises UsageError for an unknown kind."""
         for statement in self.manifest.statements:
             if statement.kind == kind:
                 return statement

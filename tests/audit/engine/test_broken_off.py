@@ -18,12 +18,12 @@ from audit_runs import (
     Telling,
     few,
     killed_at,
+    local_workers,
     run,
     with_benchmark,
     without_times,
     write_secret,
 )
-from process_children import children
 from verilabel.audit.api import load_audit
 from verilabel.audit.engine.local import LocalExecutor
 from verilabel.audit.engine.work import secret_file, work_folder
@@ -201,9 +201,8 @@ def test_a_worker_that_served_another_audit_in_the_same_place_knows_the_new_sett
 
 
 def _kill_workers() -> None:
-    for pid in children():
-        if b"verilabel.audit.engine.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            os.kill(int(pid), signal.SIGKILL)
+    for pid in local_workers():
+        os.kill(pid, signal.SIGKILL)
 
 
 def test_workers_that_are_killed_between_all_stages_cost_time_and_nothing_else(

@@ -12,8 +12,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from audit_corpora import some_text, write_corpus
-from audit_runs import KEY, QUESTION, InProcess, Telling, few, run, with_benchmark, write_secret
-from process_children import children
+from audit_runs import (
+    KEY,
+    QUESTION,
+    InProcess,
+    Telling,
+    few,
+    local_workers,
+    run,
+    with_benchmark,
+    write_secret,
+)
 from verilabel.audit.engine.local import LocalExecutor
 from verilabel.audit.engine.work import secret_file, work_folder
 from verilabel.audit.engine.worker import trouble_of
@@ -93,7 +102,7 @@ def test_a_worker_is_told_no_secret_in_its_arguments_or_environment(corpus: Path
 
     def look(stage: str) -> None:
         if stage == "one shard":
-            for pid in children():
+            for pid in local_workers():
                 told.extend(Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ"))
 
     secret = write_secret(tmp_path / "secret")

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from verilabel.audit.proof.footers import BrokenFooter, Group, read_footer
+from verilabel.audit.reading.footers import BrokenFooter, Group, read_footer
 from verilabel.audit.reading.parquet_pages import BrokenHeader, measure_pages
 from verilabel.errors import LimitExceeded, MalformedInput
 
@@ -104,8 +104,8 @@ def _check_sizes(file: BinaryIO, groups: tuple[Group, ...], most: int, where: st
     for group in groups:
         if group.rows > MAX_GROUP_ROWS:
             raise LimitExceeded(f"a row group of {group.rows} rows", where=where)
-        for start, end in group.chunks if group.rows else ():
-            if max(measure_pages(file, start, end)) > MAX_PAGE_BYTES:
+        for chunk in group.chunks if group.rows else ():
+            if max(measure_pages(file, chunk.start, chunk.end)) > MAX_PAGE_BYTES:
                 raise LimitExceeded("a page that becomes too large", where=where)
 
 

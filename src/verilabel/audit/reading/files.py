@@ -178,11 +178,11 @@ def _read_parquet(
     shard: Shard, selection: Selection, stored: StoredBytes, reading: FileReading
 ) -> Iterator[Batch]:
     table = ParquetFile(stored.file)
-    start, end = shard.start, shard.end or table.metadata.num_row_groups
+    start, end = shard.start, shard.end or len(table.groups)
     try:
         columns = table.choose(selection, shard.files[0])
     except MalformedInput:
-        rows = sum(table.metadata.row_group(place).num_rows for place in range(start, end))
+        rows = sum(table.groups[place].rows for place in range(start, end))
         reading.ledger.miss(0, reasons.NO_COLUMN, rows)
         reading.ledger.rows = rows
         return

@@ -20,6 +20,7 @@ from verilabel.audit.reading.arrow_texts import (
     say_beside,
 )
 from verilabel.audit.reading.columns import choose_columns, parse_path
+from verilabel.audit.reading.footers import read_footer
 from verilabel.audit.reading.gathering import Gatherer
 from verilabel.audit.reading.json_lines import MOST_BESIDE
 from verilabel.audit.reading.kernels.joining import join_documents, measure_documents
@@ -69,6 +70,8 @@ class ParquetFile:
         self._file = file
         self._pyarrow = pyarrow
         try:
+            # pyarrow is not asked about columns: of a damaged footer, its answer ends the process
+            self.groups = read_footer(file)
             self.reader = self._open([])
         except (pyarrow.ArrowException, OSError, ValueError):
             file.seek(0)
@@ -76,7 +79,6 @@ class ParquetFile:
             reason = reasons.POINTER if pointer else reasons.BROKEN_FOOTER
             raise Torn(reason, file.seek(0, 2)) from None
         self.schema = self.reader.schema_arrow
-        self.metadata = self.reader.metadata
 
     def _open(self, dictionaries: list[str]) -> Any:
         # the file is ours: pyarrow must not close it
@@ -91,14 +93,12 @@ class ParquetFile:
         self._file.seek(size - 8)
         start = size - 8 - int.from_bytes(self._file.read(4), "little")
         groups = []
-        for place in range(self.metadata.num_row_groups):
-            group = self.metadata.row_group(place)
-            spans = [_chunk_span(group.column(column)) for column in range(group.num_columns)]
+        for group in self.groups:
             groups.append(
                 RowGroup(
-                    min((begin for begin, _ in spans), default=4),
-                    max((end for _, end in spans), default=4),
-                    group.num_rows,
+                    min((chunk.start for chunk in group.chunks), default=4),
+                    max((chunk.end for chunk in group.chunks), default=4),
+                    group.rows,
                 )
             )
         if any(not 0 <= group.start <= group.end <= start for group in groups):
@@ -127,30 +127,28 @@ class ParquetFile:
 
     def tables(self, place: int, columns: list[str], limit: int) -> Iterator[Any]:
         """The record batches of a row group. Raises Torn where it cannot be read (on)."""
-        group = self.metadata.row_group(place)
-        leaves = [column for column in range(group.num_columns) if _is_within(group.column(column), columns)]
+        group = self.groups[place]
+        leaves = [chunk for chunk in group.chunks if _is_within(chunk.path, columns)]
         dictionary, most = 0, 1
         for leaf in leaves:
-            chunk = group.column(leaf)
-            start, end = _chunk_span(chunk)
             try:
-                sizes = measure_pages(self._file, start, end)
+                sizes = measure_pages(self._file, leaf.start, leaf.end)
             except (BrokenHeader, OSError, ValueError):
                 raise Torn(reasons.BROKEN_PAGE) from None
             if sizes.largest > max(2 * limit, _MOST_PAGE):
                 raise Torn(reasons.LARGE_PAGE)
             dictionary = max(dictionary, sizes.dictionary)
-            most = max(most, chunk.total_uncompressed_size // max(group.num_rows, 1))
+            most = max(most, leaf.unpacked // max(group.rows, 1))
         rows = max(1, min(_MOST_ROWS, 2 * _READ_BYTES // most, _MOST_POINTED // max(dictionary, 1)))
         tables = self.reader.iter_batches(
             batch_size=rows,
             row_groups=[place],
-            columns=[group.column(leaf).path_in_schema for leaf in leaves],
+            columns=[leaf.path for leaf in leaves],
             use_threads=False,
         )
-        yield from self._gather(tables)
+        yield from self._gather(tables, {parse_path(path)[0].name for path in columns})
 
-    def _gather(self, tables: Iterator[Any]) -> Iterator[Any]:
+    def _gather(self, tables: Iterator[Any], wanted: set[str]) -> Iterator[Any]:
         """Record batches, small ones together. Raises Torn where they cannot be read on."""
         held: list[Any] = []
         size = 0
@@ -162,6 +160,8 @@ class ParquetFile:
                 table, torn = None, reasons.UNREADABLE
             except (self._pyarrow.ArrowException, OSError, ValueError):
                 table, torn = None, reasons.BROKEN_PAGE
+            if table is not None and not wanted <= set(table.schema.names):
+                table, torn = None, reasons.BROKEN_FOOTER
             if table is None:
                 break
             held.append(table)
@@ -211,21 +211,13 @@ class _Unclosed:
         return
 
 
-def _chunk_span(chunk: Any) -> tuple[int, int]:
-    start = chunk.data_page_offset
-    if chunk.has_dictionary_page and chunk.dictionary_page_offset:
-        start = min(start, chunk.dictionary_page_offset)
-    return start, start + chunk.total_compressed_size
-
-
-def _is_within(chunk: Any, columns: list[str]) -> bool:
+def _is_within(leaf: str, columns: list[str]) -> bool:
     """Whether a leaf of the file lies on the way of a wanted path. Names of lists' own levels are not ours."""
-    leaf = chunk.path_in_schema
     for path in columns:
         if leaf == path:
             return True
         steps = parse_path(path)
-        if leaf.split(".")[0] != steps[0].name:
+        if leaf.split(".", maxsplit=1)[0] != steps[0].name:
             continue
         place = 0
         parts = leaf.split(".")
@@ -276,8 +268,8 @@ def read_groups(
     beside = find_beside_columns(file.schema)
     wanted = [*columns, *(column for names in beside.values() for column in names)]
     for place in range(start, end):
-        group = file.metadata.row_group(place)
-        if group.num_rows == 0:
+        group = file.groups[place]
+        if group.rows == 0:
             continue
         first = ledger.rows
         tables = file.tables(place, wanted, limit)
@@ -287,9 +279,9 @@ def read_groups(
                 while parts:
                     yield from gatherer.add(*parts.pop(0))
         except Torn as torn:
-            left = first + group.num_rows - ledger.rows
+            left = first + group.rows - ledger.rows
             ledger.miss(ledger.rows, torn.reason, left)
-        ledger.rows = first + group.num_rows
+        ledger.rows = first + group.rows
         file.release()
 
 

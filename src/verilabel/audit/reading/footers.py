@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import Any, BinaryIO, NamedTuple
 
-MAX_FOOTER_BYTES = 16 * 2**20
+MAX_FOOTER_BYTES = 64 * 2**20
 _MAGIC = b"PAR1"
 _MOST_DEPTH = 16
 _ROW_GROUPS, _GROUP_COLUMNS, _GROUP_ROWS, _CHUNK_META = 4, 1, 3, 3
+_PATH, _UNPACKED = 3, 6
 _STORED, _DATA_PAGE, _DICTIONARY_PAGE = 7, 9, 11
 
 
@@ -20,12 +21,23 @@ class BrokenFooter(ValueError):
     """A footer that is none."""
 
 
+class Chunk(NamedTuple):
+    """A column in a row group."""
+
+    start: int
+    end: int
+    """Where its pages begin and end."""
+    path: str
+    """Names from the top to the leaf, joined by dots."""
+    unpacked: int
+    """Bytes of its pages without compression, as they say of themselves."""
+
+
 class Group(NamedTuple):
     """A row group."""
 
     rows: int
-    chunks: tuple[tuple[int, int], ...]
-    """Where the pages of each column begin and end."""
+    chunks: tuple[Chunk, ...]
 
 
 def read_footer(file: BinaryIO) -> tuple[Group, ...]:
@@ -46,10 +58,10 @@ def read_footer(file: BinaryIO) -> tuple[Group, ...]:
 def _group_of(group: Any, end: int) -> Group:
     if not isinstance(group, dict) or not isinstance(rows := group.get(_GROUP_ROWS), int) or rows < 0:
         raise BrokenFooter("a row group that is none")
-    return Group(rows, tuple(_span_of(chunk, end) for chunk in _list(group.get(_GROUP_COLUMNS))))
+    return Group(rows, tuple(_chunk_of(chunk, end) for chunk in _list(group.get(_GROUP_COLUMNS))))
 
 
-def _span_of(chunk: Any, end: int) -> tuple[int, int]:
+def _chunk_of(chunk: Any, end: int) -> Chunk:
     about = chunk.get(_CHUNK_META) if isinstance(chunk, dict) else None
     if not isinstance(about, dict):
         raise BrokenFooter("a column without its description")
@@ -60,7 +72,19 @@ def _span_of(chunk: Any, end: int) -> tuple[int, int]:
     start = min(start, first) if first > 0 else start
     if start < 0 or size < 0 or start + size > end:
         raise BrokenFooter("a column outside the file")
-    return start, start + size
+    unpacked = about.get(_UNPACKED)
+    if not isinstance(unpacked, int) or unpacked < 0:
+        raise BrokenFooter("a column without a size")
+    return Chunk(start, start + size, _path_of(about.get(_PATH)), unpacked)
+
+
+def _path_of(names: Any) -> str:
+    if not isinstance(names, list) or not all(isinstance(name, bytes) for name in names):
+        raise BrokenFooter("a column without a name")
+    try:
+        return b".".join(names).decode()
+    except UnicodeDecodeError as error:
+        raise BrokenFooter("a name that is no text") from error
 
 
 def _list(value: Any) -> list[Any]:
@@ -70,7 +94,7 @@ def _list(value: Any) -> list[Any]:
 
 
 class _Fields:
-    """Values of Thrift's compact protocol: structs as number to value; of texts nothing is kept."""
+    """Values of Thrift's compact protocol: structs as number to value."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -95,7 +119,7 @@ class _Fields:
         if kind in (4, 5, 6):
             return _zigzag(self._varint())
         if kind in (7, 8):
-            return self._pass(8 if kind == 7 else self._varint())
+            return self._take(8 if kind == 7 else self._varint())
         if kind in (9, 10):
             return self._items(depth)
         if kind == 12:
@@ -110,10 +134,11 @@ class _Fields:
         kind = header & 15
         return [self._byte() == 1 if kind in (1, 2) else self._value(kind, depth + 1) for _ in range(count)]
 
-    def _pass(self, count: int) -> None:
+    def _take(self, count: int) -> bytes:
         if count > len(self._data) - self._at:
             raise BrokenFooter("too long a text")
         self._at += count
+        return self._data[self._at - count : self._at]
 
     def _byte(self) -> int:
         if self._at >= len(self._data):
