@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -127,6 +128,9 @@ def _fresh(path: Path, documents: int, rising: bool = True) -> np.memmap[tuple[i
     array: np.memmap[tuple[int], np.dtype[np.int64]] = np.lib.format.open_memmap(
         path, mode="w+", dtype=np.int64, shape=(documents,)
     )
+    if hasattr(os, "posix_fallocate"):  # a full disk is told now, by an error, and not later, by a signal
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     for start in range(0, documents if rising else 0, _PIECE):
         end = min(documents, start + _PIECE)
         array[start:end] = np.arange(start, end)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import heapq
 from collections.abc import Callable
 
-from verilabel.audit.proof.examples import Example
+from verilabel.audit.proof.examples import Example, rank_of
 from verilabel.records.canonical import DIGEST_PREFIX
 
 
@@ -50,8 +49,7 @@ class Chooser:
 
     def offer(self, kind: str, row: int, start: int, value: bytes, mark: bytes) -> None:
         """Offer one finding; its value is masked only if it is kept."""
-        place = self._shard + row.to_bytes(8, "little") + start.to_bytes(4, "little") + kind.encode()
-        rank = hashlib.sha256(b"example" + place).digest()[:8]
+        rank = rank_of(self._shard, row, start, kind)
         if self._keeper.would_keep(kind, int.from_bytes(rank, "big")):
             self._keeper.add(
                 Example(rank.hex(), kind, row, start, len(value), mark.hex(), self._mask(kind, value))

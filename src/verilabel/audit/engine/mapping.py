@@ -26,6 +26,7 @@ from verilabel.audit.kernels.digests import text_digests
 from verilabel.audit.kernels.tokens import cut_words
 from verilabel.audit.pii.masking import mask
 from verilabel.audit.proof.commitments import MARK_BYTES, Marker, Salter
+from verilabel.audit.proof.examples import SHOWN
 from verilabel.audit.proof.findings import FOUND, Found
 from verilabel.audit.proof.layout import EXAMPLES_A_KIND
 from verilabel.audit.proof.records import COMMITMENT, Records, column_of_kind
@@ -42,8 +43,6 @@ DIGESTS = "digests"
 HOSTS = "hosts"
 EXAMPLES = "examples.json"
 DUPLICATES = "duplicates"
-SHOWN = ("pii",)
-"""Checks whose findings are shown masked."""
 FORMATS_OF_ITEMS = 6
 
 
