@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-MOST = 450
+MOST = 600
 """MiB of memory of the whole process, with everything that it has imported (some 200 of them)."""
 _SCRIPT = """
 import sys

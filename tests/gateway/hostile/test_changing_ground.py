@@ -229,6 +229,12 @@ def _workers(pid: int) -> list[int]:
     ]
 
 
+def _writes_in(pid: int, folder: Path) -> bool:
+    """Whether a worker has a file of the folder open."""
+    links = (path.readlink() for path in Path(f"/proc/{pid}/fd").iterdir() if path.is_symlink())
+    return any(link.is_relative_to(folder) for link in links)
+
+
 def _approval(data: bytes) -> str:
     return str(json.loads(data)["verilabel"]["approval"])
 
@@ -277,7 +283,9 @@ def test_a_worker_that_is_killed_under_load_loses_no_approval_and_no_record(
             assert until(lambda: len(set(_workers(gateway.process.pid)) - killed) == 2)
             count = len(answered), len(held)
             assert until(lambda: len(answered) > count[0] + 40 and len(held) > count[1] + 5)  # noqa: B023
-            victim = (set(_workers(gateway.process.pid)) - killed).pop()
+            victim = next(
+                pid for pid in _workers(gateway.process.pid) if _writes_in(pid, tmp_path / "audit")
+            )
             os.kill(victim, signal.SIGKILL)
             killed.add(victim)
         count = len(answered), len(held)

@@ -107,6 +107,7 @@ def test_whatever_bytes_arrive_nothing_is_forwarded_that_was_not_decided(world: 
         assert 200 == _post(gateway, good, token)
     # most of these bytes are no message any more, and those that still are were decided as the server read them
     assert answers.count(400) > len(answers) / 2
-    assert set(answers) <= {200, 400}
+    # without its id it is a notification, which is taken and not answered
+    assert set(answers) <= {200, 202, 400}
     assert len(_forwarded(world)) >= 1
     assert _decided(world) == _forwarded(world)
