@@ -167,7 +167,12 @@ def settings_of(args: Namespace) -> AuditSettings:
         checks=asked,
         pii=PiiSettings(regions=regions),
         contamination=ContaminationSettings(tuple(args.bench), args.mirror, args.sketch),
-        sampling=SamplingSettings(documents=args.sample, judges=tuple(args.judge)),
+        sampling=SamplingSettings(
+            documents=args.sample,
+            judges=tuple(args.judge),
+            # the detector of toxic texts belongs to the check of that name
+            detectors=SamplingSettings().detectors if "toxicity" in asked else (),
+        ),
         canaries=CanarySettings(per_format=args.canaries),
         confidence=args.confidence,
     )

@@ -161,20 +161,40 @@ def test_shards_of_a_run_that_was_killed_are_read_again_only_where_they_changed(
     assert 0 == watch.text_rate
 
 
-def test_a_corpus_that_changes_between_reading_and_sampling_is_refused_by_name(
-    secret: Path, tmp_path: Path
-) -> None:
-    corpus = write_corpus(tmp_path / "texts", files=2, documents=20)
-    settings = few("duplicates", sampling=SamplingSettings(documents=40))
-    path = corpus / "part-001.parquet"
-
+def _change_at_drawing(path: Path) -> Telling:
     def change(stage: str) -> None:
         if stage == "drawing":
             data = path.read_bytes()
             path.write_bytes(data[:100] + bytes([data[100] ^ 1]) + data[101:])
 
+    return Telling(change)
+
+
+def test_a_corpus_that_changes_after_it_was_read_is_sampled_as_it_was_read(
+    secret: Path, tmp_path: Path
+) -> None:
+    corpus = write_corpus(tmp_path / "texts", files=2, documents=20)
+    settings = few("duplicates", sampling=SamplingSettings(documents=40))
+    before = run(corpus, settings, tmp_path / "before.audit", secret)
+    after = run(
+        corpus,
+        settings,
+        tmp_path / "after.audit",
+        secret,
+        watch=_change_at_drawing(corpus / "part-001.parquet"),
+    )
+    assert (before.root, before.sample) == (after.root, after.sample)
+
+
+def test_a_shard_that_changes_before_its_sample_is_read_again_is_refused_by_name(
+    secret: Path, tmp_path: Path
+) -> None:
+    corpus = write_corpus(tmp_path / "texts", files=1, documents=80)
+    twin = corpus / "part-001.parquet"  # of equal shards one pass is kept, and the second's sample is another
+    twin.write_bytes((corpus / "part-000.parquet").read_bytes())
+    settings = few("duplicates", sampling=SamplingSettings(documents=10))
     with pytest.raises(ShardChanged, match=r"part-001\.parquet"):
-        run(corpus, settings, tmp_path / "run.audit", secret, watch=Telling(change))
+        run(corpus, settings, tmp_path / "run.audit", secret, watch=_change_at_drawing(twin))
     assert not (tmp_path / "run.audit").exists()
 
 

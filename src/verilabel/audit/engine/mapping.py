@@ -21,6 +21,7 @@ from verilabel.audit.engine.examples import Chooser, ExampleKeeper
 from verilabel.audit.engine.interface import Advance, Mapped, MapTask, Report
 from verilabel.audit.engine.job import Opened
 from verilabel.audit.engine.keeping import FINDINGS, RECORDS, SPILL, Keeping, flush_files
+from verilabel.audit.engine.passages import PassageKeeper, passages_wanted
 from verilabel.audit.interface import Batch, CheckCard, Examined, Findings
 from verilabel.audit.kernels.digests import text_digests
 from verilabel.audit.kernels.tokens import cut_words
@@ -41,6 +42,7 @@ DONE = "done.json"
 UNREAD = "unread.json"
 DIGESTS = "digests"
 HOSTS = "hosts"
+PASSAGES = "passages.json"
 EXAMPLES = "examples.json"
 DUPLICATES = "duplicates"
 FORMATS_OF_ITEMS = 6
@@ -98,11 +100,14 @@ def _make(opened: Opened, reading: Reading, folder: Path, empty: Mapped, report:
 def _fill(opened: Opened, reading: Reading, folder: Path, empty: Mapped, report: Report) -> Mapped:
     pass_ = ShardPass(opened, reading.sha256)
     hosts = Hosts(shard_seed(reading.sha256), _hosts_wanted(opened))
+    share = reading.stored_bytes / max(opened.job.stored_bytes, 1)
+    passages = PassageKeeper(reading.sha256, passages_wanted(opened.job.settings.sampling.documents, share))
     documents = text_bytes = findings = 0
     with Keeping(folder) as keeping:
         for batch in reading.batches():
             found = pass_.examine(batch, keeping)
             hosts.offer(batch)
+            passages.offer(batch)
             documents, text_bytes, findings = (
                 documents + len(batch),
                 text_bytes + len(batch.data),
@@ -116,6 +121,7 @@ def _fill(opened: Opened, reading: Reading, folder: Path, empty: Mapped, report:
             write_map_part(spilled, spilled.pop(DIGESTS), folder / DUPLICATES)
     shutil.rmtree(folder / SPILL)
     (folder / HOSTS).write_bytes(msgspec.msgpack.encode(hosts.texts()))
+    (folder / PASSAGES).write_bytes(msgspec.json.encode(passages.passages()))
     (folder / EXAMPLES).write_bytes(msgspec.json.encode(pass_.examples.examples()))
     (folder / UNREAD).write_bytes(msgspec.json.encode(list(reading.unread)))
     return msgspec.structs.replace(

@@ -10,7 +10,7 @@ import msgspec
 
 from verilabel.audit.engine.fetching import FETCHED, fetched_file
 from verilabel.audit.engine.interface import Executor, FetchTask, Mapped
-from verilabel.audit.engine.mapping import MAP, UNREAD
+from verilabel.audit.engine.mapping import MAP, PASSAGES, UNREAD
 from verilabel.audit.engine.watching import Watch
 from verilabel.audit.reading.interface import Shard, Unread
 from verilabel.audit.sampling.choosing import Drawn, choose, merge, number_copies
@@ -90,12 +90,23 @@ async def _fetch(
     rows: dict[int, list[int]] = {}
     for document in drawn:
         rows.setdefault(document.shard, []).append(document.row)
-    watch.enter("drawing", "a sample", len(rows))
+    kept = {at: _kept(work, mapped[at], at) for at in rows}
+    missing = sorted(at for at in rows if not set(rows[at]) <= kept[at].keys())
+    watch.enter("drawing", "a sample", len(missing))
     shutil.rmtree(work / FETCHED, ignore_errors=True)
-    tasks = [FetchTask(at, shards[at], mapped[at].sha256, tuple(rows[at])) for at in sorted(rows)]
+    tasks = [FetchTask(at, shards[at], mapped[at].sha256, tuple(rows[at])) for at in missing]
     async for _ in executor.run(str(work), tasks, watch.advance):
         watch.shards_done += 1
-    passages: list[Passage] = []
-    for at in sorted(rows):
+    passages = [kept[at][row] for at in rows if at not in missing for row in rows[at]]
+    for at in missing:
         passages += msgspec.json.decode(fetched_file(work, at).read_bytes(), type=list[Passage])
     return sorted(passages, key=lambda passage: (passage.shard, passage.row))
+
+
+def _kept(work: Path, done: Mapped, at: int) -> dict[int, Passage]:
+    """The passages that were kept of a shard, by row."""
+    content = (work / MAP / done.key / PASSAGES).read_bytes()
+    return {
+        passage.row: passage._replace(shard=at)
+        for passage in msgspec.json.decode(content, type=list[Passage])
+    }
