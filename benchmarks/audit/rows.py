@@ -71,7 +71,7 @@ def own_row(
     told = (
         ""
         if engine == "local" and workers == 1
-        else f", {workers} workers{', Ray' if engine == 'ray' else ''}"
+        else f", {workers} worker{'s' * (workers > 1)}{', Ray' if engine == 'ray' else ''}"
     )
     name = f"ours-{task}-{corpus}-{engine}-{workers}"
     return Row(name, f"verilabel{told}", task, corpus, command, score)
@@ -222,7 +222,7 @@ def own_rows(corpora: Sequence[str]) -> list[Row]:
         rows += [own_row(task, corpus, score, (task,)) for task, score in scores.items()]
     rows += [own_row("all", corpus, _own_root, ()) for corpus in corpora]
     rows += [own_row("all", corpora[-1], _own_root, (), workers=2)]
-    rows += [own_row("all", corpora[-1], _own_root, (), workers=2, engine="ray")]
+    rows += [own_row("all", corpora[-1], _own_root, (), workers=count, engine="ray") for count in (1, 2)]
     return rows
 
 

@@ -57,8 +57,11 @@ class RayExecutor:
         options: dict[str, Any] = {
             "num_cpus": 1,
             "max_retries": MAX_RETRIES,
-            "runtime_env": {"env_vars": ONE_CORE},
         }
+        if (
+            address is not None or not self._owned
+        ):  # processes of our own have it from us, without an environment's cost
+            options["runtime_env"] = {"env_vars": ONE_CORE}
         self._task = ray.remote(**options)(carry_out_remotely)
 
     @property
@@ -119,10 +122,18 @@ def _connect(ray: Any, address: str | None, workers: int | None) -> None:
     else:
         _check_reachable(address)
         options["address"] = address
+    before = {name: os.environ.get(name) for name in ONE_CORE}
+    os.environ |= ONE_CORE if address is None else {}
     try:
         ray.init(**options)
     except (ConnectionError, ValueError, RuntimeError, ImportError) as error:
         raise _unreachable(address) from error
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _check_reachable(address: str) -> None:
