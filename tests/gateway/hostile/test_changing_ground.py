@@ -283,9 +283,7 @@ def test_a_worker_that_is_killed_under_load_loses_no_approval_and_no_record(
             assert until(lambda: len(set(_workers(gateway.process.pid)) - killed) == 2)
             count = len(answered), len(held)
             assert until(lambda: len(answered) > count[0] + 40 and len(held) > count[1] + 5)  # noqa: B023
-            victim = next(
-                pid for pid in _workers(gateway.process.pid) if _writes_in(pid, tmp_path / "audit")
-            )
+            victim = next(pid for pid in _workers(gateway.process.pid) if _writes_in(pid, tmp_path / "audit"))
             os.kill(victim, signal.SIGKILL)
             killed.add(victim)
         count = len(answered), len(held)
