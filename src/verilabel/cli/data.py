@@ -56,7 +56,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> ExitStatus:
-    """Carry out one verb."""
+    """Carry out one verb. Raises MissingExtra where the packages for audits are not installed."""
+    from verilabel.audit import require_packages
+
+    require_packages()
     status: ExitStatus = _module(VERBS[args.verb]).run(args)
     return status
 
