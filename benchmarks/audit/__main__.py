@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.audit.section import TITLE, measure_all
@@ -30,6 +32,14 @@ def put_section(page: str, section: str) -> str:
     end = page.find("\n## ", start)
     rest = page[end + 1 :] if end >= 0 else ""
     return f"{page[:start]}{section}\n\n{rest}".rstrip() + "\n"
+
+
+def _say_when(folder: Path, machine: Sequence[str]) -> str:
+    """When the rows were measured that stand in the section, and by which version they were put together."""
+    moments = [kept.stat().st_mtime for kept in (folder / "measured").glob("*.json")]
+    times = [f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}" for at in (min(moments), max(moments))]
+    of = [line for line in machine if line.startswith(("machine:", "commit:"))]
+    return f"rows measured one after another between {times[0]} and {times[1]} UTC; {'; '.join(of)}"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -57,6 +67,7 @@ def main(arguments: Sequence[str]) -> int:
     print("\n".join(machine), flush=True)
     folder = given.folder.resolve() / ("quick" if given.quick else "")
     section = measure_all(folder, quick=given.quick, rivals=given.peers, only=given.only, fresh=given.fresh)
+    section = replace(section, notes=(*section.notes, _say_when(folder, machine)))
     print(f"\n{section.text()}\nload averages at the end: {load_averages()}")
     if given.write:
         page = put_section(RESULTS.read_text("utf-8"), section.markdown())

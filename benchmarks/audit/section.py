@@ -39,7 +39,8 @@ METHOD = (
     "finding is right where it meets any planted value of personal data or a secret. The same hand wrote the "
     "values here and the canaries: recall is that of these formats, and sets made by others stand in the "
     "detectors' cards. *Unseen formats* are in no canary and were written after the detectors. Slow tools are "
-    "measured on fewer documents, as their rows say."
+    "measured on fewer documents, as their rows say: compare rows of one size, for start and canaries weigh more in "
+    "ours the smaller a corpus is."
 )
 
 

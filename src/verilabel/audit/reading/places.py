@@ -6,6 +6,7 @@ Remote bytes are copied into a temporary file before they are read, so that thei
 from __future__ import annotations
 
 import contextlib
+import errno
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ MOST_COPIED = 64 * 2**30
 """Stored bytes of a remote file that cannot be cut; longer ones have to be fetched first."""
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.ASCII)
 _LOCAL = ("file", "local")
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class RemoteFile(NamedTuple):
@@ -159,7 +161,9 @@ class RemoteCopier:
                 self._copy_stretch(start, end, file)
         except ShardChanged:
             raise
-        except Exception:
+        except Exception as error:  # every store has errors of its own
+            if isinstance(error, OSError) and error.errno in _DISK_FULL:
+                raise  # this machine's, and no property of the file
             raise Torn(reasons.UNREADABLE) from None
         if _marks(self._look()) != _marks(self._info):
             raise changed(self.url, "changed while it was read")
