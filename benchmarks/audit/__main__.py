@@ -38,7 +38,11 @@ def _say_when(folder: Path, machine: Sequence[str]) -> str:
     """When the rows were measured that stand in the section, and by which version they were put together."""
     moments = [kept.stat().st_mtime for kept in (folder / "measured").glob("*.json")]
     times = [f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}" for at in (min(moments), max(moments))]
-    of = [line for line in machine if line.startswith(("machine:", "commit:"))]
+    of = [
+        line.replace("commit:", "put together at commit")
+        for line in machine
+        if line[:7] in ("machine", "commit:")
+    ]
     return f"rows measured one after another between {times[0]} and {times[1]} UTC; {'; '.join(of)}"
 
 
