@@ -8,10 +8,11 @@ import numpy as np
 
 from verilabel.audit.interface import Bytes, Offsets, Positions, Words
 from verilabel.audit.kernels.compiling import compiled
+from verilabel.audit.pii.kernels.assignments import look_at_assignments
 from verilabel.audit.pii.kernels.context import keep_announced
 from verilabel.audit.pii.kernels.numbers import look_at_numbers
 from verilabel.audit.pii.kernels.reading import hash_three
-from verilabel.audit.pii.kernels.signs import look_at_assignments, look_at_emails, look_at_machines
+from verilabel.audit.pii.kernels.signs import look_at_emails, look_at_machines
 from verilabel.audit.pii.kernels.tables import ALNUM, DIGIT, HEX, SIGN, UPPER, VALUE, Rows, Tables
 from verilabel.audit.pii.kernels.tokens import look_at_tokens
 
