@@ -25,6 +25,7 @@ from verilabel.detectors.training.answers import (
     read_requests,
     read_table,
 )
+from verilabel.detectors.training.windows import fit_windows
 from verilabel.detectors.training.writing import run_recipe
 from verilabel.errors import UsageError
 from verilabel.records.canonical import parse_json, sha256_hex
@@ -178,11 +179,6 @@ def train(texts: Sequence[Text]) -> WindowModel:
 
     Each window counts by the inverse root of its text's number of windows. Raises UsageError without scikit-learn.
     """
-    try:
-        from sklearn.feature_extraction import DictVectorizer
-        from sklearn.linear_model import LogisticRegression
-    except ImportError as error:
-        raise UsageError("training needs scikit-learn", hint="pip install scikit-learn") from error
     spread: Counter[str] = Counter()
     for text in texts:
         spread.update(set().union(*windows_of(text.text)))
@@ -193,25 +189,15 @@ def train(texts: Sequence[Text]) -> WindowModel:
             rows.append({name: 1 for name in sorted(features) if spread[name] >= MIN_TEXTS})
             events.append(text.event)
             weights.append(len(seen) ** -0.5)
-    vectorizer = DictVectorizer()
-    matrix: Any = vectorizer.fit_transform(rows)
-    matrix.indices, matrix.indptr = matrix.indices.astype("int32"), matrix.indptr.astype("int32")
-    solver = LogisticRegression(
-        C=STRENGTH, solver="liblinear", class_weight="balanced", random_state=0, max_iter=5_000, tol=1e-5
-    )
-    solver.fit(matrix, events, sample_weight=weights)
-    fitted = {
-        str(name): round(1000 * float(weight))
-        for name, weight in zip(vectorizer.get_feature_names_out(), solver.coef_[0], strict=True)
-    }
+    fitted = fit_windows(rows, events, weights, strength=STRENGTH, tolerance=1e-5, min_weight=MIN_WEIGHT)
     return WindowModel(
         id="jailbreak",
         version="1.0.0",
         event="jailbreak_attempted",
         features=FEATURES_VERSION,
         window=WINDOW,
-        bias=round(1000 * float(solver.intercept_[0])),
-        weights={name: weight for name, weight in sorted(fitted.items()) if abs(weight) >= MIN_WEIGHT},
+        bias=fitted.bias,
+        weights=fitted.weights,
     )
 
 
