@@ -20,7 +20,7 @@ CREATE := $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --di
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: bench-audit-rivals help demo test test-inspect test-guards test-live check bench bench-peers bench-rivals setup page format clean
+.PHONY: bench-audit-rivals help demo test test-random test-inspect test-guards test-live check bench bench-peers bench-rivals setup page format clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -75,6 +75,9 @@ test: $(VENV)/.test  ## install what the tests need and run them
 test-guards:  ## run other projects' guards as ours: Presidio, Guardrails AI, NeMo (an environment of its own; large)
 	@$(MAKE) --no-print-directory VENV=$(GUARDS) $(GUARDS)/.guards
 	VERILABEL_LIVE_GUARDS=1 $(GUARDS)/bin/pytest tests/live/test_guard_adapters.py $(PYTEST_ARGS)
+
+test-random: $(VENV)/.test  ## the properties alone, with new draws and ten times as many (tens of minutes)
+	VERILABEL_DRAWS=random $(BIN)/pytest -m 'hypothesis and not inspect' $(PYTEST_ARGS)
 
 test-inspect: $(VENV)/.test  ## run tasks of Inspect and AgentDojo, from an environment of their own (large)
 	@$(MAKE) --no-print-directory VENV=$(INSPECT) $(INSPECT)/.inspect

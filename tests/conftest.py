@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# a busy machine must not fail a property: no test asserts how long an example takes
-settings.register_profile("verilabel", deadline=None)
-settings.load_profile("verilabel")
+# A busy machine must not fail a property: no test asserts how long an example takes. The same draws in every run, so that
+# a change is judged by what it changes; `make test-random` looks further, with new draws and more of them.
+settings.register_profile("fixed", deadline=None, derandomize=True, database=None)
+settings.register_profile("random", deadline=None, max_examples=1000, print_blob=True)
+settings.load_profile(os.environ.get("VERILABEL_DRAWS", "fixed"))
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from verilabel.audit.interface import Batch, Examined
 from verilabel.audit.kernels.tokens import cut_words
 from verilabel.audit.pii.check import PiiCheck
+from verilabel.audit.pii.wording import EXAMPLE_ADDRESSES, EXAMPLE_CARDS, EXAMPLE_SSNS
 from verilabel.audit.settings import PiiSettings
 from verilabel.detectors.spans import checks
 
@@ -130,6 +131,10 @@ def test_no_bytes_make_it_raise(data: bytes) -> None:
     assert len(examine([text, text])[0]) == 2
 
 
+EXAMPLES = frozenset(f"{EXAMPLE_ADDRESSES} {EXAMPLE_CARDS} {EXAMPLE_SSNS}".split())
+"""Values that everybody writes as examples, which no pattern could know."""
+
+
 def find_by_patterns(text: str) -> set[tuple[str, int, int]]:
     """A slow second opinion on addresses of machines, cards and social security numbers, for texts of few signs."""
     found = set()
@@ -138,7 +143,7 @@ def find_by_patterns(text: str) -> set[tuple[str, int, int]]:
             address = ipaddress.IPv4Address(match[0])
         except ValueError:
             continue
-        if address.is_global and max(address.packed) > 31:
+        if address.is_global and not address.is_multicast and max(address.packed) > 31:
             found.add(("pii.ipv4", *match.span()))
     for match in re.finditer(r"(?<![\w.\-/])\d{16}(?![\w]|[./-]\d)", text, re.ASCII):
         if re.match("4|5[1-5]", match[0]) and checks.holds_luhn(match[0]):
@@ -165,7 +170,7 @@ def find_by_patterns(text: str) -> set[tuple[str, int, int]]:
     st.sampled_from([", ", " a ", "; ", "\n", ")("]),
 )
 def test_the_pass_agrees_with_patterns_on_random_mixes(parts: list[str], joint: str) -> None:
-    text = joint.join(part for part in parts if part not in {"11.22.33.44", "99.99.99.99", "123.123.123.123"})
+    text = joint.join(part for part in parts if part.replace("-", "") not in EXAMPLES)
     wanted = find_by_patterns(text)
     kinds = {"pii.ipv4", "pii.card", "pii.ssn"}
     assert wanted == {place for place in examine([text])[0][0] if place[0] in kinds}
