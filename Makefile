@@ -11,6 +11,8 @@ INSPECT := .venv-inspect
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 SHELL := /bin/bash
+# tests start hundreds of processes: each would compile all that it imports
+unexport PYTHONDONTWRITEBYTECODE
 
 ifdef UV
 CREATE := uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)

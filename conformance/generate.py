@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,28 +90,31 @@ def refused_input(case: Case) -> dict[str, Any]:
     raise SystemExit(f"the counts of {case.name!r} are not refused")
 
 
-def files() -> dict[str, str]:
-    """Every file and its exact text."""
-    contents: dict[str, Any] = {
-        f"{name}.json": {"cases": [vector_of(case) for case in group]} for name, group in GROUPS.items()
-    }
-    refused = [refused_rubric(name, text) for name, text in REFUSED_RUBRICS.items()]
-    contents["refused-rubrics.json"] = {"cases": refused}
-    contents["refused-inputs.json"] = {"cases": [refused_input(case) for case in REFUSED_INPUTS]}
-    contents["sealed.json"] = {"cases": sealed_cases()}
-    contents["statements.json"] = statement_vectors()
-    return {
-        name: json.dumps({"format": FORMATS.get(name, FORMAT), **document}, indent=1, ensure_ascii=False)
-        + "\n"
-        for name, document in contents.items()
-    }
+def _decided(group: Sequence[Case]) -> dict[str, Any]:
+    return {"cases": [vector_of(case) for case in group]}
+
+
+FILES: dict[str, Callable[[], dict[str, Any]]] = {
+    **{f"{name}.json": partial(_decided, group) for name, group in GROUPS.items()},
+    "refused-rubrics.json": lambda: {"cases": [refused_rubric(*case) for case in REFUSED_RUBRICS.items()]},
+    "refused-inputs.json": lambda: {"cases": [refused_input(case) for case in REFUSED_INPUTS]},
+    "sealed.json": lambda: {"cases": sealed_cases()},
+    "statements.json": statement_vectors,
+}
+"""Every file, and what makes what is in it."""
+
+
+def text_of(name: str) -> str:
+    """The exact text of a file."""
+    document = {"format": FORMATS.get(name, FORMAT), **FILES[name]()}
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
 def main(arguments: list[str]) -> int:
     """Write or compare the files; the exit status."""
     different = 0
-    for name, text in files().items():
-        path = FOLDER / name
+    for name in FILES:
+        path, text = FOLDER / name, text_of(name)
         if arguments == ["--check"]:
             if not path.is_file() or path.read_text("utf-8") != text:
                 print(f"differs: {path.name}")

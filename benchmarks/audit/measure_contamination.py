@@ -35,10 +35,10 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from benchmarks.audit.items import DATA
-from verilabel.audit.contamination.check import SKETCH_TABLE, TABLE
 from verilabel.audit.contamination.items import load_benchmark
 from verilabel.audit.contamination.opening import MEASURED, OPENING
 from verilabel.audit.contamination.queries import query_benchmark
+from verilabel.audit.contamination.rules import SKETCH_TABLE, TABLE
 from verilabel.audit.contamination.sketch import build_sketch, join_fingerprints, parse_sketch
 from verilabel.audit.interface import Batch, Check, Error, Words
 from verilabel.audit.kernels.tokens import cut_words

@@ -53,7 +53,8 @@ class Words(NamedTuple):
     """The words of a batch (`kernels.tokens.cut_words`). Word t is `data[starts[t]:ends[t]]`, of hash `hashes[t]`.
 
     A word is a run of letters, digits and bytes beyond ASCII, lower-cased in ASCII; every character of Chinese,
-    Japanese and Korean is a word. Document i has the words `documents[i]` up to `documents[i + 1]`.
+    Japanese and Korean is a word. Document i has the words `documents[i]` up to `documents[i + 1]`. Only `documents` is
+    there where no check reads words.
     """
 
     hashes: Hashes
@@ -145,6 +146,11 @@ class Check(Protocol):
     @property
     def card(self) -> CheckCard:
         """What it is."""
+        ...
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether it looks at the words: they are cut where some check does."""
         ...
 
     def examine(self, batch: Batch, words: Words) -> Examined:

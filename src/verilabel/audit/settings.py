@@ -59,8 +59,10 @@ class ContaminationSettings(_Settings, frozen=True):
 class DuplicatesSettings(_Settings, frozen=True):
     """When two documents count as near duplicates."""
 
+    near: bool = True
+    """False: equal texts alone, in about half the time."""
     min_similarity: float = 0.6
-    """Of signatures, for an edge of a cluster."""
+    """Of signatures, for an edge of a cluster of near duplicates."""
     alarm_documents: int = 1_000
     """Clusters of more documents are named: such sizes come of boilerplate as often as of copies."""
 
@@ -93,3 +95,8 @@ class AuditSettings(_Settings, frozen=True):
     canaries: CanarySettings = CanarySettings()
     confidence: str = "0.95"
     """Of every bound, as a decimal."""
+
+    @property
+    def reads_about(self) -> bool:
+        """Whether the columns beside the text (url, date, licence) are read: one check alone asks for them."""
+        return "provenance" in self.checks

@@ -12,6 +12,7 @@ examples:
   verilabel data audit corpus/ --out run.audit
   verilabel data audit 'shards/*.jsonl.zst' --column text --bench core/xstest --bench heldout.jsonl --out run.audit
   verilabel data audit corpus/ --engine ray --workers 8 --out run.audit
+  verilabel data audit shards/ --check duplicates --duplicates exact --out copies.audit
   verilabel data audit hub:org/name@main --check pii --check licences --unsigned --out run.audit
 
 exit statuses: 0 audited, 2 usage, 3 nothing could be read, or a file changed while it was read, 6 workers died
@@ -118,6 +119,12 @@ def add_settings_options(parser: ArgumentParser) -> None:
         help="national telephone numbers of a country (default: US, GB)",
     )
     checks.add_argument(
+        "--duplicates",
+        choices=("near", "exact"),
+        default="near",
+        help="near duplicates and equal texts (default), or equal texts alone, which takes half the time",
+    )
+    checks.add_argument(
         "--sketch", action="store_true", help="keep n-grams by which others can look for benchmarks"
     )
     checks.add_argument(
@@ -151,6 +158,7 @@ def settings_of(args: Namespace) -> AuditSettings:
         AuditSettings,
         CanarySettings,
         ContaminationSettings,
+        DuplicatesSettings,
         PiiSettings,
         SamplingSettings,
         Selection,
@@ -161,12 +169,15 @@ def settings_of(args: Namespace) -> AuditSettings:
     asked = tuple(name for name in CHECKS if not args.check or name in args.check)
     if args.bench and "contamination" not in asked:
         raise UsageError("--bench asks for a check that --check leaves out", hint="--check contamination")
+    if args.duplicates == "exact" and "duplicates" not in asked:
+        raise UsageError("--duplicates asks for a check that --check leaves out", hint="--check duplicates")
     regions = tuple(region.upper() for region in args.region) if args.region else PiiSettings().regions
     return AuditSettings(
         selection=Selection(tuple(args.column), args.form, args.max_document_bytes),
         checks=asked,
         pii=PiiSettings(regions=regions),
         contamination=ContaminationSettings(tuple(args.bench), args.mirror, args.sketch),
+        duplicates=DuplicatesSettings(near=args.duplicates == "near"),
         sampling=SamplingSettings(
             documents=args.sample,
             judges=tuple(args.judge),

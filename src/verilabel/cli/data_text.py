@@ -51,6 +51,7 @@ def print_audit(
     _print_sample(manifest)
     _print_contamination(manifest)
     _print_duplicates(manifest)
+    _print_memorisation(tallies)
     _print_mixes(tallies, manifest)
     if with_limits:
         _print_limits(manifest)
@@ -177,6 +178,9 @@ def _print_duplicates(manifest: AuditManifest) -> None:
         return
     print("\nduplicates")
     for name, clusters in (("exact", found.exact), ("near", found.near)):
+        if clusters is None:
+            print(f"  {name:<6} not looked for")
+            continue
         largest = f"; the largest has {clusters.largest[0].documents:,}" if clusters.largest else ""
         print(
             f"  {name:<6} {clusters.copies:,} documents repeat another; {clusters.documents:,} in "
@@ -187,6 +191,24 @@ def _print_duplicates(manifest: AuditManifest) -> None:
             f"  {found.alarms:,} clusters have more than {manifest.settings.duplicates.alarm_documents:,} documents: "
             "boilerplate as often as copies"
         )
+
+
+def _print_memorisation(tallies: Tallies) -> None:
+    found = tallies.memorisation
+    if found is None:
+        return
+    print("\nindicators of memorisation: documents that are in the corpus so often, or more")
+    _print_columns(
+        ("times", "equal text", "near duplicates"),
+        (_RIGHT, _RIGHT, _RIGHT),
+        [
+            (f"{each.copies:,}", f"{each.exact:,}", "-" if each.near is None else f"{each.near:,}")
+            for each in found.repeated
+        ],
+    )
+    if found.repetitive is not None:
+        print(f"  {found.repetitive:,} documents repeat more than half of themselves")
+    print(fill(found.words, WIDTH, initial_indent="  ", subsequent_indent="  "))
 
 
 def _print_mixes(tallies: Tallies, manifest: AuditManifest) -> None:

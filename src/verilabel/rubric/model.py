@@ -7,6 +7,7 @@ import types
 from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
@@ -55,6 +56,7 @@ def load_rubric(data: bytes, where: str) -> Rubric:
     return rubric
 
 
+@cache
 def bundled_rubrics() -> tuple[Rubric, ...]:
     """The rubrics that come with the package, by id."""
     found = [load_rubric(path.read_bytes(), path.name) for path in sorted(BUNDLED.glob("*.yaml"))]

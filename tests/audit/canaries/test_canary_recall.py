@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verilabel.audit.canaries.plan import Hosts, plan_canaries, shard_seed
-from verilabel.audit.canaries.planting import MAX_HOST_BYTES, Planted, Truth, plant
+from verilabel.audit.canaries.plan import MAX_HOST_BYTES, Hosts, plan_canaries, shard_seed
+from verilabel.audit.canaries.planting import Planted, Truth, plant
 from verilabel.audit.canaries.recall import Recall, add_recalls, count_found
 from verilabel.audit.interface import Batch, Findings
 from verilabel.audit.settings import AuditSettings, CanarySettings

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from verilabel.audit.canaries.draws import Draws
 from verilabel.audit.canaries.items import KIND, Item
+from verilabel.audit.canaries.plan import MAX_HOST_BYTES
 from verilabel.audit.canaries.planting import (
-    MAX_HOST_BYTES,
     Planted,
     hosts_needed,
     list_formats,

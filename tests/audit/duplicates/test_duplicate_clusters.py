@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verilabel.audit.duplicates import parts as parted
+from verilabel.audit.duplicates.clusters import Summary, columns_for
 from verilabel.audit.duplicates.edges import Tally, read_edges, read_tally
-from verilabel.audit.duplicates.joining import COLUMNS, Joined, Summary, columns_of, join_edges, summary
+from verilabel.audit.duplicates.joining import Joined, columns_of, join_edges, summary
 from verilabel.audit.duplicates.kernels.linking import LEADERS
 from verilabel.audit.duplicates.kernels.signatures import PERMUTATIONS, sign_documents
 from verilabel.audit.duplicates.measured import measured_errors
@@ -23,8 +24,10 @@ from verilabel.audit.duplicates.reducing import needed_agreement, partitions_for
 from verilabel.audit.interface import Batch
 from verilabel.audit.kernels.digests import text_digests
 from verilabel.audit.kernels.tokens import cut_words
+from verilabel.audit.settings import DuplicatesSettings
 from verilabel.errors import LimitExceeded, MalformedInput, UsageError
 
+SETTINGS = DuplicatesSettings()
 Spill = dict[str, np.ndarray]  # type: ignore[type-arg]
 
 
@@ -63,7 +66,7 @@ def find_clusters(
     paths, first = write_parts(folder, texts, cuts)
     files = [folder / f"edges-{number}" for number in range(of)]
     for number in reversed(range(of)):
-        reduce_partition(paths, first, number, of, files[number], 0.6, max_entries)
+        reduce_partition(paths, first, number, of, files[number], SETTINGS, max_entries)
     joined = join_edges(files, len(texts), folder / "joined")
     columns = columns_of(joined, 0, len(texts))
     return (
@@ -148,7 +151,7 @@ def test_what_a_crowded_band_leaves_uncompared_is_counted(tmp_path: Path) -> Non
         "words": chance.integers(1, 2**63, (count, 2), np.uint64),
     }
     write_map_part(spill, chance.integers(0, 256, (count, 32), np.uint8), tmp_path / "part")
-    reduce_partition([tmp_path / "part"], [0], 0, 1, tmp_path / "edges", 0.6)
+    reduce_partition([tmp_path / "part"], [0], 0, 1, tmp_path / "edges", SETTINGS)
     tally = read_tally(tmp_path / "edges")
     assert Tally(0, 0, 0, tally.compared, tally.compared, count - LEADERS) == tally
     assert tally.compared == LEADERS * (LEADERS - 1) // 2 + (count - LEADERS) * LEADERS
@@ -175,7 +178,7 @@ def test_the_columns_of_a_shard_are_its_part_of_those_of_the_corpus(tmp_path: Pa
     columns = columns_of(Joined(tmp_path / "joined", 4), 2, 4)
     assert [0, 0] == columns["duplicates_exact"].tolist()
     assert [3, 3] == columns["duplicates_near_size"].tolist()
-    assert {column.name: column.type for column in COLUMNS} == {
+    assert {column.name: column.type for column in columns_for(near=True)} == {
         name: f"u{values.dtype.itemsize}" for name, values in columns.items()
     }
 
@@ -183,7 +186,7 @@ def test_the_columns_of_a_shard_are_its_part_of_those_of_the_corpus(tmp_path: Pa
 def test_a_corpus_without_documents_has_no_clusters(tmp_path: Path) -> None:
     exact, near, counts = find_clusters(tmp_path, [])
     assert ([], [], 0) == (exact, near, counts.near.documents)
-    reduce_partition([], [], 0, 1, tmp_path / "none", 0.6)
+    reduce_partition([], [], 0, 1, tmp_path / "none", SETTINGS)
     assert Tally() == read_tally(tmp_path / "none")
 
 
@@ -206,20 +209,20 @@ def test_a_part_that_is_torn_is_refused_and_no_edges_are_left(tmp_path: Path) ->
     bands = paths[0] / "bands.npy"
     bands.write_bytes(bands.read_bytes()[:-8])
     with pytest.raises(MalformedInput, match="cannot be read"):
-        reduce_partition(paths, first, 0, 1, tmp_path / "edges", 0.6)
+        reduce_partition(paths, first, 0, 1, tmp_path / "edges", SETTINGS)
     assert {"part-0"} == {path.name for path in tmp_path.iterdir()}
 
 
 def test_a_part_that_is_gone_is_named(tmp_path: Path) -> None:
     with pytest.raises(MalformedInput, match="part-9"):
-        reduce_partition([tmp_path / "part-9"], [0], 0, 1, tmp_path / "edges", 0.6)
+        reduce_partition([tmp_path / "part-9"], [0], 0, 1, tmp_path / "edges", SETTINGS)
 
 
 @pytest.mark.parametrize("cut", [0, 10, 63, 70])
 def test_a_file_of_edges_that_is_not_whole_is_refused(tmp_path: Path, cut: int) -> None:
     paths, first = write_parts(tmp_path, [original(0), original(0)], ())
     edges = tmp_path / "edges"
-    reduce_partition(paths, first, 0, 1, edges, 0.6)
+    reduce_partition(paths, first, 0, 1, edges, SETTINGS)
     edges.write_bytes(edges.read_bytes()[:cut])
     with pytest.raises(MalformedInput, match="not whole"):
         join_edges([edges], 2, tmp_path / "joined")
@@ -228,7 +231,7 @@ def test_a_file_of_edges_that_is_not_whole_is_refused(tmp_path: Path, cut: int) 
 
 def test_an_edge_to_a_document_beyond_the_corpus_is_refused(tmp_path: Path) -> None:
     paths, first = write_parts(tmp_path, [original(0), original(0)], ())
-    reduce_partition(paths, first, 0, 1, tmp_path / "edges", 0.6)
+    reduce_partition(paths, first, 0, 1, tmp_path / "edges", SETTINGS)
     with pytest.raises(MalformedInput, match="not in the corpus"):
         join_edges([tmp_path / "edges"], 1, tmp_path / "joined")
     assert {"part-0", "edges"} == {path.name for path in tmp_path.iterdir()}
@@ -243,7 +246,7 @@ def test_clusters_of_another_corpus_are_refused(tmp_path: Path) -> None:
 def test_edges_name_the_earlier_document_first(tmp_path: Path) -> None:
     texts = [original(0), edited(original(0), 1, 2), original(0), edited(original(0), 2, 2)]
     paths, first = write_parts(tmp_path, texts, (1, 2))
-    reduce_partition(paths, first, 0, 1, tmp_path / "edges", 0.6)
+    reduce_partition(paths, first, 0, 1, tmp_path / "edges", SETTINGS)
     pieces = list(read_edges(tmp_path / "edges"))
     assert [[0, 2]] == [edge for exact, edges in pieces if exact for edge in edges.tolist()]
     assert all(one < other for _, edges in pieces for one, other in edges.tolist())
@@ -281,7 +284,7 @@ def test_a_partition_that_there_is_not_is_refused(
     tmp_path: Path, partition: int, of: int, first: list[int]
 ) -> None:
     with pytest.raises(UsageError, match="no partition"):
-        reduce_partition([tmp_path / "part"], first, partition, of, tmp_path / "edges", 0.6)
+        reduce_partition([tmp_path / "part"], first, partition, of, tmp_path / "edges", SETTINGS)
 
 
 def test_small_corpora_have_one_partition_and_large_ones_a_bounded_number() -> None:
@@ -311,5 +314,5 @@ def test_a_corpus_that_lies_in_the_order_of_its_digests_is_cut_evenly(tmp_path: 
         }
         paths.append(tmp_path / f"part-{start}")
         write_map_part(spill, digests[start : start + each], paths[-1])
-    reduce_partition(paths, list(range(0, count, each)), 0, 1, tmp_path / "edges", 0.6, 60)
+    reduce_partition(paths, list(range(0, count, each)), 0, 1, tmp_path / "edges", SETTINGS, 60)
     assert Tally(exact=count // 2) == read_tally(tmp_path / "edges")

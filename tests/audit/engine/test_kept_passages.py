@@ -10,6 +10,7 @@ from verilabel.audit.engine.passages import PassageKeeper, passages_wanted
 from verilabel.audit.interface import Batch
 from verilabel.audit.sampling.choosing import choose
 from verilabel.audit.sampling.passages import Document, cut_passage
+from verilabel.audit.settings import SamplingSettings
 
 SHARD = "sha256:" + "5a" * 32
 TEXTS = [some_text(seed, 20 + 40 * (seed % 60)) for seed in range(300)]
@@ -46,7 +47,13 @@ def test_rows_that_could_not_be_read_are_not_kept_and_others_keep_their_places()
 
 
 def test_a_shard_keeps_about_its_share_and_never_more_than_the_sample() -> None:
-    assert 0 == passages_wanted(0, 0.5)
-    assert 1000 == passages_wanted(1000, 1.0)
-    assert 100 < passages_wanted(1000, 0.1) < 300
-    assert 8 <= passages_wanted(1000, 0.0) <= 20
+    asked = SamplingSettings(documents=1000)
+    assert 0 == passages_wanted(SamplingSettings(documents=0), 0.5)
+    assert 1000 == passages_wanted(asked, 1.0)
+    assert 100 < passages_wanted(asked, 0.1) < 300
+    assert 8 <= passages_wanted(asked, 0.0) <= 20
+
+
+def test_no_passages_are_kept_where_nothing_looks_at_them() -> None:
+    assert 0 == passages_wanted(SamplingSettings(documents=1000, detectors=()), 0.5)
+    assert 0 < passages_wanted(SamplingSettings(documents=1000, detectors=(), judges=("model/x",)), 0.5)

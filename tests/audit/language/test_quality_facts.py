@@ -28,7 +28,6 @@ from verilabel.audit.language.kernels.quality import (
     meet_key,
 )
 from verilabel.audit.language.measured import measured_errors
-from verilabel.audit.language.memorisation import WORDS, Repeated, count_indicators
 
 PLAIN = (
     "The lighthouse stands on a rock, and the keeper climbs it twice a day.\n"
@@ -182,34 +181,6 @@ def test_hostile_texts_have_shares_between_nothing_and_all(text: str) -> None:
     facts = one(text)
     for name in ("letters", "digits", "repeated_lines", "top_pair", "repeated_ngrams", "line_ends"):
         assert 0 <= facts[name] <= 1000
-
-
-def test_indicators_count_documents_by_how_often_they_are_there() -> None:
-    shards = [
-        {
-            "duplicates_exact_size": np.array([1, 2, 12], np.uint32),
-            "duplicates_near_size": np.array([1, 150, 150], np.uint32),
-            "quality_repeated_ngrams": np.array([0, 501, 500], np.uint16),
-        },
-        {
-            "duplicates_exact_size": np.array([1_000], np.uint32),
-            "duplicates_near_size": np.array([1_000], np.uint32),
-            "quality_repeated_ngrams": np.array([900], np.uint16),
-        },
-    ]
-    counted = count_indicators(shards)
-    assert (
-        Repeated(2, 3, 3),
-        Repeated(10, 2, 3),
-        Repeated(100, 1, 3),
-        Repeated(1_000, 1, 1),
-    ) == counted.repeated
-    assert (4, 2) == (counted.documents, counted.repetitive)
-    assert counted.words == WORDS and "Indicators only" in WORDS
-
-
-def test_no_shards_have_no_indicators() -> None:
-    assert {0} == {counted.exact + counted.near for counted in count_indicators([]).repeated}
 
 
 def test_keys_made_to_collide_are_forgotten_instead_of_looked_for_ever_longer() -> None:

@@ -8,10 +8,11 @@ from hashlib import sha256
 import numpy as np
 import numpy.typing as npt
 
-from verilabel.audit.canaries.planting import MAX_HOST_BYTES
 from verilabel.audit.interface import Batch
 from verilabel.audit.settings import AuditSettings
 
+MAX_HOST_BYTES = 1_024
+"""Of a longer document a stretch of this length is copied."""
 _DOMAIN = b"verilabel canaries 1\0"
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)

@@ -14,12 +14,11 @@ from verilabel.audit.canaries.formats import Format
 from verilabel.audit.canaries.items import KIND as ITEM_KIND
 from verilabel.audit.canaries.items import Item, formats_of
 from verilabel.audit.canaries.kernel import find_quiet_places
+from verilabel.audit.canaries.plan import MAX_HOST_BYTES
 from verilabel.audit.interface import Batch
 
 VALUES_A_DOCUMENT = 8
 """So many values go into one copy: fewer copies to examine, and still far from one another."""
-MAX_HOST_BYTES = 1_024
-"""Of a longer document a stretch of this length is copied."""
 MIN_DISTANCE = 60
 """Bytes of the document's own text between two values, where it is long enough."""
 _TRIES = 24

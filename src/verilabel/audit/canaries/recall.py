@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from verilabel.audit.canaries.planting import Truth
-from verilabel.audit.interface import Batch, Findings
+if TYPE_CHECKING:
+    from verilabel.audit.canaries.planting import Truth
+    from verilabel.audit.interface import Batch, Findings
 
 PASSAGES = ("licence.", "copyright.", "use.", "contamination.")
 """Kinds of passages: nobody defines where one begins and ends, so that any overlap finds it."""

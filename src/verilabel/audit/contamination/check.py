@@ -15,14 +15,14 @@ from verilabel.audit.contamination.rules import (
     MAX_PER_DOCUMENT,
     PARTS,
     RULES,
+    SKETCH_TABLE,
+    TABLE,
 )
 from verilabel.audit.contamination.searching import ContentSearch, Rows, RunSearch, ShortSearch
 from verilabel.audit.contamination.winnowing import winnow_documents
 from verilabel.audit.interface import Batch, Bytes, CheckCard, Examined, Findings, Offsets, Positions, Words
 from verilabel.audit.kernels.tokens import FOLD
 
-TABLE = "contamination"
-SKETCH_TABLE = "contamination_sketch"
 Numbers = npt.NDArray[np.int64]
 _PERMILLE = 1000
 _NONE = len(RULES)
@@ -48,6 +48,8 @@ class _Matches(NamedTuple):
 
 class Contamination:
     """Looks for items of benchmarks; see the card."""
+
+    reads_words = True
 
     def __init__(self, card: CheckCard, index: Index, *, sketch: bool) -> None:
         self._card = card

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+TABLE = "contamination"
+SKETCH_TABLE = "contamination_sketch"
+"""Names of the tables of matches and of winnowed n-grams."""
 Part = Literal["question", "answer"]
 Rule = Literal["whole", "ngram13", "ngram8", "short", "content"]
 PARTS: tuple[Part, ...] = ("question", "answer")

@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 
-from verilabel.audit.duplicates.joining import COLUMNS
+from verilabel.audit.duplicates.clusters import columns_for
 from verilabel.audit.duplicates.kernels.linking import LEADERS
 from verilabel.audit.duplicates.kernels.signatures import (
     ADDENDS,
@@ -23,6 +23,10 @@ from verilabel.audit.kernels.ngrams import BASE
 from verilabel.audit.kernels.tokens import FOLD
 from verilabel.audit.settings import DuplicatesSettings
 
+_EXACT_WORDS = "Documents with equal text by SHA-256; near duplicates were not looked for."
+_EXACT_LIMITS = (
+    "Documents that differ in one byte are not found: near duplicates, parts, paraphrases and translations."
+)
 _WORDS = (
     "Documents with equal text by SHA-256, and near duplicates: equal sequences of words, or MinHash signatures of "
     f"word {NGRAM}-grams ({PERMUTATIONS} permutations, {BANDS} bands of {ROWS}) alike to the set degree, joined to "
@@ -37,22 +41,28 @@ _LIMITS = (
 
 
 class DuplicatesCheck:
-    """Spills signatures; the clusters come when all shards are joined (`joining.COLUMNS`)."""
+    """Spills signatures; the clusters come when all shards are joined (`clusters.columns_for`)."""
 
     def __init__(self, settings: DuplicatesSettings) -> None:
         """A check whose card binds these settings."""
+        self.reads_words = settings.near
         self.card = CheckCard(
             name="duplicates",
             version="1",
             data_sha256=_digest_parameters(settings),
-            words=_WORDS,
-            limits=_LIMITS,
-            columns=COLUMNS,
+            words=_WORDS if settings.near else _EXACT_WORDS,
+            limits=_LIMITS if settings.near else _EXACT_LIMITS,
+            columns=columns_for(settings.near),
         )
 
     def examine(self, batch: Batch, words: Words) -> Examined:
-        """Of each document a signature, how many 5-grams it is of, and a key of its words: what a part is made of."""
+        """Of each document a signature, how many 5-grams it is of, and a key of its words: what a part is made of.
+
+        Nothing for equal texts alone: the engine keeps every document's SHA-256.
+        """
         del batch  # the words say it all
+        if not self.reads_words:
+            return Examined()
         signed = sign_documents(words)
         return Examined(
             spill={"signatures": signed.signatures, "shingles": signed.shingles, "words": signed.words}
@@ -60,6 +70,8 @@ class DuplicatesCheck:
 
 
 def _digest_parameters(settings: DuplicatesSettings) -> str:
+    if not settings.near:
+        return "sha256:" + hashlib.sha256(b"exact").hexdigest()
     lists = np.concatenate([FACTORS, ADDENDS]).astype("<u4").tobytes() + FOLD.tobytes()
     parameters = {
         "bands": BANDS,

@@ -38,30 +38,24 @@ def write_map_part(spill: Mapping[str, Values], digests: Digests, folder: Path) 
     """Keep what `examine` spilled of some documents, in order, and their SHA-256, as the part `folder`.
 
     Shards are parts; a shard of very many documents may be written as several. Atomic; does nothing where the part is
-    there already. Raises LimitExceeded for more than MAX_DOCUMENTS documents, MalformedInput for arrays of unequal
-    lengths.
+    there already. A part of which nothing was spilled has the texts' keys alone. Raises LimitExceeded for more than
+    MAX_DOCUMENTS documents, MalformedInput for arrays of unequal lengths.
     """
-    signatures, shingles, words = spill["signatures"], spill["shingles"], spill["words"]
-    if len({len(signatures), len(shingles), len(words), len(digests)}) != 1:
+    if len({len(digests), *map(len, spill.values())}) != 1:
         raise MalformedInput("the arrays of a part have unequal lengths", where=str(folder))
     if len(digests) > MAX_DOCUMENTS:
         raise LimitExceeded(f"{len(digests)} documents in one part", hint=f"write parts of {MAX_DOCUMENTS}")
     if folder.exists():
         return
     exact, exact_rows = _sorted_keys(exact_keys(digests), np.arange(len(digests), dtype=np.uint32))
-    some = np.flatnonzero(words.any(axis=1)).astype(np.uint32)
-    same, same_rows = _sorted_keys(words[some], some)
-    _write_arrays(
-        folder,
-        {
-            "signatures": np.ascontiguousarray(signatures, np.uint8),
-            "bands": band_entries(signatures, shingles),
-            "exact": exact,
-            "exact_rows": exact_rows,
-            "words": same,
-            "words_rows": same_rows,
-        },
-    )
+    arrays: dict[str, npt.NDArray[Any]] = {"exact": exact, "exact_rows": exact_rows}
+    if spill:
+        signatures, words = spill["signatures"], spill["words"]
+        some = np.flatnonzero(words.any(axis=1)).astype(np.uint32)
+        arrays["words"], arrays["words_rows"] = _sorted_keys(words[some], some)
+        arrays["signatures"] = np.ascontiguousarray(signatures, np.uint8)
+        arrays["bands"] = band_entries(signatures, spill["shingles"])
+    _write_arrays(folder, arrays)
 
 
 def band_entries(signatures: Bytes, shingles: Values) -> Hashes:

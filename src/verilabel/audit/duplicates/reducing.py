@@ -18,6 +18,7 @@ from verilabel.audit.duplicates.edges import EdgeFile, Tally
 from verilabel.audit.duplicates.kernels.linking import LEADERS, Linked, link_groups, link_more, no_leaders
 from verilabel.audit.duplicates.kernels.signatures import PERMUTATIONS
 from verilabel.audit.interface import Bytes, Hashes, Positions
+from verilabel.audit.settings import DuplicatesSettings
 from verilabel.errors import UsageError
 
 MAX_ENTRIES = 2**18
@@ -54,7 +55,7 @@ def reduce_partition(
     partition: int,
     of: int,
     out: Path,
-    min_similarity: float,
+    settings: DuplicatesSettings,
     max_entries: int = MAX_ENTRIES,
 ) -> None:
     """Write the edges that one of `of` partitions of the keys gives to the file `out`.
@@ -64,14 +65,16 @@ def reduce_partition(
     """
     if not 0 <= partition < of or len(parts) != len(first):
         raise UsageError(f"there is no partition {partition} of {of}, or not one first document a part")
-    needed = needed_agreement(min_similarity)
+    needed = needed_agreement(settings.min_similarity)
     max_entries = max(max_entries, LEADERS)  # a key with more is a long group, in memory or not
     sources = list(zip(parts, first, strict=True))
     with EdgeFile(out) as file:
-        for name in ("exact", "words"):
+        for name in ("exact", "words") if settings.near else ("exact",):
             low, high = _share(_KEY_SPACE, partition, of)
             for edges in _equal_keys(sources, name, low, high, max_entries):
                 file.add(edges, Tally(exact=len(edges)) if name == "exact" else Tally(same_words=len(edges)))
+        if not settings.near:
+            return
         low, high = _share(_BAND_SPACE, partition, of)
         for linked in _alike_in_bands(sources, low, high, needed, max_entries):
             compared, rejected, unlinked = linked.tallies.tolist()

@@ -13,13 +13,13 @@ import msgspec
 import numpy as np
 
 from verilabel import __version__
-from verilabel.audit.contamination.check import SKETCH_TABLE
-from verilabel.audit.contamination.check import TABLE as CONTAMINATION_TABLE
+from verilabel.audit.contamination.rules import SKETCH_TABLE
+from verilabel.audit.contamination.rules import TABLE as CONTAMINATION_TABLE
 from verilabel.audit.contamination.sketch import build_sketch, join_fingerprints
 from verilabel.audit.contamination.storing import map_index
 from verilabel.audit.contamination.summary import BenchmarkSummary, summarise
+from verilabel.audit.duplicates.clusters import Summary as DuplicatesSummary
 from verilabel.audit.duplicates.joining import Joined
-from verilabel.audit.duplicates.joining import Summary as DuplicatesSummary
 from verilabel.audit.duplicates.joining import summary as summarise_duplicates
 from verilabel.audit.engine.driving import Surveyed
 from verilabel.audit.engine.examples import ExampleKeeper
@@ -221,7 +221,8 @@ def _duplicates_of(surveyed: Surveyed, work: Path) -> DuplicatesSummary | None:
     settings = surveyed.job.settings
     if "duplicates" not in settings.checks:
         return None
-    joined = Joined(work / JOINED, sum(done.read for done in surveyed.mapped))
+    documents = sum(done.read for done in surveyed.mapped)
+    joined = Joined(work / JOINED, documents, settings.duplicates.near)
     return summarise_duplicates(joined, settings.duplicates.alarm_documents)
 
 

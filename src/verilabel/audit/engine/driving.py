@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -108,7 +109,7 @@ async def survey(ordered: Ordered, executor: Executor, watch: Watch, work: Path,
             hint="which column holds the text? --column NAME",
         )
     if "duplicates" in ordered.settings.checks:
-        await _reduce(mapped, executor, watch, work)
+        await _reduce(ordered.settings, mapped, executor, watch, work)
     finished = await _finish(mapped, executor, watch, work)
     canaries = await _plant(ordered.settings, mapped, executor, watch, work)
     found = await sample(ordered.settings.sampling, shards, mapped, executor, watch, work, say)
@@ -164,7 +165,9 @@ def first_documents(mapped: Sequence[Mapped]) -> list[int]:
     return first
 
 
-async def _reduce(mapped: Sequence[Mapped], executor: Executor, watch: Watch, work: Path) -> None:
+async def _reduce(
+    settings: AuditSettings, mapped: Sequence[Mapped], executor: Executor, watch: Watch, work: Path
+) -> None:
     documents = sum(done.read for done in mapped)
     partitions = partitions_for(documents)
     watch.enter("comparing", "duplicates", partitions)
@@ -178,7 +181,8 @@ async def _reduce(mapped: Sequence[Mapped], executor: Executor, watch: Watch, wo
         watch.shards_done += 1
     shutil.rmtree(work / JOINED, ignore_errors=True)
     watch.enter("joining", "duplicates")
-    await in_thread(join_edges, sorted(edges.iterdir()), documents, work / JOINED)
+    join = partial(join_edges, near=settings.duplicates.near)
+    await in_thread(join, sorted(edges.iterdir()), documents, work / JOINED)
 
 
 async def _finish(mapped: Sequence[Mapped], executor: Executor, watch: Watch, work: Path) -> list[Finished]:

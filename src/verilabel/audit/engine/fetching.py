@@ -27,7 +27,7 @@ def read_rows(
     """
     wanted = sorted(rows)
     at = 0
-    with FileReader().open(shard, selection) as reading:
+    with FileReader().open(shard, selection, about=False) as reading:
         if sha256 is not None and reading.sha256 != sha256:
             raise ShardChanged("the bytes of this shard are not those that were audited", where=shard.name)
         for batch in reading.batches():

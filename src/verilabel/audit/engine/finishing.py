@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from verilabel.audit.contamination.check import SKETCH_TABLE
+from verilabel.audit.contamination.rules import SKETCH_TABLE
 from verilabel.audit.duplicates.joining import Joined
 from verilabel.audit.duplicates.joining import columns_of as columns_of_duplicates
 from verilabel.audit.engine.interface import Finished, FinishTask
@@ -73,7 +73,7 @@ def _write_files(opened: Opened, task: FinishTask, target: Path) -> Finished:
 
 def _joined(opened: Opened, records: Records, task: FinishTask, totals: _Totals) -> Iterator[Records]:
     with_duplicates = "duplicates" in opened.job.settings.checks
-    joined = Joined(opened.work / JOINED, task.documents)
+    joined = Joined(opened.work / JOINED, task.documents, opened.job.settings.duplicates.near)
     for at in range(0, len(records), CHUNK):
         chunk = np.array(records[at : at + CHUNK])
         if with_duplicates:

@@ -24,7 +24,7 @@ from verilabel.audit.engine.keeping import FINDINGS, RECORDS, SPILL, Keeping, fl
 from verilabel.audit.engine.passages import PassageKeeper, passages_wanted
 from verilabel.audit.interface import Batch, CheckCard, Examined, Findings
 from verilabel.audit.kernels.digests import text_digests
-from verilabel.audit.kernels.tokens import cut_words
+from verilabel.audit.kernels.tokens import count_words, cut_words
 from verilabel.audit.pii.masking import mask
 from verilabel.audit.proof.commitments import MARK_BYTES, Marker, Salter
 from verilabel.audit.proof.examples import SHOWN
@@ -51,7 +51,7 @@ FORMATS_OF_ITEMS = 6
 def map_shard(opened: Opened, task: MapTask, report: Report, reader: Reader | None = None) -> Mapped:
     """Read a shard and keep what is found. Raises ShardChanged where its bytes change meanwhile."""
     settings = opened.job.settings
-    with (reader or FileReader()).open(task.shard, settings.selection) as reading:
+    with (reader or FileReader()).open(task.shard, settings.selection, about=settings.reads_about) as reading:
         key = key_of(opened, task, reading.sha256)
         folder = opened.work / MAP / key
         done = find_done(folder)
@@ -101,7 +101,7 @@ def _fill(opened: Opened, reading: Reading, folder: Path, empty: Mapped, report:
     pass_ = ShardPass(opened, reading.sha256)
     hosts = Hosts(shard_seed(reading.sha256), _hosts_wanted(opened))
     share = reading.stored_bytes / max(opened.job.stored_bytes, 1)
-    passages = PassageKeeper(reading.sha256, passages_wanted(opened.job.settings.sampling.documents, share))
+    passages = PassageKeeper(reading.sha256, passages_wanted(opened.job.settings.sampling, share))
     documents = text_bytes = findings = 0
     with Keeping(folder) as keeping:
         for batch in reading.batches():
@@ -157,10 +157,11 @@ class ShardPass:
         self._marker: Marker = opened.secret.marker()
         self.examples = ExampleKeeper(EXAMPLES_A_KIND)
         self._chooser = Chooser(shard_sha256, self.examples, mask)
+        self._words_of = cut_words if any(check.reads_words for check in opened.checks) else count_words
 
     def examine(self, batch: Batch, keeping: Keeping) -> int:
         """Have every check look at a batch, and keep what they find; the number of findings."""
-        words = cut_words(batch)
+        words = self._words_of(batch)
         records = np.zeros(len(batch), self._opened.form)
         records["row"] = batch.rows
         digests = text_digests(batch)

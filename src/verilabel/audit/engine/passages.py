@@ -12,15 +12,18 @@ import math
 from verilabel.audit.interface import Batch
 from verilabel.audit.sampling.choosing import choose_among
 from verilabel.audit.sampling.passages import Document, Passage, cut_passage
+from verilabel.audit.settings import SamplingSettings
 
 _SPARE = 1.5
 """Documents of a shard may be shorter than those of others, so that it has more than its share."""
 
 
-def passages_wanted(documents: int, share: float) -> int:
-    """How many passages a shard keeps for a sample of so many documents, by its share of the corpus' stored bytes."""
-    expected = documents * min(max(share, 0.0), 1.0)
-    return min(documents, math.ceil(_SPARE * expected + 6 * math.sqrt(expected) + 8))
+def passages_wanted(asked: SamplingSettings, share: float) -> int:
+    """How many passages a shard keeps, by its share of the corpus' stored bytes; none where nobody looks at them."""
+    if not asked.detectors and not asked.judges:
+        return 0
+    expected = asked.documents * min(max(share, 0.0), 1.0)
+    return min(asked.documents, math.ceil(_SPARE * expected + 6 * math.sqrt(expected) + 8))
 
 
 class PassageKeeper:

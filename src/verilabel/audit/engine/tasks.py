@@ -74,6 +74,6 @@ def _reduce(work: Path, task: ReduceTask) -> Nothing:
         task.partition,
         task.of,
         work / EDGES / f"{task.partition:06d}-of-{task.of:06d}",
-        settings.duplicates.min_similarity,
+        settings.duplicates,
     )
     return Nothing()

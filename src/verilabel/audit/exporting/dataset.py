@@ -165,9 +165,14 @@ def say_duplicates(data: AuditedData) -> str | None:
     found = data.manifest.duplicates
     if found is None:
         return None
+    near = (
+        "near duplicates were not looked for"
+        if found.near is None
+        else f"{found.near.copies:,} are near duplicates of one"
+    )
     return (
-        f"Duplicates: {found.exact.copies:,} documents have the text of an earlier one, {found.near.copies:,} are near "
-        f"duplicates of one (of {found.documents:,} read)."
+        f"Duplicates: {found.exact.copies:,} documents have the text of an earlier one, {near} "
+        f"(of {found.documents:,} read)."
     )
 
 

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from verilabel.audit.contamination.rules import RULES
+from verilabel.audit.exporting.memorisation import IndicatorCounter, Memorisation
 from verilabel.audit.interface import Column
 from verilabel.audit.proof.folder import AuditFolder
 from verilabel.audit.proof.layout import RECORDS, TABLE, UNREAD, shard_file, table_file
@@ -139,6 +140,8 @@ class Tallies(msgspec.Struct, frozen=True):
     without_host: int
     near_sizes: tuple[ClusterSizes, ...]
     exact_sizes: tuple[ClusterSizes, ...]
+    memorisation: Memorisation | None
+    """None where duplicates were not looked for."""
     benchmarks: tuple[Benchmark, ...]
 
 
@@ -185,6 +188,7 @@ class _Counts:
         self._sizes: dict[str, Counter[int]] = {
             kind: Counter() for kind in ("near", "exact") if f"duplicates_{kind}_size" in columns
         }
+        self._indicators = IndicatorCounter(columns)
         self._numbers = np.sort(np.array([number_host(site.host) for site in hosts], np.uint64))
         self._host_found = {family: np.zeros(len(hosts), np.int64) for family in self._kinds}
         self._without_host = 0
@@ -220,6 +224,7 @@ class _Counts:
         for name, counter in self._values.items():
             values, counts = np.unique(records[name], return_counts=True)
             counter.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+        self._indicators.add(records)
         for kind, counter in self._sizes.items():
             values, counts = np.unique(records[f"duplicates_{kind}_size"], return_counts=True)
             counter.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
@@ -288,6 +293,7 @@ class _Counts:
             without_host=self._without_host,
             near_sizes=_bin_sizes(self._sizes.get("near", Counter())),
             exact_sizes=_bin_sizes(self._sizes.get("exact", Counter())),
+            memorisation=self._indicators.counted(),
             benchmarks=tuple(_name_items(name, items) for name, items in self._items.items()),
         )
 

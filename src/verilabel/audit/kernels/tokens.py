@@ -104,6 +104,32 @@ def cut_words(batch: Batch) -> Words:
     return Words(hashes[:count], starts[:count], ends[:count], first)
 
 
+@compiled
+def _count(data: Bytes, offsets: Positions, codes: npt.NDArray[np.uint16], first: Offsets) -> None:
+    count = np.uint64(0)
+    one = np.uint64(1)
+    for document in range(len(offsets) - 1):
+        first[document] = count
+        at = np.uint64(offsets[document])
+        end = np.uint64(offsets[document + 1])
+        inside = False
+        while at < end:
+            code = np.uint64(codes[data[at]])
+            is_word = code >= 256 and at + np.uint64(2) < end
+            if is_word or (code != 0 and (not inside or code >= 256)):
+                count += one
+            inside = code != 0 and not is_word
+            at += np.uint64(3) if is_word else one
+    first[len(offsets) - 1] = count
+
+
+def count_words(batch: Batch) -> Words:
+    """How many words `cut_words` would find of each document, and nothing of the words: three times as fast."""
+    first = np.empty(len(batch) + 1, np.int32)
+    _count(batch.data, batch.offsets, _CODES, first)
+    return Words(np.empty(0, np.uint64), np.empty(0, np.int32), np.empty(0, np.int32), first)
+
+
 def cut_text(text: str) -> Words:
     """The words of one text, in its UTF-8 bytes."""
     data = np.frombuffer(text.encode("utf-8", "replace"), np.uint8)

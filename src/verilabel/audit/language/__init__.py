@@ -1,1 +1,1 @@
-"""In which language a document is written, plain facts of its quality, and what hints at texts that are memorised."""
+"""In which language a document is written, and plain facts of its quality."""

@@ -67,6 +67,8 @@ _NONE = "none"
 class LanguageCheck:
     """Tells the language of every document of a batch, and measures its quality."""
 
+    reads_words = True
+
     def __init__(self, opened: Opened) -> None:
         """A check over a model that is mapped into memory."""
         table = read_table()

@@ -39,6 +39,8 @@ class _Hits(NamedTuple):
 class LicenceCheck:
     """Looks for licences with an index of their texts and tables of phrases; see the card for what counts."""
 
+    reads_words = True
+
     def __init__(self, index: Index) -> None:
         self._index = index
         self._tables = build_tables()

@@ -29,6 +29,8 @@ _PROVEN = np.array(
 class PiiCheck:
     """Finds personal data and secrets; see its card."""
 
+    reads_words = True
+
     def __init__(self, settings: PiiSettings) -> None:
         self._card = make_card(settings.regions)
         self._verifier = Verifier(settings.regions)

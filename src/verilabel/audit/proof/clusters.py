@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from verilabel.audit.duplicates.joining import count_larger, describe_sizes
+from verilabel.audit.duplicates.clusters import MOST_ALARMS, count_larger, describe_sizes, kinds_for
 from verilabel.audit.proof.manifest import AuditManifest
 from verilabel.audit.proof.records import Records
 from verilabel.errors import SealError
 
 _MOST_SIZE = 2**32 - 1
-_MOST_ALARMS = 1_000
 Numbers = npt.NDArray[np.int64]
 
 
@@ -20,8 +19,9 @@ class Clustering:
 
     def __init__(self, manifest: AuditManifest) -> None:
         read = manifest.coverage.read
-        self._first = {kind: np.zeros(read, np.int64) for kind in ("exact", "near")}
-        self._size = {kind: np.zeros(read, np.int64) for kind in ("exact", "near")}
+        self._kinds = kinds_for(manifest.settings.duplicates.near)
+        self._first = {kind: np.zeros(read, np.int64) for kind in self._kinds}
+        self._size = {kind: np.zeros(read, np.int64) for kind in self._kinds}
         self._at = 0
 
     def add(self, records: Records) -> None:
@@ -31,7 +31,7 @@ class Clustering:
             raise SealError(
                 "there are more records than documents that were read", where="audit.json", step=3
             )
-        for kind in ("exact", "near"):
+        for kind in self._kinds:
             first = records[f"duplicates_{kind}"]
             if len(first) and int(first.max()) >= len(self._first[kind]):
                 raise SealError("a cluster that begins with no document", where=f"record {self._at}", step=6)
@@ -43,17 +43,18 @@ class Clustering:
         """Every document is in the cluster of its first document, sizes are counts, and the summary follows."""
         said = manifest.duplicates
         assert said is not None
-        sizes = {kind: self._check_kind(kind) for kind in ("exact", "near")}
-        near = self._first["near"]
-        if not (near[self._first["exact"]] == near).all():
+        sizes = {kind: self._check_kind(kind) for kind in self._kinds}
+        widest = self._kinds[-1]
+        first = self._first[widest]
+        if not (first[self._first["exact"]] == first).all():
             raise SealError("exact duplicates in two clusters of near ones", where="duplicates", step=6)
         alarms, alarming = count_larger(
-            sizes["near"], manifest.settings.duplicates.alarm_documents + 1, _MOST_ALARMS
+            sizes[widest], manifest.settings.duplicates.alarm_documents + 1, MOST_ALARMS
         )
         found: dict[str, object] = {
             "documents": self._at,
             "exact": describe_sizes(sizes["exact"]),
-            "near": describe_sizes(sizes["near"]),
+            "near": describe_sizes(sizes["near"]) if "near" in sizes else None,
             "alarms": alarms,
             "alarming": alarming,
         }

@@ -12,7 +12,7 @@ import msgspec
 from verilabel.audit.bounds.statements import Statement
 from verilabel.audit.canaries.recall import Recall
 from verilabel.audit.contamination.summary import BenchmarkSummary
-from verilabel.audit.duplicates.joining import Summary as DuplicatesSummary
+from verilabel.audit.duplicates.clusters import Summary as DuplicatesSummary
 from verilabel.audit.interface import CheckCard, Column
 from verilabel.audit.proof.layout import (
     FORMAT,

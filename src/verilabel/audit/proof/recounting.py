@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from verilabel.audit.contamination.check import TABLE as CONTAMINATION
 from verilabel.audit.contamination.items import BenchmarkEntry
-from verilabel.audit.contamination.sketch import parse_sketch
+from verilabel.audit.contamination.rules import TABLE as CONTAMINATION
 from verilabel.audit.contamination.summary import Table, summarise
 from verilabel.audit.proof.clusters import Clustering
 from verilabel.audit.proof.examples import SHOWN, ExampleDraw
@@ -258,6 +257,8 @@ class Recount:
     def _check_sketch(self) -> None:
         if not any(file.path == SKETCH for file in self._manifest.files):
             return
+        from verilabel.audit.contamination.sketch import parse_sketch  # it is decoded by a compiled loop
+
         data = np.frombuffer(self._audit.read(SKETCH, MAX_FILE_BYTES), np.uint8)
         try:
             sketch = parse_sketch(data)

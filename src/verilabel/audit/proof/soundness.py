@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import re
 
+from verilabel.audit.duplicates.clusters import columns_for
 from verilabel.audit.interface import Column
 from verilabel.audit.proof.layout import SKETCH
 from verilabel.audit.proof.manifest import AuditManifest
 from verilabel.audit.proof.records import columns_of
+from verilabel.audit.settings import AuditSettings
 from verilabel.errors import MalformedInput, SealError
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_NEEDED = {
-    "duplicates": {
-        "duplicates_exact": "u8",
-        "duplicates_exact_size": "u4",
-        "duplicates_near": "u8",
-        "duplicates_near_size": "u4",
-    },
-    "contamination": {"contamination_items": "u2"},
-}
-"""Columns that verification counts with."""
+_ITEMS = Column("contamination_items", "u2", "")
 MAX_COLUMNS = 1_000
 
 
@@ -34,6 +27,11 @@ def check_sound(manifest: AuditManifest) -> None:
         raise MalformedInput(
             "a summary of duplicates without that check, or the other way round",
             where="audit.json $.duplicates",
+        )
+    if manifest.duplicates is not None and (manifest.duplicates.near is not None) != asked.duplicates.near:
+        raise MalformedInput(
+            "near duplicates that were not looked for, or the other way round",
+            where="audit.json $.duplicates.near",
         )
     benchmarks = len(asked.contamination.benchmarks) if "contamination" in asked.checks else 0
     if not bool(benchmarks) <= len(manifest.contamination) <= benchmarks:
@@ -63,11 +61,17 @@ def _check_columns(manifest: AuditManifest) -> None:
         raise MalformedInput("a column that cannot be", where="audit.json $.record")
     types = {column.name: column.type for column in columns}
     for card in manifest.checks:
-        for name, kind in _NEEDED.get(card.name, {}).items():
-            if types.get(name) != kind:
+        for column in _needed_of(card.name, manifest.settings):
+            if types.get(column.name) != column.type:
                 raise MalformedInput(
-                    f"the check {card.name} has no column {name}", where="audit.json $.record"
+                    f"the check {card.name} has no column {column.name}", where="audit.json $.record"
                 )
+
+
+def _needed_of(check: str, settings: AuditSettings) -> tuple[Column, ...]:
+    """Columns that verification counts with."""
+    needed = {"duplicates": columns_for(settings.duplicates.near), "contamination": (_ITEMS,)}
+    return needed.get(check, ())
 
 
 def _is_sound(column: Column) -> bool:

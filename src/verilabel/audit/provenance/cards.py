@@ -16,7 +16,6 @@ import msgspec
 import numpy as np
 
 from verilabel.audit.interface import Batch, Check
-from verilabel.audit.kernels.tokens import cut_words
 from verilabel.audit.provenance.card_files import (
     Card,
     Claim,
@@ -175,6 +174,8 @@ class _LicenceReader:
 
     def read(self, content: bytes, name: str) -> Card:
         """What licences a file holds."""
+        from verilabel.audit.kernels.tokens import cut_words
+
         if self._check is None:
             self._check = self._opening() if self._opening else _open_check()
         text = content.decode("utf-8", "replace").encode()

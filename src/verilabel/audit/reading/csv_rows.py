@@ -165,9 +165,8 @@ class RowReader:
         data, offsets = join_documents(rows.out, starts, ends, owners, lengths, kept)
         for row in rows.rows[: found.taken][~kept].tolist():
             self._ledger.miss(row, reasons.TOO_LONG)
-        about = {
-            name: self._say(rows, np.flatnonzero(kept).tolist(), places) for name, places in self._beside
-        }
+        beside = self._beside if self._gatherer.keeps_about else []
+        about = {name: self._say(rows, np.flatnonzero(kept).tolist(), places) for name, places in beside}
         yield from self._gatherer.add(data, offsets, rows.rows[: found.taken][kept], about)
 
     def _say(self, rows: Rows, documents: list[int], places: list[int]) -> list[str | None]:

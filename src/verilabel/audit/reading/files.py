@@ -31,11 +31,11 @@ from verilabel.errors import MalformedInput
 class FileReading:
     """One shard that is being read (`interface.Reading`)."""
 
-    def __init__(self, sha256: str, stored_bytes: int, batch_bytes: int, limit: int) -> None:
+    def __init__(self, sha256: str, stored_bytes: int, gatherer: Gatherer) -> None:
         self._sha256 = sha256
         self._stored_bytes = stored_bytes
-        self.ledger = Ledger()
-        self.gatherer = Gatherer(self.ledger, batch_bytes, limit)
+        self.ledger = gatherer.ledger
+        self.gatherer = gatherer
         self.read: Callable[[], Iterator[Batch]] = lambda: iter(())
         self.check: Callable[[], None] = lambda: None
 
@@ -89,28 +89,29 @@ class FileReader:
         return plan_inputs(inputs, selection)
 
     @contextlib.contextmanager
-    def open(self, shard: Shard, selection: Selection) -> Iterator[FileReading]:
+    def open(self, shard: Shard, selection: Selection, *, about: bool = True) -> Iterator[FileReading]:
         """Begin to read a shard. Raises ShardChanged where it is gone or not as it was planned."""
+        gatherer = Gatherer(Ledger(), self._batch_bytes, selection.max_document_bytes, keeps_about=about)
         with contextlib.ExitStack() as stack:
             try:
-                reading = self._begin(shard, selection, stack)
+                reading = self._begin(shard, selection, gatherer, stack)
             except Torn as torn:
-                reading = self._give_up(shard, torn, selection)
+                reading = self._give_up(shard, torn, gatherer)
             yield reading
 
-    def _give_up(self, shard: Shard, torn: Torn, selection: Selection) -> FileReading:
-        digest = digest_unreadable(torn.reason, shard.files)
-        reading = FileReading(digest, 0, self._batch_bytes, selection.max_document_bytes)
+    def _give_up(self, shard: Shard, torn: Torn, gatherer: Gatherer) -> FileReading:
+        reading = FileReading(digest_unreadable(torn.reason, shard.files), 0, gatherer)
         one = shard.form == "text"
         reading.ledger.miss(0, torn.reason, int(one), shard.bytes)
         reading.ledger.rows = int(one)
         return reading
 
-    def _begin(self, shard: Shard, selection: Selection, stack: contextlib.ExitStack) -> FileReading:
-        limit = selection.max_document_bytes
+    def _begin(
+        self, shard: Shard, selection: Selection, gatherer: Gatherer, stack: contextlib.ExitStack
+    ) -> FileReading:
         if is_group(shard.files):
-            group = FileGroup(shard.files, limit, shard.bytes)
-            reading = FileReading(group.sha256, group.size, self._batch_bytes, limit)
+            group = FileGroup(shard.files, selection.max_document_bytes, shard.bytes)
+            reading = FileReading(group.sha256, group.size, gatherer)
             reading.read = lambda: group.read(reading.ledger, reading.gatherer)
             return reading
         place = shard.files[0]
@@ -121,7 +122,7 @@ class FileReader:
         if sum(end - start for start, end in stretches) != shard.bytes:
             raise changed(place, "changed since it was planned")
         stored = StoredBytes(file, stretches, place, hold=shard.form != "parquet")
-        reading = FileReading(stored.sha256, stored.size, self._batch_bytes, limit)
+        reading = FileReading(stored.sha256, stored.size, gatherer)
         if shard.form == "parquet":
             reading.read = lambda: _read_parquet(shard, selection, stored, reading)
             reading.check = stored.check_unchanged

@@ -21,8 +21,10 @@ About = Mapping[str, Sequence[str | None]]
 class Gatherer:
     """Texts come in pieces of any size and leave as batches; every text is made UTF-8 on the way."""
 
-    def __init__(self, ledger: Ledger, batch_bytes: int, limit: int) -> None:
-        self._ledger = ledger
+    def __init__(self, ledger: Ledger, batch_bytes: int, limit: int, *, keeps_about: bool = True) -> None:
+        self.ledger = ledger
+        self.keeps_about = keeps_about
+        """Whether what is said beside the text is wanted: readers that find it dear need not look."""
         self._limit = limit
         self._batch_bytes = batch_bytes
         self._pieces: list[Batch] = []
@@ -81,10 +83,10 @@ class Gatherer:
 
     def _repair(self, data: Bytes, offsets: Positions, rows: Positions, about: About) -> None:
         data, offsets, damaged, kept = repair_texts(data, offsets, self._limit)
-        self._ledger.repaired += damaged
+        self.ledger.repaired += damaged
         if kept is not None:
             for row in rows[~kept]:
-                self._ledger.miss(int(row), TOO_LONG)
+                self.ledger.miss(int(row), TOO_LONG)
             rows = rows[kept]
             about = {name: Strings.of(values).select(kept) for name, values in about.items()}
         if len(rows):

@@ -96,6 +96,11 @@ class Reader(Protocol):
         """
         ...
 
-    def open(self, shard: Shard, selection: Selection) -> AbstractContextManager[Reading]:
-        """Begin to read a shard. Raises ShardChanged where it is gone."""
+    def open(
+        self, shard: Shard, selection: Selection, *, about: bool = True
+    ) -> AbstractContextManager[Reading]:
+        """Begin to read a shard; `about` says whether what its columns say beside the text is wanted.
+
+        Raises ShardChanged where it is gone.
+        """
         ...

@@ -193,7 +193,8 @@ class LineReader:
             self._ledger.miss(row, _REASONS[what])
         self._ledger.rows = found.row
         if found.documents:
-            about = _say_beside(self._window.data, lines.spans[: found.documents])
+            spans = lines.spans[: found.documents]
+            about = _say_beside(self._window.data, spans) if self._gatherer.keeps_about else {}
             yield from self._gatherer.add(
                 lines.out[: found.used],
                 lines.offsets[: found.documents + 1],

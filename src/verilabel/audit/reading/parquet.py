@@ -265,7 +265,7 @@ def read_groups(
     gatherer: Gatherer,
 ) -> Iterator[Batch]:
     """The documents of row groups; what cannot be read of one is unread, and the next is read."""
-    beside = find_beside_columns(file.schema)
+    beside = find_beside_columns(file.schema) if gatherer.keeps_about else {}
     wanted = [*columns, *(column for names in beside.values() for column in names)]
     for place in range(start, end):
         group = file.groups[place]

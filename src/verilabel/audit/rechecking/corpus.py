@@ -11,7 +11,7 @@ from verilabel.audit.interface import Batch
 from verilabel.audit.proof.shards import ShardEntry
 from verilabel.audit.reading.files import FileReader
 from verilabel.audit.reading.interface import Shard, ShardChanged
-from verilabel.audit.settings import Selection
+from verilabel.audit.settings import AuditSettings, Selection
 from verilabel.errors import SealError, UsageError
 
 _NAMED = 3
@@ -61,14 +61,14 @@ def _names(what: str, names: Sequence[str]) -> str:
 
 
 def read_documents(
-    shard: Shard, selection: Selection, rows: Sequence[int], sha256: str
+    shard: Shard, settings: AuditSettings, rows: Sequence[int], sha256: str
 ) -> Iterator[tuple[int, Batch]]:
     """Some documents of a shard, in the order of their rows, each as a batch of its own; those unread are left out.
 
     Raises ShardChanged where the shard's bytes are not those of `sha256`.
     """
     wanted = np.array(sorted(rows), np.int64)
-    with FileReader().open(shard, selection) as reading:
+    with FileReader().open(shard, settings.selection, about=settings.reads_about) as reading:
         if reading.sha256 != sha256:
             raise ShardChanged("the bytes of this shard are not those that were audited", where=shard.name)
         for batch in reading.batches():

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from verilabel.audit.contamination.check import SKETCH_TABLE
+from verilabel.audit.contamination.rules import SKETCH_TABLE
 from verilabel.audit.engine.checks import open_checks, prepare_checks
 from verilabel.audit.interface import Batch, Check, CheckCard, Examined, Findings
 from verilabel.audit.kernels.tokens import cut_words

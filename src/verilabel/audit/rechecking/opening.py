@@ -89,9 +89,7 @@ def open_documents(
     for shard in recorded_shards(audit, manifest, lines, place_numbers(numbers, lines)):
         waiting = {document.row: document for document in shard.documents}
         records, path = shard.tree(), _hexed(tree.inclusion(shard.index))
-        texts = read_documents(
-            shards[shard.index], manifest.settings.selection, list(waiting), shard.line.sha256
-        )
+        texts = read_documents(shards[shard.index], manifest.settings, list(waiting), shard.line.sha256)
         for row, batch in texts:
             document = waiting.pop(row)
             yield _line_of(_open_one(document, batch, secret, records, path, digests_only=digests_only))

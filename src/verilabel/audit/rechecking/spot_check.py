@@ -79,9 +79,7 @@ def spot_check(
         shards = find_shards(inputs, manifest.settings.selection, entries)
         for shard in recorded_shards(audit, manifest, lines, place_numbers(numbers, lines)):
             waiting = {document.row: document for document in shard.documents}
-            texts = read_documents(
-                shards[shard.index], manifest.settings.selection, list(waiting), shard.line.sha256
-            )
+            texts = read_documents(shards[shard.index], manifest.settings, list(waiting), shard.line.sha256)
             for row, batch in texts:
                 failure = examiner.compare(shard, waiting.pop(row), batch, secret)
                 failures += [] if failure is None else [failure]

@@ -61,6 +61,8 @@ class ToxicityCheck:
     are aimed at. What counts as a word, and what may stand beside it, is in `kernel.find_terms`.
     """
 
+    reads_words = True
+
     def __init__(self, lexicon: Lexicon | KeptLexicon) -> None:
         kept = keep_lexicon(lexicon) if isinstance(lexicon, Lexicon) else lexicon
         self._table = kept.table

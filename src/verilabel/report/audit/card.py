@@ -159,8 +159,11 @@ def _figures(report: AuditReport) -> list[Markup]:
         )
         figures.append(_figure("Benchmark items", matched, f"found, of {say_number(items)} looked for"))
     if manifest.duplicates is not None:
-        near = manifest.duplicates.near.copies
-        figures.append(_figure("Near duplicates", near, f"documents repeat another, {say_part(near, read)}"))
+        term, found = "Near duplicates", manifest.duplicates.near
+        if found is None:
+            term, found = "Equal texts", manifest.duplicates.exact
+        says = f"documents repeat another, {say_part(found.copies, read)}"
+        figures.append(_figure(term, found.copies, says))
     classes = {each.name: each.documents for each in tallies.licence_classes}
     if classes:
         none = classes.get("none", 0)

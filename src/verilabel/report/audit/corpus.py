@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from verilabel.audit.contamination.rules import RULES
 from verilabel.audit.contamination.summary import BINS, BenchmarkSummary
+from verilabel.audit.duplicates.clusters import Summary as DuplicatesSummary
 from verilabel.audit.exporting.tallies import Benchmark, ClusterSizes, Item, Named
 from verilabel.audit.provenance.card_files import Card
 from verilabel.report.audit.drawing import draw_bar, draw_histogram
@@ -125,6 +126,7 @@ def show_duplicates(report: AuditReport) -> Markup | None:
         (name, say_number(each.clusters), say_number(each.documents), say_number(each.copies),
          say_part(each.copies, found.documents), say_number(each.largest[0].documents) if each.largest else "–")
         for name, each in (("Equal texts", found.exact), ("Near duplicates, equal ones among them", found.near))
+        if each is not None
     ]  # fmt: skip
     headings = ("Duplicates", "Clusters", "Documents in them", "Beyond the first", "Of all read", "Largest")
     alarms = (
@@ -147,13 +149,45 @@ def show_duplicates(report: AuditReport) -> Markup | None:
             table(headings, rows, caption="Duplicates", numeric=frozenset(range(1, 6))),
             element("p", alarms),
             element("div", *pictures, class_="pictures") if pictures else None,
-            element(
-                "p",
-                f"{say_number(found.compared)} pairs of signatures were compared, {say_number(found.rejected)} of "
-                f"them were not alike enough; {say_number(found.unlinked)} comparisons in crowded groups were with "
-                "the leaders alone.",
-                class_="soft",
+            element("p", _say_comparing(found), class_="soft"),
+            _show_memorisation(report),
+        )
+    )
+
+
+def _say_comparing(found: DuplicatesSummary) -> str:
+    if found.near is None:
+        return "Near duplicates were not looked for."
+    return (
+        f"{say_number(found.compared)} pairs of signatures were compared, {say_number(found.rejected)} of them were "
+        f"not alike enough; {say_number(found.unlinked)} comparisons in crowded groups were with the leaders alone."
+    )
+
+
+def _show_memorisation(report: AuditReport) -> Markup | None:
+    """How many documents are of the kind that models were seen to repeat."""
+    found = report.tallies.memorisation
+    if found is None:
+        return None
+    rows = [
+        (say_number(each.copies), say_number(each.exact), "–" if each.near is None else say_number(each.near))
+        for each in found.repeated
+    ]
+    repetitive = (
+        f"{say_count(found.repetitive, 'document repeats', 'documents repeat')} more than half of itself. "
+        if found.repetitive is not None
+        else ""
+    )
+    return join(
+        (
+            element("h3", "What may be memorised"),
+            table(
+                ("In the corpus so often, or more", "Documents with equal texts", "Near duplicates"),
+                rows,
+                caption="Indicators of memorisation",
+                numeric=frozenset(range(3)),
             ),
+            element("p", repetitive + found.words, class_="soft"),
         )
     )
 
