@@ -78,7 +78,7 @@ test-guards:  ## run other projects' guards as ours: Presidio, Guardrails AI, Ne
 	@$(MAKE) --no-print-directory VENV=$(GUARDS) $(GUARDS)/.guards
 	VERILABEL_LIVE_GUARDS=1 $(GUARDS)/bin/pytest tests/live/test_guard_adapters.py $(PYTEST_ARGS)
 
-test-random: $(VENV)/.test  ## the properties alone, with new draws and ten times as many (tens of minutes)
+test-random: $(VENV)/.test  ## the properties alone, with new draws and twenty times as many (tens of minutes)
 	VERILABEL_DRAWS=random $(BIN)/pytest -m 'hypothesis and not inspect' $(PYTEST_ARGS)
 
 test-inspect: $(VENV)/.test  ## run tasks of Inspect and AgentDojo, from an environment of their own (large)

@@ -16,7 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audit_corpora import write_corpus
 from audit_forging import Change, Forgery, Made, made_audit
+from audit_runs import few, run
 from verilabel.audit.proof.findings import read_findings, write_findings
 from verilabel.audit.proof.verifying import STEPS, verify_audit
 from verilabel.errors import LimitExceeded, MalformedInput, SealError, UsageError, VerilabelError
@@ -317,11 +319,13 @@ def test_what_was_signed_is_held_against_the_manifest(signed: Made, tmp_path: Pa
     assert 2 == found.value.step
 
 
-def test_a_signature_of_another_audit_is_refused(made: Made, signed: Made, tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(made.audit, tmp_path / "run.audit"))
-    shutil.copy(signed.audit / "attestation.json", copy)
+def test_a_signature_of_another_audit_is_refused(signed: Made, tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "texts", files=1, documents=12)
+    run(corpus, few("duplicates"), tmp_path / "run.audit", signed.secret)
+    verify_audit(tmp_path / "run.audit")
+    shutil.copy(signed.audit / "attestation.json", tmp_path / "run.audit")
     with pytest.raises(SealError) as found:
-        verify_audit(copy)
+        verify_audit(tmp_path / "run.audit")
     assert 2 == found.value.step
 
 
