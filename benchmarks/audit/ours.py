@@ -19,6 +19,7 @@ def audit_command(
     *,
     checks: Sequence[str] = (),
     bench: Path | None = None,
+    more: Sequence[str] = (),
     workers: int = 1,
     engine: str = "local",
 ) -> list[str]:
@@ -36,7 +37,7 @@ def audit_command(
         "--out",
         str(out),
     ]
-    return [program(), "data", "audit", str(inputs), *chosen, *items, *ran]
+    return [program(), "data", "audit", str(inputs), *chosen, *items, *more, *ran]
 
 
 def audited(out: Path) -> dict[str, Any]:

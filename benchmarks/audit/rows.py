@@ -55,9 +55,14 @@ class Row:
 
 
 def own_row(
-    task: str, corpus: str, score: Callable[[Corpus, Path], Score], checks: Sequence[str], **more: Any
+    task: str,
+    corpus: str,
+    score: Callable[[Corpus, Path], Score],
+    checks: Sequence[str],
+    options: Sequence[str] = (),
+    **more: Any,
 ) -> Row:
-    """A row of ours."""
+    """A row of ours; `options` are more of the command's."""
     engine, workers = more.get("engine", "local"), more.get("workers", 1)
     with_items = "contamination" in checks or not checks
 
@@ -65,7 +70,13 @@ def own_row(
         bench = given.folder / "items.jsonl" if with_items else None
         inputs = given.folder / "parquet"
         return ours.audit_command(
-            inputs, out / "run.audit", checks=checks, bench=bench, workers=workers, engine=engine
+            inputs,
+            out / "run.audit",
+            checks=checks,
+            bench=bench,
+            more=options,
+            workers=workers,
+            engine=engine,
         )
 
     told = (
@@ -88,6 +99,11 @@ def _own_contamination(corpus: Corpus, out: Path) -> Score:
 
 def _own_copies(corpus: Corpus, out: Path) -> Score:
     return _copy_fields(corpus, ours.read_clusters(corpus, out / "run.audit"))
+
+
+def _own_exact(corpus: Corpus, out: Path) -> Score:
+    clusters = ours.read_clusters(corpus, out / "run.audit", "duplicates_exact")
+    return {"exact": score_copies(corpus, clusters).exact}
 
 
 def _own_licences(corpus: Corpus, out: Path) -> Score:
@@ -220,6 +236,8 @@ def own_rows(corpora: Sequence[str]) -> list[Row]:
     rows = []
     for corpus in corpora[:2]:
         rows += [own_row(task, corpus, score, (task,)) for task, score in scores.items()]
+    alone = ("--duplicates", "exact")
+    rows += [own_row("exact", corpus, _own_exact, ("duplicates",), alone) for corpus in corpora[:2]]
     rows += [own_row("all", corpus, _own_root, ()) for corpus in corpora]
     rows += [own_row("all", corpora[-1], _own_root, (), workers=2)]
     rows += [own_row("all", corpora[-1], _own_root, (), workers=count, engine="ray") for count in (1, 2)]
@@ -227,14 +245,15 @@ def own_rows(corpora: Sequence[str]) -> list[Row]:
 
 
 def rival_rows(small: str, large: str) -> list[Row]:
-    """The others: what is slow on the small corpus, or on a part of it."""
+    """The others: on the corpora of 30 and 300 MB like ours, or on a part where they take hours."""
+    both = dict.fromkeys((small, large))
     return [
         rival_row("datatrove", "pii", large, _spans_of(DATATROVE_KINDS)),
         rival_row("dolma", "pii", large, _spans_of(DOLMA_KINDS), lays_out=True),
         rival_row("presidio", "pii", f"{small}-part", _spans_of(PRESIDIO_KINDS)),
-        rival_row("datatrove", "minhash", small, _rival_copies),
+        *(rival_row("datatrove", "minhash", corpus, _rival_copies) for corpus in both),
         rival_row("dolma", "exact", large, _rival_exact, lays_out=True),
-        rival_row("datatrove", "contamination", small, _rival_contamination),
+        *(rival_row("datatrove", "contamination", corpus, _rival_contamination) for corpus in both),
         rival_row("dolma", "contamination", large, _rival_contamination, lays_out=True),
         rival_row("scancode", "licences", f"{small}-some", _rival_licences, lays_out=True),
     ]
