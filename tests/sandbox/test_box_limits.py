@@ -59,7 +59,8 @@ async def test_killing_one_program_leaves_the_others_alone(box: Box) -> None:
 
 
 async def test_what_a_program_leaves_running_stays_until_it_is_ended(box: Box) -> None:
-    started = await box.exec(["sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & echo started"])
+    waiting = "until pgrep -x sleep >/dev/null; do :; done"
+    started = await box.exec(["sh", "-c", f"setsid sleep 1000 >/dev/null 2>&1 & {waiting}; echo started"])
     before = await running(box)
     await box.exec(["pkill", "sleep"])
 

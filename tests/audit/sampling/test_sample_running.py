@@ -179,7 +179,8 @@ def test_a_refused_key_ends_the_run_and_keeps_what_was_answered(
     judge_server.status = 200
     judge_server.asked.clear()
     assert 4 == run(judge_of(judge_server), [KIND, "[vcr]", "new", "newer"], tmp_path).measured[0].answered
-    assert 2 == len(judge_server.asked)
+    # a question of the run that ended may still be on its way to the server
+    assert 2 == len(set(judge_server.asked))
 
 
 def test_the_ledger_forgets_a_torn_line_and_refuses_a_changed_one(
