@@ -226,35 +226,42 @@ PRESIDIO_KINDS = (
 
 
 def own_rows(corpora: Sequence[str]) -> list[Row]:
-    """Ours: each check alone on the corpora of 30 and 300 MB, all together on every corpus, and the engines."""
+    """Ours: each check alone on the corpora of 30 and 300 MB, some and all together on that of 3 GB; the engines."""
     scores = {
         "pii": _own_spans,
         "contamination": _own_contamination,
         "duplicates": _own_copies,
         "licences": _own_licences,
     }
+    alone = ("--duplicates", "exact")
     rows = []
     for corpus in corpora[:2]:
         rows += [own_row(task, corpus, score, (task,)) for task, score in scores.items()]
-    alone = ("--duplicates", "exact")
-    rows += [own_row("exact", corpus, _own_exact, ("duplicates",), alone) for corpus in corpora[:2]]
+        rows += [own_row("exact", corpus, _own_exact, ("duplicates",), alone)]
+    for corpus in corpora[2:]:
+        rows += [own_row("contamination", corpus, _own_contamination, ("contamination",))]
+        rows += [own_row("exact", corpus, _own_exact, ("duplicates",), alone)]
     rows += [own_row("all", corpus, _own_root, ()) for corpus in corpora]
     rows += [own_row("all", corpora[-1], _own_root, (), workers=2)]
     rows += [own_row("all", corpora[-1], _own_root, (), workers=count, engine="ray") for count in (1, 2)]
     return rows
 
 
-def rival_rows(small: str, large: str) -> list[Row]:
-    """The others: on the corpora of 30 and 300 MB like ours, or on a part where they take hours."""
-    both = dict.fromkeys((small, large))
+def rival_rows(corpora: Sequence[str]) -> list[Row]:
+    """The others: on corpora that ours is measured on, or on a part where the smallest takes hours."""
+    small, large = corpora[0], corpora[:2][-1]
+    slow, fast = dict.fromkeys((small, large)), corpora[1:] or corpora
     return [
         rival_row("datatrove", "pii", large, _spans_of(DATATROVE_KINDS)),
         rival_row("dolma", "pii", large, _spans_of(DOLMA_KINDS), lays_out=True),
         rival_row("presidio", "pii", f"{small}-part", _spans_of(PRESIDIO_KINDS)),
-        *(rival_row("datatrove", "minhash", corpus, _rival_copies) for corpus in both),
-        rival_row("dolma", "exact", large, _rival_exact, lays_out=True),
-        *(rival_row("datatrove", "contamination", corpus, _rival_contamination) for corpus in both),
-        rival_row("dolma", "contamination", large, _rival_contamination, lays_out=True),
+        *(rival_row("datatrove", "minhash", corpus, _rival_copies) for corpus in slow),
+        *(rival_row("dolma", "exact", corpus, _rival_exact, lays_out=True) for corpus in fast),
+        *(rival_row("datatrove", "contamination", corpus, _rival_contamination) for corpus in slow),
+        *(
+            rival_row("dolma", "contamination", corpus, _rival_contamination, lays_out=True)
+            for corpus in fast
+        ),
         rival_row("scancode", "licences", f"{small}-some", _rival_licences, lays_out=True),
     ]
 

@@ -52,7 +52,7 @@ def measure_all(
     rows = own_rows(sizes)
     notes = []
     if rivals:
-        there = rival_rows(sizes[0], sizes[-1] if quick else sizes[1])
+        there = rival_rows(sizes)
         rows += [row for row in there if ENVIRONMENTS[row.tool].is_dir()]
         missing = sorted({row.tool for row in there if not ENVIRONMENTS[row.tool].is_dir()})
         if missing:
@@ -87,7 +87,7 @@ def _corpus(folder: Path, name: str, *, quick: bool) -> Corpus:
                 documents_of_first_part(whole) if part == "part" else documents_for_licences(whole),
             )
         else:
-            forms = ["parquet", "jsonl", "gz"] if float(size) < 1_000 else ["parquet"]
+            forms = ["parquet", "jsonl", "gz"] if float(size) < 1_000 else ["parquet", "gz"]
             few = ["--per-format", "2"] if quick else []
             _reuse_base(folder / "corpora", path, float(size))
             words = ["--mb", size, "--out", str(path), "--plant", "--environments", *few, "--forms", *forms]
