@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 
 from verilabel.cli.lens_words import Seen, name_reading, say_halves, say_side
 from verilabel.evidence.atomic import write_file
-from verilabel.report.markup import Markup, element, escape, join, table
+from verilabel.report.frame import Frame
+from verilabel.report.markup import Markup, element, join, table
 
 CAUTION = (
     "Readings are not labels: nobody signed them and the run was not planned for them. Each errs at its own rubric's "
@@ -29,15 +28,15 @@ def write_page(path: Path, seen: Sequence[Seen], *, read_at: datetime, overwrite
 
 def render_page(seen: Sequence[Seen], read_at: datetime) -> str:
     """The page's HTML. Whatever comes from a bundle or a rubric is text in it, never markup."""
-    data = files("verilabel.report") / "data"
-    template = Template((data / "page.html").read_text(encoding="utf-8"))
-    return template.substitute(
-        title=escape(f"{', '.join(item.path.name for item in seen)}: the same evidence under every rubric"),
-        style=(data / "page.css").read_text(encoding="utf-8"),
-        state="holds" if all(item.found.failure is None for item in seen) else "claimed",
-        body=join((element("p", CAUTION, id="label"), *(_show_bundle(item) for item in seen)), "\n"),
+    frame = Frame(
+        title=f"{', '.join(item.path.name for item in seen)}: the same evidence under every rubric",
+        kind="one evidence, every rubric",
+        genuine=all(item.found.failure is None for item in seen),
+        anchor="label",
+        skip="To the readings",
         footer=element("p", f"Read at {read_at:%Y-%m-%dT%H:%M:%SZ}. The page itself is not signed."),
     )
+    return frame.fill(join((element("p", CAUTION, id="label"), *(_show_bundle(item) for item in seen)), "\n"))
 
 
 def _show_bundle(seen: Seen) -> Markup:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 
 from verilabel.evidence.atomic import write_file
 from verilabel.report.beside import show_baselines
 from verilabel.report.card import draw_card
-from verilabel.report.markup import Markup, element, escape, join
+from verilabel.report.frame import Frame, draw_sections
+from verilabel.report.markup import Markup, element, join
 from verilabel.report.others import show_statements
 from verilabel.report.provenance import show_provenance, show_verification
 from verilabel.report.sections import (
@@ -41,26 +40,11 @@ SECTIONS = (
 
 def render_page(view: ReportView) -> str:
     """The page's HTML. Whatever comes from outside is text in it, never markup, link or style."""
-    shown = [(anchor, heading, fill(view)) for anchor, heading, fill in SECTIONS]
-    shown = [(anchor, heading, content) for anchor, heading, content in shown if content]
-    links = (element("li", element("a", heading, href=f"#{anchor}")) for anchor, heading, _ in shown)
-    sections = (
-        element("section", element("h2", heading, id=f"{anchor}-heading"), content, id=anchor,
-                aria_labelledby=f"{anchor}-heading")
-        for anchor, heading, content in shown
-    )  # fmt: skip
-    navigation = element("nav", element("ul", *links), aria_label="Sections")
-    data = files("verilabel.report") / "data"
-    template = Template((data / "page.html").read_text(encoding="utf-8"))
-    return template.substitute(
-        title=escape(
-            f"{view.system.name}: {view.pair[0].word} {view.pair[0].id}, {view.pair[1].word} {view.pair[1].id}"
-        ),
-        style=(data / "page.css").read_text(encoding="utf-8"),
-        state="holds" if view.genuine else "claimed",
-        body=join((draw_card(view), navigation, *sections), "\n"),
-        footer=_say_origin(view),
+    title = (
+        f"{view.system.name}: {view.pair[0].word} {view.pair[0].id}, {view.pair[1].word} {view.pair[1].id}"
     )
+    frame = Frame(title, "safety label report", view.genuine, "label", "To the label", _say_origin(view))
+    return frame.fill(join((draw_card(view), draw_sections(SECTIONS, view)), "\n"))
 
 
 def _say_origin(view: ReportView) -> Markup:

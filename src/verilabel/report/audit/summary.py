@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from verilabel.audit.exporting.eu_summary import DRAFT, OPEN, TITLE, Block, Grid, Heading, Question, Text
-from verilabel.report.audit.page import fill_template
+from verilabel.report.audit.page import audit_frame
 from verilabel.report.markup import Markup, element, join, table
 
 
@@ -18,15 +18,13 @@ def render_summary_page(blocks: Sequence[Block], footer: str) -> str:
         sections[-1].append(_draw(block))
     head = element("section", *sections[0], class_="card", aria_labelledby="audit")
     rest = (element("section", *parts) for parts in sections[1:])
-    return fill_template(
+    return audit_frame(
         title=f"Draft: {TITLE}",
         kind="draft, to be completed by the provider",
-        state="holds",
-        anchor="audit",
+        genuine=True,
         skip="To the draft",
-        body=join((head, *rest), "\n"),
-        footer=element("p", footer),
-    )
+        footer=footer,
+    ).fill(join((head, *rest), "\n"))
 
 
 def _draw(block: Block) -> Markup:
