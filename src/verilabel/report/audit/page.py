@@ -45,8 +45,8 @@ def render_audit_page(report: AuditReport) -> str:
         kind="training-data audit",
         genuine=report.standing.holds,
         skip="To the audit",
-        footer=f"This page renders {report.name} as it was read at {read_at}. The page itself is not signed: the folder "
-        "is the evidence, and anyone can derive its counts and bounds again.",
+        footer=f"This page renders {report.name} as it was read at {read_at}. The page itself is not signed: the "
+        "folder is the evidence, and anyone can derive its counts and bounds again.",
     ).fill(join((draw_audit_card(report), draw_sections(SECTIONS, report)), "\n"))
 
 
