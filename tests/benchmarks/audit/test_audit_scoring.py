@@ -125,8 +125,9 @@ def test_a_command_that_fails_gives_no_figures(tmp_path: Path) -> None:
         run_tree([sys.executable, "-c", "print('why'); raise SystemExit(3)"], tmp_path)
 
 
-def test_rows_have_names_of_their_own() -> None:
-    names = [row.name for row in own_rows(("30", "300", "3000")) + rival_rows("30", "300")]
+@pytest.mark.parametrize("corpora", [("30", "300", "3000"), ("6",)])
+def test_rows_have_names_of_their_own(corpora: tuple[str, ...]) -> None:
+    names = [row.name for row in own_rows(corpora) + rival_rows(corpora)]
     assert len(set(names)) == len(names)
 
 
