@@ -75,6 +75,17 @@ def test_near_clusters_that_nobody_looked_for_are_refused(audited: Path, tmp_pat
         verify_audit(forgery.folder)
 
 
+def test_columns_of_near_clusters_do_not_stand_where_they_would_not_be_checked(
+    audited: Path, tmp_path: Path
+) -> None:
+    forgery = Forgery(Path(shutil.copytree(audited / "both.audit", tmp_path / "forged.audit")))
+    forgery.manifest["settings"]["duplicates"]["near"] = False
+    forgery.manifest["duplicates"]["near"] = None
+    forgery.seal()
+    with pytest.raises(MalformedInput, match="a column duplicates_near of clusters that nobody looked for"):
+        verify_audit(forgery.folder)
+
+
 def test_another_answer_to_what_was_looked_for_is_another_audit(audited: Path) -> None:
     exact, both = (
         json.loads((audited / f"{name}.audit" / "audit.json").read_text()) for name in ("exact", "both")

@@ -12,7 +12,8 @@ import pytest
 
 from verilabel.audit.reading.files import FileReader
 from verilabel.audit.reading.interface import ShardChanged
-from verilabel.audit.reading.parquet_pages import BrokenHeader, measure_pages
+from verilabel.audit.reading.parquet_pages import measure_pages
+from verilabel.audit.reading.thrift import BrokenStruct
 from verilabel.audit.settings import Selection
 from verilabel.errors import MalformedInput
 
@@ -260,7 +261,7 @@ def test_sizes_of_pages_are_those_of_the_metadata(tmp_path: Path) -> None:
         sizes = measure_pages(file, start, start + chunk.total_compressed_size)
         assert 0 < sizes.dictionary <= chunk.total_uncompressed_size
         assert sizes.largest <= chunk.total_uncompressed_size
-        with pytest.raises(BrokenHeader):
+        with pytest.raises(BrokenStruct):
             measure_pages(file, 0, 4)
 
 

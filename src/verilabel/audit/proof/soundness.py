@@ -66,6 +66,11 @@ def _check_columns(manifest: AuditManifest) -> None:
                 raise MalformedInput(
                     f"the check {card.name} has no column {column.name}", where="audit.json $.record"
                 )
+    asked = {column.name for column in columns_for(manifest.settings.duplicates.near)}
+    if more := sorted(name for name in types.keys() - asked if name.startswith("duplicates_")):
+        raise MalformedInput(
+            f"a column {more[0]} of clusters that nobody looked for", where="audit.json $.record"
+        )
 
 
 def _needed_of(check: str, settings: AuditSettings) -> tuple[Column, ...]:

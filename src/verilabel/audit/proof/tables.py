@@ -14,8 +14,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from verilabel.audit.reading.footers import BrokenFooter, Group, read_footer
-from verilabel.audit.reading.parquet_pages import BrokenHeader, measure_pages
+from verilabel.audit.reading.footers import Group, read_footer
+from verilabel.audit.reading.parquet_pages import measure_pages
+from verilabel.audit.reading.thrift import BrokenStruct
 from verilabel.errors import LimitExceeded, MalformedInput
 
 MAX_GROUP_ROWS = 1 << 20
@@ -59,7 +60,7 @@ def open_table(
                 if table.num_row_groups != len(groups):
                     raise MalformedInput("row groups that do not add up", where=where)
                 yield OpenTable(table, tuple(group.rows for group in groups), where)
-    except (pa.ArrowException, OSError, BrokenHeader, BrokenFooter, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, BrokenStruct, UnicodeDecodeError) as error:
         raise MalformedInput("a table that cannot be read", where=f"{where}: {path.name}") from error
 
 

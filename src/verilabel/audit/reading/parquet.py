@@ -25,7 +25,7 @@ from verilabel.audit.reading.gathering import Gatherer
 from verilabel.audit.reading.json_lines import MOST_BESIDE
 from verilabel.audit.reading.kernels.joining import join_documents, measure_documents
 from verilabel.audit.reading.ledger import Ledger
-from verilabel.audit.reading.parquet_pages import BrokenHeader, measure_pages
+from verilabel.audit.reading.parquet_pages import measure_pages
 from verilabel.audit.reading.torn import Torn
 from verilabel.audit.settings import Selection
 from verilabel.errors import MalformedInput, MissingExtra
@@ -133,7 +133,7 @@ class ParquetFile:
         for leaf in leaves:
             try:
                 sizes = measure_pages(self._file, leaf.start, leaf.end)
-            except (BrokenHeader, OSError, ValueError):
+            except (OSError, ValueError):
                 raise Torn(reasons.BROKEN_PAGE) from None
             if sizes.largest > max(2 * limit, _MOST_PAGE):
                 raise Torn(reasons.LARGE_PAGE)
