@@ -207,7 +207,7 @@ def _print_memorisation(tallies: Tallies) -> None:
         ],
     )
     if found.repetitive is not None:
-        print(f"  {found.repetitive:,} documents repeat more than half of themselves")
+        print(f"  documents of which more than half repeats itself: {found.repetitive:,}")
     print(fill(found.words, WIDTH, initial_indent="  ", subsequent_indent="  "))
 
 

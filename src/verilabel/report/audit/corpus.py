@@ -174,7 +174,7 @@ def _show_memorisation(report: AuditReport) -> Markup | None:
         for each in found.repeated
     ]
     repetitive = (
-        f"{say_count(found.repetitive, 'document repeats', 'documents repeat')} more than half of itself. "
+        f"In {say_count(found.repetitive, 'document', 'documents')} more than half repeats itself. "
         if found.repetitive is not None
         else ""
     )
